@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Counters of a VM. Plain fields, counted by the vCPU thread. */
+#ifndef GNOMON_STATS_H
+#define GNOMON_STATS_H
+
+#include "base.h"
+
+struct stats {
+#define STAT(name, help) uint64_t name;
+#include "stats.def"
+#undef STAT
+};
+
+/* One row of the table: for printing all of them. */
+struct stat_info {
+	const char *name;
+	const char *help;
+	size_t offset; /* of the uint64_t in struct stats */
+};
+
+extern const struct stat_info stat_table[];
+extern const unsigned stat_count;
+
+#endif
