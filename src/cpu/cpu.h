@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The complete architectural state of one virtual CPU, and how it reaches the rest of the machine.
+ */
+#ifndef GNOMON_CPU_H
+#define GNOMON_CPU_H
+
+#include "base.h"
+#include "physmem.h"
+#include "stats.h"
+#include "x86.h"
+
+/* A segment register: selector and the hidden part (SDM 3.4.3). */
+struct segment {
+	uint16_t selector;
+	uint16_t attr;  /* SEG_* */
+	uint32_t limit; /* highest valid offset in bytes (granularity applied) */
+	uint64_t base;
+};
+
+/* GDTR and IDTR. */
+struct dtable {
+	uint64_t base;
+	uint16_t limit;
+};
+
+/* An exception that an instruction raises: guest-visible, by out-parameter. */
+struct x86_fault {
+	uint8_t vector;
+	bool has_error;
+	uint16_t error;
+	uint64_t address; /* #PF: linear address for CR2. #DB: bits to set in DR6 */
+};
+
+/* FXSAVE image, with room for XSAVE state (vol. 1, 10.5.1, 13.4). 64-byte aligned. */
+#define CPU_XSAVE_BYTES 4096
+
+struct fpu_state {
+	uint8_t image[CPU_XSAVE_BYTES];
+} __attribute__((aligned(64)));
+
+enum mmu_event {
+	MMU_CR0,    /* PE, PG, WP, ... changed */
+	MMU_CR3,    /* loaded (the value may be the same) */
+	MMU_CR4,    /* a paging bit changed */
+	MMU_EFER,   /* LME, NXE */
+	MMU_INVLPG, /* one page: address */
+	MMU_A20,
+};
+
+struct cpu;
+struct insn;
+
+/* What the CPU asks of the rest of the machine; filled in by the monitor. `m` is cpu->machine. */
+struct cpu_ops {
+	uint32_t (*port_in)(void *m, uint16_t port, unsigned size);
+	void (*port_out)(void *m, uint16_t port, unsigned size, uint32_t value);
+	/* Highest-priority external interrupt: acknowledges it and returns its vector; -1 if it has vanished. */
+	int (*intr_ack)(void *m);
+	uint64_t (*tsc)(void *m); /* before TSC_ADJUST/offset of the guest */
+	/* Cached translations may have become stale. */
+	void (*mmu_event)(void *m, enum mmu_event event, gva_t address);
+	/* Registers that belong to the local APIC: APIC_BASE, x2APIC, TSC_DEADLINE. False: #GP. */
+	bool (*apic_msr_read)(void *m, uint32_t index, uint64_t *value);
+	bool (*apic_msr_write)(void *m, uint32_t index, uint64_t value);
+	uint64_t (*cr8_read)(void *m);
+	void (*cr8_write)(void *m, uint64_t value);
+	/* FERR#: an unmasked x87 exception with CR0.NE clear (IRQ 13 on a PC). */
+	void (*ferr)(void *m, bool level);
+	/* Triple fault: the machine resets. The CPU stays in shutdown until then. */
+	void (*triple_fault)(void *m);
+};
+
+/* Records every write to RAM while set: --lockstep. Called before the write, in pieces within a page. */
+struct cpu_journal {
+	void (*write)(void *arg, gpa_t gpa, unsigned len);
+	void *arg;
+};
+
+/*
+ * Interrupt shadow (6.8.3): inhibits the named events before the next instruction. Both end with that instruction.
+ */
+enum { SHADOW_NONE = 0, SHADOW_STI = 1, SHADOW_MOV_SS = 2 };
+
+enum cpu_activity { CPU_RUNNING, CPU_HALTED, CPU_SHUTDOWN, CPU_WAIT_SIPI };
+
+struct cpu {
+	/* What translated code and the entry stubs touch comes first: offsets fit a signed byte from the middle. */
+	uint64_t gpr[GPR_COUNT];
+	uint64_t rip;    /* offset in CS of the current instruction */
+	uint64_t rflags; /* complete, but while in the cache, where arithmetic flags and DF are the host's */
+	struct segment seg[SEG_COUNT];
+	struct segment ldtr, tr;
+	struct dtable gdtr, idtr;
+	uint64_t cr0, cr2, cr3, cr4, xcr0;
+	uint64_t efer;
+	uint64_t dr[8]; /* 4 and 5 unused */
+	uint64_t pdpte[4]; /* PAE: loaded with CR3 (4.4.1) */
+	uint8_t cpl;
+	uint8_t shadow;   /* SHADOW_* in force before the instruction at rip */
+	uint8_t activity; /* enum cpu_activity */
+	bool intr;        /* external interrupt pending (INTR level), kept by the monitor */
+	bool nmi;         /* NMI latched */
+	bool nmi_blocked; /* until IRET */
+	bool ferr;        /* FERR# asserted */
+	bool ext;         /* delivering an external event: error codes get EXT (6.13) */
+	uint64_t next_rip; /* while an instruction executes: where it continues; branches change it */
+	uint64_t pending_db; /* DR6 bits of a #DB trap owed after the current instruction (single step, data breakpoints) */
+	uint64_t tsc_offset, tsc_adjust, tsc_aux;
+	uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
+	uint64_t star, lstar, cstar, sfmask, kernel_gs_base;
+	uint64_t pat, misc_enable, mtrr_def_type, mtrr_fix[11], mtrr_var[16];
+	struct fpu_state fpu;
+
+	struct physmem *pm;
+	const struct cpu_ops *ops;
+	void *machine;
+	struct stats *stats;
+	struct cpu_journal *journal; /* NULL: none */
+	struct host_exec *exec;      /* the single-stepper's executor, exec.h; owned by the VM */
+};
+
+/* Power-on / INIT state (9.1.1, table 9-1). Keeps the links to the machine. init: INIT leaves x87/SSE, TSC and MTRRs alone. */
+void cpu_reset(struct cpu *cpu, bool init);
+
+/* --- modes --- */
+
+static inline bool cpu_protected(const struct cpu *cpu) { return cpu->cr0 & CR0_PE; }
+static inline bool cpu_v86(const struct cpu *cpu) { return cpu->rflags & FLAG_VM; }
+static inline bool cpu_paging(const struct cpu *cpu) { return cpu->cr0 & CR0_PG; }
+static inline bool cpu_long(const struct cpu *cpu) { return cpu->efer & EFER_LMA; }
+/* Real-address or V86 mode: selectors are paragraphs. */
+static inline bool cpu_real_segments(const struct cpu *cpu) { return !cpu_protected(cpu) || cpu_v86(cpu); }
+static inline bool cpu_code64(const struct cpu *cpu) { return cpu_long(cpu) && (cpu->seg[SEG_CS].attr & SEG_L); }
+static inline unsigned cpu_iopl(const struct cpu *cpu) { return (unsigned)(cpu->rflags >> FLAG_IOPL_SHIFT) & 3; }
+
+/* Default operand and address size of the code segment in bytes: 2, 4 or 8. */
+static inline unsigned cpu_code_size(const struct cpu *cpu)
+{
+	if (cpu_code64(cpu))
+		return 8;
+	return cpu->seg[SEG_CS].attr & SEG_DB ? 4 : 2;
+}
+
+/* Width of the stack pointer in bytes. */
+static inline unsigned cpu_stack_size(const struct cpu *cpu)
+{
+	if (cpu_code64(cpu))
+		return 8;
+	return cpu->seg[SEG_SS].attr & SEG_DB ? 4 : 2;
+}
+
+/* Linear address of the instruction at rip. */
+static inline gva_t cpu_linear_pc(const struct cpu *cpu)
+{
+	uint64_t linear = cpu->seg[SEG_CS].base + cpu->rip;
+	return cpu_code64(cpu) ? cpu->rip : (uint32_t)linear;
+}
+
+/* Sets *f and returns false, so that a check can end in `return x86_raise(...)`. */
+static inline bool x86_raise(struct x86_fault *f, unsigned vector)
+{
+	*f = (struct x86_fault){.vector = (uint8_t)vector};
+	return false;
+}
+
+static inline bool x86_raise_error(struct x86_fault *f, unsigned vector, uint16_t error)
+{
+	*f = (struct x86_fault){.vector = (uint8_t)vector, .has_error = true, .error = error};
+	return false;
+}
+
+#endif

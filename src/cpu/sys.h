@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Control and debug registers, MSRs, CPUID, flags: the C bodies of system instructions, shared by both engines.
+ */
+#ifndef GNOMON_SYS_H
+#define GNOMON_SYS_H
+
+#include "cpu.h"
+#include "decode.h"
+
+/* MOV to CRn, LMSW and friends: reserved bits, transitions of paging and long mode, notifications. False: #GP. */
+bool cpu_write_cr0(struct cpu *cpu, uint64_t value, struct x86_fault *f);
+bool cpu_write_cr3(struct cpu *cpu, uint64_t value, struct x86_fault *f);
+bool cpu_write_cr4(struct cpu *cpu, uint64_t value, struct x86_fault *f);
+bool cpu_write_dr(struct cpu *cpu, unsigned n, uint64_t value, struct x86_fault *f);
+bool cpu_read_dr(struct cpu *cpu, unsigned n, uint64_t *value, struct x86_fault *f);
+
+bool cpu_read_msr(struct cpu *cpu, uint32_t index, uint64_t *value, struct x86_fault *f);
+bool cpu_write_msr(struct cpu *cpu, uint32_t index, uint64_t value, struct x86_fault *f);
+
+struct cpuid_result {
+	uint32_t eax, ebx, ecx, edx;
+};
+struct cpuid_result cpu_cpuid(const struct cpu *cpu, uint32_t leaf, uint32_t subleaf);
+/* Does the guest's CPUID show the feature? Constant per VM. */
+bool cpu_has(const struct cpu *cpu, enum insn_feature feature);
+
+/* Guest TSC now. */
+uint64_t cpu_tsc(struct cpu *cpu);
+
+/* POPF/IRET: merges value into RFLAGS as CPL, IOPL, mode and size allow. */
+void cpu_write_flags(struct cpu *cpu, uint64_t value, unsigned size);
+
+/* I/O permission (IOPL, TSS bitmap): #GP(0). */
+bool cpu_io_allowed(struct cpu *cpu, uint16_t port, unsigned size, struct x86_fault *f);
+
+/* Are debug registers or TF such that every instruction must be single-stepped? */
+static inline bool cpu_debug_active(const struct cpu *cpu)
+{
+	return (cpu->rflags & FLAG_TF) || (cpu->dr[7] & DR7_ENABLES);
+}
+
+#endif
