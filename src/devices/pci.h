@@ -101,6 +101,7 @@ struct pci_dev {
 	struct pci_bus *bus; /* NULL until attached */
 	uint8_t devfn;
 	bool intx;	  /* level that the device drives */
+	unsigned cap_end; /* end of the last capability; 0: none */
 	bool intx_driven; /* what has reached the bus: intx unless disabled in the command register */
 	uint8_t config[256];
 	uint8_t wmask[256];   /* bits that a guest's write changes */
