@@ -35,6 +35,7 @@ enum {
 	CHK_NO64 = 64,     /* #UD in 64-bit mode */
 	CHK_ONLY64 = 128,  /* #UD outside 64-bit mode */
 	CHK_FWAIT = 256,   /* WAIT: #NM if MP and TS */
+	CHK_XSAVE = 512,   /* #UD if not OSXSAVE, #NM if TS */
 };
 
 /* CPUID features an instruction depends on; #UD when the guest's CPUID does not show it. cpuid.h maps them to bits. */
@@ -43,6 +44,7 @@ enum insn_feature {
 	FEAT_AES, FEAT_PCLMUL, FEAT_SHA, FEAT_MOVBE, FEAT_LZCNT, FEAT_BMI1, FEAT_BMI2, FEAT_ADX, FEAT_RDRAND, FEAT_RDSEED, FEAT_CLFLUSH, FEAT_CLFLUSHOPT, FEAT_CLWB,
 	FEAT_XSAVE, FEAT_XSAVEOPT, FEAT_XSAVEC, FEAT_AVX, FEAT_AVX2, FEAT_FMA, FEAT_F16C, FEAT_FSGSBASE, FEAT_RDTSCP, FEAT_RDPID, FEAT_CX16, FEAT_SYSCALL, FEAT_SEP,
 	FEAT_LAHF64, FEAT_GFNI, FEAT_VAES, FEAT_VPCLMUL, FEAT_SMAP, FEAT_PCID, FEAT_SERIALIZE, FEAT_MOVDIRI,
+	FEAT_INVPCID,
 	FEAT_COUNT
 };
 
@@ -57,6 +59,9 @@ enum insn_form {
 	FORM_FAR,      /* far, pointer or memory */
 	FORM_MEM,      /* a memory operand (bt mem, reg: with FORM_MEM_REG) */
 	FORM_MEM_REG,  /* first operand memory, second a general register */
+	FORM_FROM_SREG, /* the last explicit operand is a segment register (MOV r/m, Sreg) */
+	FORM_STRING,   /* no explicit XMM operand: MOVSD and CMPSD as string instructions */
+	FORM_MMX,      /* an explicit operand is an MMX register */
 };
 
 /* A row of insn.def, readable at run time. */
