@@ -40,6 +40,9 @@ void pci_dev_init(struct pci_dev *dev, const char *name, uint16_t vendor, uint16
 	store_le(dev->wmask + PCI_COMMAND, 2,
 		 PCI_COMMAND_IO | PCI_COMMAND_MEM | PCI_COMMAND_MASTER | PCI_COMMAND_PARITY | PCI_COMMAND_SERR |
 		     PCI_COMMAND_INTX_OFF);
+	/* SeaBIOS tells by the host bridge's subsystem that it runs on this kind of board (and has fw_cfg). */
+	store_le(dev->config + PCI_SUBSYS_VENDOR, 2, 0x1af4);
+	store_le(dev->config + PCI_SUBSYS_ID, 2, 0x1100);
 	dev->wmask[PCI_CACHE_LINE] = 0xff;
 	dev->wmask[PCI_LATENCY] = 0xff;
 	dev->wmask[PCI_INT_LINE] = 0xff;

@@ -132,7 +132,7 @@ struct pci_bus {
 int pci_bus_init(struct pci_bus *bus, struct bus *ports, struct physmem *pm);
 void pci_bus_reset(struct pci_bus *bus);
 
-/* A device without BARs; class_code by PCI_CLASS. Subsystem IDs are 0; header type 0 (or in 0x80 for the function 0 of
+/* A device without BARs; class_code by PCI_CLASS. Subsystem 1af4:1100; header type 0 (or in 0x80 for the function 0 of
  * several). */
 void pci_dev_init(struct pci_dev *dev, const char *name, uint16_t vendor, uint16_t device, uint32_t class_code);
 
