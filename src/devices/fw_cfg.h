@@ -27,7 +27,7 @@ enum { /* keys */
 	FW_CFG_FILE_DIR   = 0x19,
 	FW_CFG_FILE_FIRST = 0x20,
 	FW_CFG_ARCH       = 0x8000, /* ACPI tables, SMBIOS entries, IRQ0 override, e820 */
-	FW_CFG_IRQ0       = 0x8002, /* u8: ISA IRQ 0 goes to I/O APIC pin 2 */
+	FW_CFG_IRQ0       = 0x8002, /* u32: ISA IRQ 0 goes to I/O APIC pin 2 */
 };
 /* clang-format on */
 

@@ -32,8 +32,6 @@ int fw_cfg_add_pc(struct fw_cfg *fw, const struct fw_cfg_pc *pc)
 	err = fw_cfg_add_copy(fw, "etc/e820", e820, (pc->ram_above_4g ? 2 : 1) * sizeof(e820[0]));
 	if (!err && pc->bootorder)
 		err = fw_cfg_add_copy(fw, "bootorder", pc->bootorder, (uint32_t)strlen(pc->bootorder) + 1);
-	if (!err)
-		err = fw_cfg_add_copy(fw, "etc/show-boot-menu", &(uint16_t){pc->boot_menu}, 2);
 	if (!err && pc->boot_menu)
 		err = fw_cfg_add_copy(fw, "etc/boot-menu-wait", &pc->menu_wait_ms, 4);
 	if (!err)
