@@ -78,8 +78,12 @@ extern const struct insn_row insn_rows[INSN_COUNT];
 
 enum operand_kind { OPD_NONE, OPD_GPR, OPD_GPR_HIGH /* AH, CH, DH, BH as reg 0..3 */, OPD_SREG, OPD_CR, OPD_DR, OPD_VEC /* MMX, XMM, x87 ... */, OPD_MEM, OPD_IMM, OPD_REL, OPD_FAR };
 
+/* Where an encoding names a register operand. */
+enum operand_field { FIELD_NONE, FIELD_REG /* ModRM.reg */, FIELD_RM, FIELD_OPCODE, FIELD_VVVV };
+
 struct operand {
 	uint8_t kind;
+	uint8_t field; /* enum operand_field */
 	uint8_t size; /* bytes (vectors, FXSAVE areas: insn.mem_size) */
 	uint8_t reg;
 	bool read, write;

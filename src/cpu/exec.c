@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
+#include "exec.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "hostsig.h"
+#include "mem.h"
+#include "reencode.h"
+#include "step.h"
+#include "sys.h"
+
+enum {
+	SLOT_BYTES = 32, /* re-encoded instruction and the jump back */
+	SLOTS = 16384,
+	CODE_BYTES = SLOTS * SLOT_BYTES,
+	BOUNCE_BYTES = 8192,
+	DECODED = 4096,
+};
+
+/* Slots are found by the bytes they hold, so each form of an instruction is written once. */
+struct slot_tag {
+	uint8_t len;
+	uint8_t code[REENCODE_MAX];
+};
+
+struct host_exec {
+	uint8_t *write;  /* the slots, writable alias */
+	uint8_t *code;   /* the slots, executable alias; the bounce buffer follows */
+	uint8_t *bounce; /* 64-byte aligned */
+	struct slot_tag tags[SLOTS];
+	struct insn decoded[DECODED];
+	uint64_t flags;
+	int vector; /* of the host exception that ended a slot */
+};
+
+/* What exec_run.S keeps while all registers are the guest's: host RSP, gpr, slot, scratch, exec_return, flags. */
+__thread uint64_t exec_tls[6] __attribute__((tls_model("local-exec")));
+
+int exec_run(uint64_t *gpr, void *slot, uint64_t *flags);
+extern const char exec_return[], exec_abort[];
+
+int exec_create(struct host_exec **out)
+{
+	struct host_exec *x = calloc(1, sizeof(*x));
+	int err = 0;
+	int fd = memfd_create("gnomon-step", MFD_CLOEXEC);
+
+	*out = NULL;
+	if (!x || fd < 0 || ftruncate(fd, CODE_BYTES) < 0) {
+		err = x ? -errno : -ENOMEM;
+		goto fail;
+	}
+	x->write = mmap(NULL, CODE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	x->code = mmap(NULL, CODE_BYTES + BOUNCE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (x->write == MAP_FAILED || x->code == MAP_FAILED ||
+	    mmap(x->code, CODE_BYTES, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED) {
+		err = -errno;
+		goto fail;
+	}
+	close(fd);
+	x->bounce = x->code + CODE_BYTES;
+	*out = x;
+	return 0;
+fail:
+	if (fd >= 0)
+		close(fd);
+	free(x);
+	return err;
+}
+
+void exec_destroy(struct host_exec *x)
+{
+	if (!x)
+		return;
+	munmap(x->write, CODE_BYTES);
+	munmap(x->code, CODE_BYTES + BOUNCE_BYTES);
+	free(x);
+}
+
+/* A host exception in a slot is the guest's: note the vector and leave the slot. */
+static bool on_signal(void *arg, int signo, siginfo_t *info, ucontext_t *uc)
+{
+	struct host_exec *x = arg;
+	uint64_t pc = (uint64_t)uc->uc_mcontext.gregs[REG_RIP];
+
+	if (signo == HOSTSIG_KICK || pc < (uintptr_t)x->code || pc >= (uintptr_t)x->code + CODE_BYTES)
+		return false;
+	x->vector = (int)uc->uc_mcontext.gregs[REG_TRAPNO];
+	uc->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)exec_abort;
+	uc->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)(FLAG_TF | FLAG_DF | FLAG_AC);
+	return true;
+}
+
+void exec_attach(struct host_exec *x)
+{
+	hostsig_add(on_signal, x);
+}
+
+void exec_detach(struct host_exec *x)
+{
+	hostsig_remove(on_signal, x);
+}
+
+struct insn *exec_decode_cache(struct host_exec *x, gva_t linear)
+{
+	return &x->decoded[linear % DECODED];
+}
+
+/* Jump back through thread-local storage: jmp *%fs:disp32. */
+static void put_return(uint8_t *at)
+{
+	static const uint8_t jmp_fs[4] = {0x64, 0xff, 0x24, 0x25};
+	int32_t disp = (int32_t)((uintptr_t)&exec_tls[4] - (uintptr_t)__builtin_thread_pointer());
+
+	memcpy(at, jmp_fs, 4);
+	memcpy(at + 4, &disp, 4);
+}
+
+/*
+ * The slot for an instruction whose operand is at `bounce + align`: writes it if it is not there. NULL if there is no encoding.
+ * The tag holds the code with the displacement from a fixed place, so that it does not depend on the slot.
+ */
+static uint8_t *find_slot(struct host_exec *x, const struct insn *in, unsigned align)
+{
+	struct reencoding how = {.mem = in->has_mem ? HOST_MEM_RIP : HOST_MEM_NONE, .esp_home = RSP, .disp = (int32_t)align};
+	struct slot_tag tag = {0};
+	uint64_t hash = 0;
+
+	tag.len = (uint8_t)insn_reencode(in, &how, tag.code);
+	if (!tag.len)
+		return NULL;
+	for (unsigned i = 0; i < tag.len; i++)
+		hash = (hash ^ tag.code[i]) * 0x100000001b3ull;
+	unsigned n = (unsigned)(hash ^ hash >> 29) % SLOTS;
+	uint8_t *code = x->code + n * SLOT_BYTES;
+	if (!memcmp(&x->tags[n], &tag, sizeof(tag)))
+		return code;
+
+	uint8_t *to = x->write + n * SLOT_BYTES;
+	how.disp = (int32_t)(x->bounce + align - (code + tag.len));
+	insn_reencode(in, &how, to);
+	put_return(to + tag.len);
+	x->tags[n] = tag;
+	return code;
+}
+
+static void load_fpu(const struct cpu *cpu)
+{
+	__asm__ volatile("fxrstor64 %0" : : "m"(cpu->fpu.image));
+}
+
+static void save_fpu(struct cpu *cpu)
+{
+	uint32_t mxcsr = 0x1f80;
+
+	__asm__ volatile("fxsave64 %0\n\tfninit\n\tldmxcsr %1" : "=m"(cpu->fpu.image) : "m"(mxcsr));
+}
+
+/* The x87 instruction and data pointers must name guest addresses (vol. 1, 8.1.8). */
+static void fix_fpu_pointers(struct cpu *cpu, const struct insn *in, const uint8_t *slot, uint64_t offset)
+{
+	struct host_exec *x = cpu->exec;
+	uint64_t fip = load_le(&cpu->fpu.image[8], 8);
+	uint64_t fdp = load_le(&cpu->fpu.image[16], 8);
+
+	if (fip == (uintptr_t)slot)
+		store_le(&cpu->fpu.image[8], 8, cpu->rip);
+	if (in->has_mem && fdp - (uintptr_t)x->bounce < BOUNCE_BYTES)
+		store_le(&cpu->fpu.image[16], 8, offset);
+}
+
+/* The guest exception for a host one. True: nothing to raise (FERR# asserted, the instruction is retried). */
+static bool host_exception(struct cpu *cpu, struct x86_fault *f)
+{
+	switch (cpu->exec->vector) {
+	case EXC_DE:
+		return x86_raise(f, EXC_DE);
+	case EXC_MF:
+		if (cpu->cr0 & CR0_NE)
+			return x86_raise(f, EXC_MF);
+		/* The CPU waits for the interrupt that FERR# raises through the board (vol. 1, 8.7.2). */
+		cpu->ops->ferr(cpu->machine, true);
+		cpu->next_rip = cpu->rip;
+		return true;
+	case EXC_XM:
+		return x86_raise(f, cpu->cr4 & CR4_OSXMMEXCPT ? EXC_XM : EXC_UD);
+	case EXC_UD:
+		return x86_raise(f, EXC_UD);
+	default: /* alignment of SSE operands, reserved MXCSR bits, ... */
+		return x86_raise_error(f, EXC_GP, 0);
+	}
+}
+
+static bool run(struct cpu *cpu, const struct insn *in, uint8_t *slot, uint64_t offset, struct x86_fault *f)
+{
+	struct host_exec *x = cpu->exec;
+	bool fpu = insn_rows[in->id].checks & (CHK_FPU | CHK_MMX | CHK_SSE | CHK_AVX | CHK_FWAIT);
+	const uint64_t live = FLAGS_ARITH | FLAG_DF;
+
+	exec_tls[4] = (uintptr_t)exec_return;
+	x->flags = (cpu->rflags & live) | FLAG_1 | FLAG_IF;
+	if (fpu)
+		load_fpu(cpu);
+	int failed = exec_run(cpu->gpr, slot, &x->flags);
+	if (fpu) {
+		save_fpu(cpu);
+		fix_fpu_pointers(cpu, in, slot, offset);
+	}
+	if (failed)
+		return host_exception(cpu, f);
+	cpu->rflags = (cpu->rflags & ~live) | (x->flags & live);
+	return true;
+}
+
+/* Instructions that leave parts of a large save area as they are need them in the bounce buffer. */
+enum { STATE_AREA_MIN = 64 };
+
+static bool fetch_operand(struct cpu *cpu, const struct insn *in, uint64_t offset, uint8_t *bounce, struct x86_fault *f)
+{
+	if (in->mem_write && !cpu_probe_write(cpu, in->seg, offset, in->mem_size, f))
+		return false;
+	if (in->mem_read || (in->mem_write && in->mem_size > STATE_AREA_MIN))
+		return cpu_read_bytes(cpu, in->seg, offset, in->mem_size, bounce, f);
+	return true;
+}
+
+bool exec_insn(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
+{
+	struct host_exec *x = cpu->exec;
+	uint64_t offset = 0;
+	unsigned align = 0;
+
+	if (in->has_mem) {
+		offset = insn_ea(cpu, in);
+		if (in->agen) { /* LEA */
+			gpr_write(cpu, in->op[0].reg, in->op[0].size, offset);
+			return true;
+		}
+		if (in->mem_size > BOUNCE_BYTES - 64 || in->vsib)
+			return x86_raise(f, EXC_UD);
+		if (in->mem_size >= 16) /* alignment checks of SSE see the guest's alignment */
+			align = (unsigned)(offset + cpu->seg[in->seg].base) & 63;
+		if (!fetch_operand(cpu, in, offset, x->bounce + align, f))
+			return false;
+	}
+	uint8_t *slot = find_slot(x, in, align);
+	if (!slot)
+		return x86_raise(f, EXC_UD);
+	if (!run(cpu, in, slot, offset, f))
+		return false;
+	if (in->mem_write && cpu->next_rip != cpu->rip)
+		return cpu_write_bytes(cpu, in->seg, offset, in->mem_size, x->bounce + align, f);
+	return true;
+}

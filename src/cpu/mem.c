@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "mem.h"
+
+#include <string.h>
+
+#define PAGE_LEFT(a) ((unsigned)(PAGE_SIZE - ((a)&PAGE_MASK)))
+
+void cpu_phys_read(struct cpu *cpu, gpa_t gpa, void *buf, unsigned len)
+{
+	physmem_read(cpu->pm, gpa & cpu->pm->a20_mask, buf, len);
+}
+
+void cpu_phys_write(struct cpu *cpu, gpa_t gpa, const void *buf, unsigned len)
+{
+	gpa &= cpu->pm->a20_mask;
+	if (UNLIKELY(cpu->journal != NULL))
+		cpu->journal->write(cpu->journal->arg, gpa, len);
+	physmem_write(cpu->pm, gpa, buf, len);
+}
+
+static gva_t wrap(const struct cpu *cpu, gva_t gva)
+{
+	return cpu_code64(cpu) ? gva : (uint32_t)gva;
+}
+
+static bool translate(struct cpu *cpu, gva_t gva, enum access access, gpa_t *gpa, struct x86_fault *f)
+{
+	struct translation t;
+	bool user = cpu->cpl == 3 && !(access & ACC_SYSTEM);
+
+	if (!cpu_paging(cpu)) {
+		*gpa = gva;
+		return true;
+	}
+	if (!cpu_walk(cpu, gva, access, user, true, &t, f))
+		return false;
+	*gpa = t.gpa;
+	return true;
+}
+
+bool cpu_probe_linear(struct cpu *cpu, gva_t gva, unsigned len, enum access access, struct x86_fault *f)
+{
+	gpa_t gpa;
+
+	if (!cpu_paging(cpu))
+		return true;
+	while (len) {
+		unsigned n = MIN(len, PAGE_LEFT(gva));
+		if (!translate(cpu, wrap(cpu, gva), access, &gpa, f))
+			return false;
+		gva += n;
+		len -= n;
+	}
+	return true;
+}
+
+bool cpu_read_linear(struct cpu *cpu, gva_t gva, void *buf, unsigned len, enum access access, struct x86_fault *f)
+{
+	uint8_t *to = buf;
+	gpa_t gpa;
+
+	while (len) {
+		unsigned n = MIN(len, PAGE_LEFT(gva));
+		if (!translate(cpu, wrap(cpu, gva), access, &gpa, f))
+			return false;
+		cpu_phys_read(cpu, gpa, to, n);
+		gva += n;
+		to += n;
+		len -= n;
+	}
+	return true;
+}
+
+bool cpu_write_linear(struct cpu *cpu, gva_t gva, const void *buf, unsigned len, enum access access, struct x86_fault *f)
+{
+	const uint8_t *from = buf;
+	gpa_t gpa;
+
+	if (len > PAGE_LEFT(gva) && !cpu_probe_linear(cpu, gva, len, access | ACC_WRITE, f))
+		return false;
+	while (len) {
+		unsigned n = MIN(len, PAGE_LEFT(gva));
+		if (!translate(cpu, wrap(cpu, gva), access | ACC_WRITE, &gpa, f))
+			return false;
+		cpu_phys_write(cpu, gpa, from, n);
+		gva += n;
+		from += n;
+		len -= n;
+	}
+	return true;
+}
+
+static bool seg_fault(unsigned seg, struct x86_fault *f)
+{
+	return x86_raise_error(f, seg == SEG_SS ? EXC_SS : EXC_GP, 0);
+}
+
+static bool type_allows(const struct segment *s, enum access access)
+{
+	if ((s->attr & SEG_NULL) || !(s->attr & SEG_P))
+		return false;
+	if (s->attr & SEG_CODE)
+		return !(access & ACC_WRITE) && (s->attr & SEG_R);
+	return !(access & ACC_WRITE) || (s->attr & SEG_W);
+}
+
+static bool limit_allows(const struct segment *s, uint32_t offset, unsigned len)
+{
+	uint32_t last = offset + len - 1;
+	bool wraps = last < offset;
+
+	if (!(s->attr & SEG_CODE) && (s->attr & SEG_E)) {
+		uint32_t top = s->attr & SEG_DB ? 0xffffffffu : 0xffffu;
+		return offset > s->limit && last <= top && !wraps;
+	}
+	if (s->limit == 0xffffffffu)
+		return true; /* a wrap at 4 GiB is implementation-specific (5.3): silicon wraps */
+	return last <= s->limit && !wraps;
+}
+
+bool cpu_seg_linear(struct cpu *cpu, unsigned seg, uint64_t offset, unsigned len, enum access access, gva_t *out,
+		    struct x86_fault *f)
+{
+	const struct segment *s = &cpu->seg[seg];
+
+	if (cpu_code64(cpu)) {
+		gva_t first = offset + (seg == SEG_FS || seg == SEG_GS ? s->base : 0);
+		gva_t last = first + len - 1;
+		unsigned bits = cpu->cr4 & CR4_LA57 ? 57 : 48;
+		if ((int64_t)(first << (64 - bits)) >> (64 - bits) != (int64_t)first ||
+		    (int64_t)(last << (64 - bits)) >> (64 - bits) != (int64_t)last)
+			return seg_fault(seg, f);
+		*out = first;
+		return true;
+	}
+	if (cpu_protected(cpu) && !cpu_v86(cpu) && !type_allows(s, access))
+		return seg_fault(seg, f);
+	if (!limit_allows(s, (uint32_t)offset, len))
+		return seg_fault(seg, f);
+	*out = (uint32_t)(s->base + (uint32_t)offset);
+	return true;
+}
+
+/* Alignment checking (6.15, #AC): CPL 3 with CR0.AM and EFLAGS.AC. */
+static bool alignment_ok(const struct cpu *cpu, gva_t gva, unsigned len, struct x86_fault *f)
+{
+	if (LIKELY(!(cpu->rflags & FLAG_AC)) || !(cpu->cr0 & CR0_AM) || cpu->cpl != 3)
+		return true;
+	if (len > 8 || (len & (len - 1)) || !(gva & (len - 1)))
+		return true;
+	return x86_raise_error(f, EXC_AC, 0);
+}
+
+bool cpu_read_bytes(struct cpu *cpu, unsigned seg, uint64_t offset, unsigned len, void *buf, struct x86_fault *f)
+{
+	gva_t gva;
+
+	return cpu_seg_linear(cpu, seg, offset, len, ACC_READ, &gva, f) && alignment_ok(cpu, gva, len, f) &&
+	       cpu_read_linear(cpu, gva, buf, len, ACC_READ, f);
+}
+
+bool cpu_write_bytes(struct cpu *cpu, unsigned seg, uint64_t offset, unsigned len, const void *buf, struct x86_fault *f)
+{
+	gva_t gva;
+
+	return cpu_seg_linear(cpu, seg, offset, len, ACC_WRITE, &gva, f) && alignment_ok(cpu, gva, len, f) &&
+	       cpu_write_linear(cpu, gva, buf, len, ACC_WRITE, f);
+}
+
+bool cpu_probe_write(struct cpu *cpu, unsigned seg, uint64_t offset, unsigned len, struct x86_fault *f)
+{
+	gva_t gva;
+
+	return cpu_seg_linear(cpu, seg, offset, len, ACC_WRITE, &gva, f) && alignment_ok(cpu, gva, len, f) &&
+	       cpu_probe_linear(cpu, gva, len, ACC_WRITE, f);
+}
+
+bool cpu_read(struct cpu *cpu, unsigned seg, uint64_t offset, unsigned len, uint64_t *value, struct x86_fault *f)
+{
+	*value = 0;
+	return cpu_read_bytes(cpu, seg, offset, len, value, f);
+}
+
+bool cpu_write(struct cpu *cpu, unsigned seg, uint64_t offset, unsigned len, uint64_t value, struct x86_fault *f)
+{
+	return cpu_write_bytes(cpu, seg, offset, len, &value, f);
+}
+
+uint64_t cpu_stack_add(const struct cpu *cpu, uint64_t rsp, int64_t delta)
+{
+	switch (cpu_stack_size(cpu)) {
+	case 2:
+		return (rsp & ~0xffffull) | ((rsp + (uint64_t)delta) & 0xffff);
+	case 4:
+		return (uint32_t)(rsp + (uint64_t)delta);
+	default:
+		return rsp + (uint64_t)delta;
+	}
+}
+
+/* The offset that a stack pointer value stands for. */
+static uint64_t stack_offset(const struct cpu *cpu, uint64_t rsp)
+{
+	return rsp & size_mask(cpu_stack_size(cpu));
+}
+
+bool cpu_push(struct cpu *cpu, unsigned size, uint64_t value, struct x86_fault *f)
+{
+	uint64_t rsp = cpu_stack_add(cpu, cpu->gpr[RSP], -(int64_t)size);
+
+	if (!cpu_write(cpu, SEG_SS, stack_offset(cpu, rsp), size, value, f))
+		return false;
+	cpu->gpr[RSP] = rsp;
+	return true;
+}
+
+bool cpu_peek(struct cpu *cpu, unsigned size, unsigned index, uint64_t *value, struct x86_fault *f)
+{
+	uint64_t rsp = cpu_stack_add(cpu, cpu->gpr[RSP], (int64_t)size * index);
+
+	return cpu_read(cpu, SEG_SS, stack_offset(cpu, rsp), size, value, f);
+}
+
+bool cpu_pop(struct cpu *cpu, unsigned size, uint64_t *value, struct x86_fault *f)
+{
+	if (!cpu_peek(cpu, size, 0, value, f))
+		return false;
+	cpu->gpr[RSP] = cpu_stack_add(cpu, cpu->gpr[RSP], size);
+	return true;
+}

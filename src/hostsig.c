@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
+#include "hostsig.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { ALT_STACK_BYTES = 256 * 1024 };
+
+/* Which code a thread may be in when a signal hits it is a property of the thread, not of a VM. */
+static _Thread_local struct {
+	struct {
+		hostsig_fn *fn;
+		void *arg;
+	} clients[HOSTSIG_MAX_CLIENTS];
+	unsigned count;
+	void *stack;
+} thread_clients;
+
+static void (*last_words)(void);
+static pthread_once_t install_once = PTHREAD_ONCE_INIT;
+
+void hostsig_set_last_words(void (*fn)(void))
+{
+	last_words = fn;
+}
+
+static void on_signal(int signo, siginfo_t *info, void *context)
+{
+	int saved_errno = errno;
+
+	for (unsigned i = thread_clients.count; i > 0; i--)
+		if (thread_clients.clients[i - 1].fn(thread_clients.clients[i - 1].arg, signo, info, context)) {
+			errno = saved_errno;
+			return;
+		}
+	if (signo == HOSTSIG_KICK) {
+		errno = saved_errno;
+		return;
+	}
+	/* Ours: a bug. Die of it as if it had never been caught. */
+	if (last_words)
+		last_words();
+	ucontext_t *uc = context;
+	static const char text[] = "gnomon: internal error: unexpected signal in the monitor\n";
+	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+		_exit(1);
+	(void)uc;
+	signal(signo, SIG_DFL);
+	errno = saved_errno;
+}
+
+static void install(void)
+{
+	static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, HOSTSIG_KICK};
+	struct sigaction sa = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+
+	sigemptyset(&sa.sa_mask);
+	sigaddset(&sa.sa_mask, HOSTSIG_KICK); /* one at a time: handlers change the same context */
+	for (unsigned i = 0; i < ARRAY_LEN(signals); i++)
+		sigaction(signals[i], &sa, NULL);
+}
+
+int hostsig_thread_init(void)
+{
+	stack_t ss = {.ss_size = ALT_STACK_BYTES};
+
+	pthread_once(&install_once, install);
+	if (thread_clients.stack)
+		return 0;
+	thread_clients.stack = malloc(ALT_STACK_BYTES);
+	if (!thread_clients.stack)
+		return -ENOMEM;
+	ss.ss_sp = thread_clients.stack;
+	if (sigaltstack(&ss, NULL) < 0)
+		return -errno;
+	return 0;
+}
+
+void hostsig_thread_fini(void)
+{
+	stack_t off = {.ss_flags = SS_DISABLE};
+
+	sigaltstack(&off, NULL);
+	free(thread_clients.stack);
+	memset(&thread_clients, 0, sizeof(thread_clients));
+}
+
+void hostsig_add(hostsig_fn *fn, void *arg)
+{
+	ASSERT(thread_clients.count < HOSTSIG_MAX_CLIENTS);
+	thread_clients.clients[thread_clients.count].fn = fn;
+	thread_clients.clients[thread_clients.count].arg = arg;
+	thread_clients.count++;
+}
+
+void hostsig_remove(hostsig_fn *fn, void *arg)
+{
+	unsigned n = thread_clients.count;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (thread_clients.clients[i].fn != fn || thread_clients.clients[i].arg != arg)
+			continue;
+		memmove(&thread_clients.clients[i], &thread_clients.clients[i + 1],
+			(n - i - 1) * sizeof(thread_clients.clients[0]));
+		thread_clients.count--;
+		return;
+	}
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Host signals that stand for what guest code does: page faults, divide errors, illegal instructions, single steps. The process installs its handlers once; a thread that
+ * runs guest code registers who understands the host addresses at which that may happen.
+ */
+#ifndef GNOMON_HOSTSIG_H
+#define GNOMON_HOSTSIG_H
+
+#include "base.h"
+
+#include <signal.h>
+#include <ucontext.h>
+
+/* Trap numbers as in ucontext's REG_TRAPNO: the host's exception vector. */
+
+/*
+ * Looks at the machine context of a signal that hit the calling thread. Returns true if it dealt with it (perhaps by changing the context), false to ask the next one.
+ * Runs in signal context, on the alternate stack.
+ */
+typedef bool hostsig_fn(void *arg, int signo, siginfo_t *info, ucontext_t *uc);
+
+enum { HOSTSIG_MAX_CLIENTS = 8 };
+
+/* The signal that other threads and timers send to a thread in guest code to make it leave soon. */
+#define HOSTSIG_KICK SIGUSR1
+
+/* Gives the calling thread its alternate stack and installs the process's handlers (once). 0 or a negative errno. */
+int hostsig_thread_init(void);
+void hostsig_thread_fini(void);
+
+/* Registers a client of the calling thread; the newest is asked first. Removal by the same pair. */
+void hostsig_add(hostsig_fn *fn, void *arg);
+void hostsig_remove(hostsig_fn *fn, void *arg);
+
+/* Called when a signal is nobody's, before the process dies of it: to restore a terminal. */
+void hostsig_set_last_words(void (*fn)(void));
+
+#endif
