@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Shadow mappings: host mappings that realise the guest's linear address space, so that translated code reaches guest memory with one instruction.
+ * Vocabulary and invariants (SH-n): README.md in this folder.
+ */
+#ifndef GNOMON_SHADOW_H
+#define GNOMON_SHADOW_H
+
+#include "cpu/cpu.h"
+
+struct shadow;
+
+struct shadow_config {
+	struct cpu *cpu;
+	bool audit; /* check all invariants at every change */
+};
+
+/* Reserves the window (4 GiB and guards of host address space, no memory). Listens to cpu->pm. 0 or a negative errno. */
+int shadow_create(struct shadow **out, const struct shadow_config *cfg);
+void shadow_destroy(struct shadow *sh);
+
+/* Host address of linear address 0 for the CPU's present mode: what GS.base must hold in translated code. */
+hva_t shadow_window(const struct shadow *sh);
+
+enum shadow_fault {
+	SHADOW_FOREIGN,  /* not an address of a window */
+	SHADOW_RESOLVED, /* was a hidden fault: now mapped, retry the access */
+	SHADOW_EMULATE,  /* device memory, ROM write, hole, or guard page: single-step the instruction */
+	SHADOW_TRACED,   /* write to a traced page: single-step the instruction */
+	SHADOW_TRUE,     /* the guest's own tables forbid it: single-step the instruction, which raises it */
+};
+
+/* Deals with a host fault of translated code at a host address. */
+enum shadow_fault shadow_handle_fault(struct shadow *sh, hva_t address, bool write);
+
+/* Inverse of the window: the linear address of a host address in it. False if it is in none. */
+bool shadow_to_linear(const struct shadow *sh, hva_t address, gva_t *linear);
+
+/* For cpu_ops.mmu_event. */
+void shadow_mmu_event(struct shadow *sh, enum mmu_event event, gva_t address);
+
+/* Checks every mapping against the guest's memory map: panics with the invariant's number. */
+void shadow_audit(const struct shadow *sh);
+
+#endif

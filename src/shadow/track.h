@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Traces: write protection of guest physical pages that somebody must know writes to.
+ */
+#ifndef GNOMON_TRACK_H
+#define GNOMON_TRACK_H
+
+#include "shadow.h"
+
+/* Who wants to know: a bit of the page's trace byte (physmem_trace). */
+enum track_client { TRACK_CODE = 1, TRACK_PAGE_TABLE = 2, TRACK_CLIENTS = 2 };
+
+/*
+ * Called before a write to a page traced by the client, by the CPU (dma false) or a device; len stays within the page. The callback may release the trace.
+ */
+typedef void track_fn(void *arg, gpa_t gpa, unsigned len);
+
+void track_subscribe(struct shadow *sh, enum track_client who, track_fn *fn, void *arg);
+
+/* Write-protects the page in every window. False if it is not RAM (ROM and the like need no trace). */
+bool track_protect(struct shadow *sh, gpa_t gpa, enum track_client who);
+void track_release(struct shadow *sh, gpa_t gpa, enum track_client who);
+
+#endif
