@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Restates the invariants of README.md against what the host kernel says is mapped (/proc/self/maps), not against our own tables.
+ */
+#define _GNU_SOURCE
+#include "shadow_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* One line of the kernel's list, cut to the window. */
+struct host_map {
+	gva_t base;
+	uint64_t len;
+	bool readable, writable, executable;
+	uint64_t offset, inode;
+};
+
+static uint64_t inode_of(const struct pm_backing *b)
+{
+	struct stat st;
+	return fstat(b->fd, &st) == 0 ? st.st_ino : 0;
+}
+
+static void check_page(const struct shadow *sh, const struct host_map *m, gva_t page)
+{
+	const struct run *r = shadow_find_run(sh, page);
+	gpa_t gpa = page & sh->pm->a20_mask;
+	const struct pm_region *region = physmem_span(sh->pm, gpa)->region;
+
+	ASSERTF(r, "SH-1: %" PRIx64 " is mapped without a run", page);
+	ASSERTF(region && region->backing == r->backing, "SH-2: %" PRIx64 " maps another region's memory", page);
+	ASSERTF(m->offset + (page - m->base) == region->offset + (gpa - region->base), "SH-2: %" PRIx64 " maps the wrong page", page);
+	ASSERTF(!m->executable, "SH-5: %" PRIx64 " is executable", page);
+	if (region->kind != PM_RAM)
+		ASSERTF(!m->writable, "SH-3: ROM at %" PRIx64 " is writable", page);
+	if (physmem_traced(sh->pm, gpa))
+		ASSERTF(!m->writable, "SH-4: traced page %" PRIx64 " is writable", page);
+}
+
+static void check_map(const struct shadow *sh, const struct host_map *m)
+{
+	const struct run *r = shadow_find_run(sh, m->base);
+
+	if (!m->readable)
+		return;
+	ASSERTF(r, "SH-1: %" PRIx64 " is mapped without a run", m->base);
+	ASSERTF(m->inode == inode_of(r->backing), "SH-2: %" PRIx64 " maps another file", m->base);
+	/* Within one host mapping and one run, contents and rights are uniform but for traces: those are checked page by page. */
+	for (gva_t page = m->base; page < m->base + m->len; page += PAGE_SIZE)
+		check_page(sh, m, page);
+}
+
+void shadow_audit(const struct shadow *sh)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char line[512];
+	hva_t window = (hva_t)sh->window;
+
+	if (!maps)
+		return;
+	while (fgets(line, sizeof(line), maps)) {
+		uint64_t start, end, offset, inode;
+		char prot[5], dev[16];
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %15s %" SCNu64, &start, &end, prot, &offset, dev, &inode) != 6)
+			continue;
+		if (end <= window || start >= window + WINDOW_BYTES)
+			continue;
+		ASSERTF(start >= window || prot[0] != 'r', "SH-1: the guard below the window is mapped (%" PRIx64 ")", start);
+		if (prot[0] != 'r')
+			continue;
+		ASSERTF(end <= window + WINDOW_BYTES, "SH-1: the guard above the window is mapped (%" PRIx64 ")", end);
+		struct host_map m = {start - window, end - start, true, prot[1] == 'w', prot[2] == 'x', offset, inode};
+		check_map(sh, &m);
+	}
+	fclose(maps);
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The window of a guest without paging: linear addresses are physical ones, through A20. */
+#define _GNU_SOURCE
+#include "shadow_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "trace.h"
+
+static void drop_run(struct shadow *sh, unsigned n)
+{
+	struct run *r = &sh->runs[n];
+	void *at = mmap(sh->window + r->base, r->len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+
+	ASSERTF(at != MAP_FAILED, "unmapping %llx", (unsigned long long)r->base);
+	trace(shadow, "drop %llx+%llx", (unsigned long long)r->base, (unsigned long long)r->len);
+	sh->cpu->stats->mappings_dropped++;
+	sh->cpu->stats->mappings--;
+	*r = sh->runs[--sh->nruns];
+}
+
+static void drop_all(struct shadow *sh)
+{
+	while (sh->nruns)
+		drop_run(sh, sh->nruns - 1);
+}
+
+static void map_changed(void *arg, gpa_t base, uint64_t len)
+{
+	struct shadow *sh = arg;
+
+	if (sh->pm->a20_mask != ~0ull || len > WINDOW_BYTES) { /* aliases: not worth finding them */
+		drop_all(sh);
+		return;
+	}
+	for (unsigned i = sh->nruns; i-- > 0;)
+		if (sh->runs[i].base < base + len && base < sh->runs[i].base + sh->runs[i].len)
+			drop_run(sh, i);
+}
+
+static void traced_write(void *arg, gpa_t gpa, unsigned len)
+{
+	struct shadow *sh = arg;
+	uint8_t who = physmem_traced(sh->pm, gpa);
+
+	sh->cpu->stats->traced_writes++;
+	for (unsigned i = 0; i < TRACK_CLIENTS; i++)
+		if ((who >> i & 1) && sh->subscribers[i].fn)
+			sh->subscribers[i].fn(sh->subscribers[i].arg, gpa, len);
+}
+
+int shadow_create(struct shadow **out, const struct shadow_config *cfg)
+{
+	struct shadow *sh = calloc(1, sizeof(*sh));
+
+	*out = NULL;
+	if (!sh)
+		return -ENOMEM;
+	sh->cpu = cfg->cpu;
+	sh->pm = cfg->cpu->pm;
+	sh->audit = cfg->audit;
+	sh->reservation = mmap(NULL, WINDOW_BYTES + 2 * GUARD_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (sh->reservation == MAP_FAILED) {
+		int err = -errno;
+		free(sh);
+		return err;
+	}
+	sh->window = sh->reservation + GUARD_BYTES;
+	physmem_listen(sh->pm, (struct pm_listener){.map_changed = map_changed, .traced_write = traced_write, .arg = sh});
+	*out = sh;
+	return 0;
+}
+
+void shadow_destroy(struct shadow *sh)
+{
+	if (!sh)
+		return;
+	munmap(sh->reservation, WINDOW_BYTES + 2 * GUARD_BYTES);
+	free(sh);
+}
+
+hva_t shadow_window(const struct shadow *sh)
+{
+	return (hva_t)sh->window;
+}
+
+bool shadow_to_linear(const struct shadow *sh, hva_t address, gva_t *linear)
+{
+	uint64_t offset = address - (hva_t)sh->window;
+
+	if (offset >= WINDOW_BYTES)
+		return false;
+	*linear = offset;
+	return true;
+}
+
+const struct run *shadow_find_run(const struct shadow *sh, gva_t linear)
+{
+	for (unsigned i = 0; i < sh->nruns; i++)
+		if (linear - sh->runs[i].base < sh->runs[i].len)
+			return &sh->runs[i];
+	return NULL;
+}
+
+/* The widest stretch of linear addresses around `linear` that maps to one span without a break at A20. */
+static void widest(const struct shadow *sh, gva_t linear, const struct pm_span *s, struct run *r)
+{
+	gpa_t gpa = linear & sh->pm->a20_mask;
+	gva_t low = linear - (gpa - s->base), high = low + s->len;
+
+	if (gpa - s->base > linear)
+		low = 0;
+	if (sh->pm->a20_mask != ~0ull) {
+		low = MAX(low, ALIGN_DOWN(linear, MiB));
+		high = MIN(high, ALIGN_DOWN(linear, MiB) + MiB);
+	}
+	high = MIN(high, WINDOW_BYTES);
+	r->base = low;
+	r->len = high - low;
+	r->backing = s->region->backing;
+	r->offset = s->region->offset + ((low & sh->pm->a20_mask) - s->region->base);
+	r->writable = s->region->kind == PM_RAM;
+}
+
+static void protect_traced(struct shadow *sh, const struct run *r)
+{
+	if (!r->writable || r->backing != &sh->pm->ram)
+		return;
+	for (uint64_t at = 0; at < r->len; at += PAGE_SIZE)
+		if (sh->pm->traced[(r->offset + at) >> PAGE_SHIFT])
+			ASSERT(mprotect(sh->window + r->base + at, PAGE_SIZE, PROT_READ) == 0);
+}
+
+static bool map_run(struct shadow *sh, gva_t linear)
+{
+	const struct pm_span *s = physmem_span(sh->pm, linear & sh->pm->a20_mask);
+	struct run r;
+	int prot;
+
+	if (!s->region || (s->region->kind != PM_RAM && s->region->kind != PM_ROM))
+		return false;
+	if (sh->nruns == SHADOW_MAX_RUNS)
+		drop_all(sh);
+	widest(sh, linear, s, &r);
+	prot = r.writable ? PROT_READ | PROT_WRITE : PROT_READ;
+	if (mmap(sh->window + r.base, r.len, prot, MAP_SHARED | MAP_FIXED, r.backing->fd, (off_t)r.offset) == MAP_FAILED)
+		PANIC("mapping %llx+%llx: %s", (unsigned long long)r.base, (unsigned long long)r.len, strerror(errno));
+	sh->runs[sh->nruns++] = r;
+	sh->cpu->stats->mappings_made++;
+	sh->cpu->stats->mappings++;
+	trace(shadow, "map %llx+%llx %s", (unsigned long long)r.base, (unsigned long long)r.len, s->region->name);
+	protect_traced(sh, &r);
+	return true;
+}
+
+enum shadow_fault shadow_handle_fault(struct shadow *sh, hva_t address, bool write)
+{
+	const struct run *r;
+	gva_t linear;
+
+	if (!shadow_to_linear(sh, address, &linear)) {
+		uint64_t offset = address - (hva_t)sh->reservation;
+		return offset < WINDOW_BYTES + 2 * GUARD_BYTES ? SHADOW_EMULATE : SHADOW_FOREIGN;
+	}
+	r = shadow_find_run(sh, linear);
+	if (!r) {
+		if (!map_run(sh, linear))
+			return SHADOW_EMULATE;
+		sh->cpu->stats->hidden_faults++;
+		if (sh->audit)
+			shadow_audit(sh);
+		return SHADOW_RESOLVED;
+	}
+	if (!write || !r->writable)
+		return SHADOW_EMULATE;
+	if (r->backing == &sh->pm->ram && sh->pm->traced[(r->offset + (linear - r->base)) >> PAGE_SHIFT])
+		return SHADOW_TRACED;
+	return SHADOW_EMULATE;
+}
+
+void shadow_protect_page(struct shadow *sh, uint64_t offset, bool writable)
+{
+	for (unsigned i = 0; i < sh->nruns; i++) {
+		const struct run *r = &sh->runs[i];
+		if (r->backing != &sh->pm->ram || !r->writable || offset - r->offset >= r->len)
+			continue;
+		void *at = sh->window + r->base + (offset - r->offset);
+		if (mprotect(at, PAGE_SIZE, writable ? PROT_READ | PROT_WRITE : PROT_READ) < 0)
+			PANIC("protecting a page: %s", strerror(errno));
+	}
+}
+
+void shadow_mmu_event(struct shadow *sh, enum mmu_event event, gva_t address)
+{
+	/* Without paging nothing depends on these; A20 comes through the map listener. */
+	if (sh->audit && event == MMU_A20)
+		shadow_audit(sh);
+}

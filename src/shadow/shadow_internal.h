@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef GNOMON_SHADOW_INTERNAL_H
+#define GNOMON_SHADOW_INTERNAL_H
+
+#include "shadow.h"
+#include "track.h"
+
+#define WINDOW_BYTES (4 * GiB)
+/* Wider than any single access that starts in the window, and than any displacement added to a checked address. */
+#define GUARD_BYTES  (1 * MiB)
+
+enum { SHADOW_MAX_RUNS = 256 };
+
+/* A stretch of the window mapped onto one contiguous stretch of one backing. */
+struct run {
+	gva_t base;
+	uint64_t len;
+	const struct pm_backing *backing;
+	uint64_t offset; /* in the backing */
+	bool writable;   /* RAM (traced pages within are read-only), else ROM */
+};
+
+struct subscriber {
+	track_fn *fn;
+	void *arg;
+};
+
+struct shadow {
+	struct cpu *cpu;
+	struct physmem *pm;
+	bool audit;
+	uint8_t *reservation;
+	uint8_t *window; /* linear address 0 */
+	struct run runs[SHADOW_MAX_RUNS];
+	unsigned nruns;
+	struct subscriber subscribers[TRACK_CLIENTS];
+};
+
+/* The run that holds the linear address, or NULL. */
+const struct run *shadow_find_run(const struct shadow *sh, gva_t linear);
+
+/* Sets the protection of the page at `offset` of RAM wherever it is mapped. */
+void shadow_protect_page(struct shadow *sh, uint64_t offset, bool writable);
+
+#endif
