@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The subcommands of the program. Each gets what follows its name, and returns the exit status. */
+#ifndef GNOMON_MONITOR_COMMANDS_H
+#define GNOMON_MONITOR_COMMANDS_H
+
+int command_run(int argc, char *const *argv);
+int command_ctl(int argc, char *const *argv);
+
+#endif

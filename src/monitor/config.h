@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the user asked for: the result of parsing the options of `gnomon run`. Strings are the config's own. */
+#ifndef GNOMON_MONITOR_CONFIG_H
+#define GNOMON_MONITOR_CONFIG_H
+
+#include "base.h"
+
+/* RAM: what lies above 3 GiB continues at 4 GiB (as on an i440FX). */
+#define CONFIG_MEMORY_MIN     (1 * MiB)
+#define CONFIG_MEMORY_MAX     (64 * GiB)
+#define CONFIG_MEMORY_DEFAULT (256 * MiB)
+
+enum {
+	CONFIG_MAX_DISKS = 4,
+	CONFIG_MAX_SERIALS = 4,
+	CONFIG_MAX_DEBUGCONS = 4,
+	CONFIG_MAX_BOOT = 3,
+};
+
+enum chardev_kind {
+	CHARDEV_NONE,
+	CHARDEV_STDIO,
+	CHARDEV_FILE,
+	CHARDEV_UNIX,
+};
+
+struct chardev_config {
+	enum chardev_kind kind;
+	char *path; /* CHARDEV_FILE, CHARDEV_UNIX */
+};
+
+struct disk_config {
+	char *path;
+	bool snapshot; /* writes are forgotten at the end */
+};
+
+struct debugcon_config {
+	uint16_t port;
+	char *path;
+};
+
+enum display_kind {
+	DISPLAY_AUTO, /* see config_display() */
+	DISPLAY_NONE,
+	DISPLAY_TTY,
+};
+
+enum engine_kind {
+	ENGINE_BT,
+	ENGINE_STEP,
+};
+
+struct vm_config {
+	uint64_t memory; /* bytes, page aligned, CONFIG_MEMORY_MIN..MAX */
+	char *cdrom;	 /* NULL: none; so are the paths below */
+	char *floppy;
+	struct disk_config disks[CONFIG_MAX_DISKS];
+	unsigned ndisks;
+	char boot[CONFIG_MAX_BOOT + 1]; /* letters of "dca", each at most once, not empty */
+	char *bios;			/* NULL: the built-in default */
+	struct chardev_config serials[CONFIG_MAX_SERIALS];
+	unsigned nserials; /* 0: no serial port is connected */
+	struct debugcon_config debugcons[CONFIG_MAX_DEBUGCONS];
+	unsigned ndebugcons;
+	char *control; /* path of the control socket */
+	enum display_kind display;
+	enum engine_kind engine;
+	bool lockstep;
+	bool audit;
+	bool count;	  /* count instructions exactly */
+	char *trace;	  /* already valid for trace_select() */
+	char *trace_file; /* NULL: stderr */
+	char *stats;	  /* file for the counters at the end */
+	double timeout;	  /* seconds of host time; 0: none */
+};
+
+/* Everything at its default; no allocation. */
+void config_init(struct vm_config *cfg);
+void config_destroy(struct vm_config *cfg);
+
+bool config_serial_on_stdio(const struct vm_config *cfg);
+
+/* What DISPLAY_AUTO comes to: the terminal where standard input and output are one and no serial port is on it. */
+enum display_kind config_display(const struct vm_config *cfg);
+
+#endif

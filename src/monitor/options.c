@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "options.h"
+
+#include "trace.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+/* What an option's parser sees: the config, and where its complaint goes. Parsers return false after wrong(). */
+struct parse {
+	struct vm_config *cfg;
+	const char *option; /* as the user knows it: "--memory" */
+	char *err;
+	size_t errlen;
+};
+
+/* Every complaint names the option; the caller prints "gnomon: " before it. */
+static bool PRINTF_LIKE(2, 3) wrong(struct parse *p, const char *fmt, ...)
+{
+	va_list ap;
+	int n = snprintf(p->err, p->errlen, "%s: ", p->option);
+
+	va_start(ap, fmt);
+	if (n >= 0 && (size_t)n < p->errlen)
+		vsnprintf(p->err + n, p->errlen - (size_t)n, fmt, ap);
+	va_end(ap);
+	return false;
+}
+
+int parse_size(const char *text, uint64_t *bytes)
+{
+	static const char suffixes[] = "KMGT";
+	char *end;
+	const char *suffix;
+	uint64_t n;
+
+	if (!isdigit((unsigned char)*text))
+		return -EINVAL;
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	if (errno)
+		return -ERANGE;
+	if (!*end) {
+		*bytes = n;
+		return 0;
+	}
+	suffix = strchr(suffixes, toupper((unsigned char)*end));
+	if (!suffix || end[1])
+		return -EINVAL;
+	unsigned shift = 10 * ((unsigned)(suffix - suffixes) + 1);
+	if (n > UINT64_MAX >> shift)
+		return -ERANGE;
+	*bytes = n << shift;
+	return 0;
+}
+
+int parse_seconds(const char *text, double *seconds)
+{
+	char *end;
+	double s;
+
+	/* strtod takes more than we do: signs, hexadecimal, exponents, "inf", "nan". */
+	if (!*text || strspn(text, "0123456789.") != strlen(text))
+		return -EINVAL;
+	s = strtod(text, &end);
+	if (*end || end == text)
+		return -EINVAL;
+	if (!isfinite(s) || s <= 0 || s > 1e9)
+		return -ERANGE;
+	*seconds = s;
+	return 0;
+}
+
+static bool take_path(struct parse *p, const char *value, char **path)
+{
+	if (!*value)
+		return wrong(p, "the file name is empty");
+	*path = strdup(value);
+	return *path || wrong(p, "out of memory");
+}
+
+static bool take_unix_path(struct parse *p, const char *value, char **path)
+{
+	struct sockaddr_un addr;
+
+	if (strlen(value) >= sizeof(addr.sun_path))
+		return wrong(p, "the socket path is longer than %zu bytes", sizeof(addr.sun_path) - 1);
+	return take_path(p, value, path);
+}
+
+/* What follows `prefix` in value, or NULL. */
+static const char *after(const char *value, const char *prefix)
+{
+	size_t len = strlen(prefix);
+	return strncmp(value, prefix, len) ? NULL : value + len;
+}
+
+static bool parse_memory(struct parse *p, const char *value)
+{
+	uint64_t bytes;
+	int rc = parse_size(value, &bytes);
+
+	if (rc == -EINVAL)
+		return wrong(p, "'%s' is not a size such as 256M or 4G", value);
+	if (rc || bytes < CONFIG_MEMORY_MIN || bytes > CONFIG_MEMORY_MAX)
+		return wrong(p, "'%s' is outside 1M to %lluG", value, (unsigned long long)(CONFIG_MEMORY_MAX / GiB));
+	if (bytes & PAGE_MASK)
+		return wrong(p, "'%s' is not a multiple of 4K", value);
+	p->cfg->memory = bytes;
+	return true;
+}
+
+static bool parse_cdrom(struct parse *p, const char *value)
+{
+	return take_path(p, value, &p->cfg->cdrom);
+}
+
+static bool parse_floppy(struct parse *p, const char *value)
+{
+	return take_path(p, value, &p->cfg->floppy);
+}
+
+static bool parse_disk(struct parse *p, const char *value)
+{
+	static const char suffix[] = ",snapshot";
+	struct disk_config disk = {0};
+	size_t len = strlen(value), n = strlen(suffix);
+
+	if (p->cfg->ndisks == CONFIG_MAX_DISKS)
+		return wrong(p, "more than %d disks", CONFIG_MAX_DISKS);
+	if (!take_path(p, value, &disk.path))
+		return false;
+	if (len >= n && !strcmp(value + len - n, suffix)) {
+		disk.path[len - n] = 0;
+		disk.snapshot = true;
+	}
+	if (!*disk.path) {
+		free(disk.path);
+		return wrong(p, "the file name is empty");
+	}
+	p->cfg->disks[p->cfg->ndisks++] = disk;
+	return true;
+}
+
+static bool parse_boot(struct parse *p, const char *value)
+{
+	size_t len = strlen(value);
+
+	if (!len)
+		return wrong(p, "the boot order is empty");
+	for (size_t i = 0; i < len; i++) {
+		if (!strchr("dca", value[i]))
+			return wrong(p, "'%c' is not one of d (CD-ROM), c (disk), a (floppy)", value[i]);
+		if (memchr(value, value[i], i))
+			return wrong(p, "'%c' is there twice", value[i]);
+	}
+	memcpy(p->cfg->boot, value, len + 1);
+	return true;
+}
+
+_Static_assert(CONFIG_MAX_BOOT == 3, "a boot order without repetition of the letters d, c, a");
+
+static bool parse_bios(struct parse *p, const char *value)
+{
+	return take_path(p, value, &p->cfg->bios);
+}
+
+static bool parse_serial(struct parse *p, const char *value)
+{
+	struct chardev_config *serial = &p->cfg->serials[p->cfg->nserials];
+	const char *path;
+
+	if (p->cfg->nserials == CONFIG_MAX_SERIALS)
+		return wrong(p, "more than %d serial ports", CONFIG_MAX_SERIALS);
+	*serial = (struct chardev_config){.kind = CHARDEV_NONE};
+	if (!strcmp(value, "stdio")) {
+		if (config_serial_on_stdio(p->cfg))
+			return wrong(p, "stdio is taken by another serial port");
+		serial->kind = CHARDEV_STDIO;
+	} else if ((path = after(value, "file:"))) {
+		serial->kind = CHARDEV_FILE;
+		if (!take_path(p, path, &serial->path))
+			return false;
+	} else if ((path = after(value, "unix:"))) {
+		serial->kind = CHARDEV_UNIX;
+		if (!take_unix_path(p, path, &serial->path))
+			return false;
+	} else if (strcmp(value, "none")) {
+		return wrong(p, "'%s' is not stdio, file:PATH, unix:PATH or none", value);
+	}
+	p->cfg->nserials++;
+	return true;
+}
+
+static bool parse_debugcon(struct parse *p, const char *value)
+{
+	struct debugcon_config *con = &p->cfg->debugcons[p->cfg->ndebugcons];
+	const char *path;
+	char *end;
+	unsigned long port;
+
+	if (p->cfg->ndebugcons == CONFIG_MAX_DEBUGCONS)
+		return wrong(p, "more than %d debug consoles", CONFIG_MAX_DEBUGCONS);
+	port = strtoul(value, &end, 0);
+	path = after(end, ":file:");
+	if (!isdigit((unsigned char)*value) || !path)
+		return wrong(p, "'%s' is not PORT:file:PATH", value);
+	if (port > 0xffff)
+		return wrong(p, "port %.*s is beyond 0xffff", (int)(end - value), value);
+	for (unsigned i = 0; i < p->cfg->ndebugcons; i++)
+		if (p->cfg->debugcons[i].port == port)
+			return wrong(p, "port 0x%lx is there twice", port);
+	if (!take_path(p, path, &con->path))
+		return false;
+	con->port = (uint16_t)port;
+	p->cfg->ndebugcons++;
+	return true;
+}
+
+static bool parse_control(struct parse *p, const char *value)
+{
+	const char *path = after(value, "unix:");
+
+	if (!path)
+		return wrong(p, "'%s' is not unix:PATH", value);
+	return take_unix_path(p, path, &p->cfg->control);
+}
+
+static bool parse_display(struct parse *p, const char *value)
+{
+	if (!strcmp(value, "none"))
+		p->cfg->display = DISPLAY_NONE;
+	else if (!strcmp(value, "tty"))
+		p->cfg->display = DISPLAY_TTY;
+	else
+		return wrong(p, "'%s' is not none or tty", value);
+	return true;
+}
+
+static bool parse_engine(struct parse *p, const char *value)
+{
+	if (!strcmp(value, "bt"))
+		p->cfg->engine = ENGINE_BT;
+	else if (!strcmp(value, "step"))
+		p->cfg->engine = ENGINE_STEP;
+	else
+		return wrong(p, "'%s' is not bt or step", value);
+	return true;
+}
+
+static bool parse_lockstep(struct parse *p, const char *value)
+{
+	return p->cfg->lockstep = true;
+}
+
+static bool parse_audit(struct parse *p, const char *value)
+{
+	return p->cfg->audit = true;
+}
+
+static bool parse_count(struct parse *p, const char *value)
+{
+	return p->cfg->count = true;
+}
+
+static bool parse_trace(struct parse *p, const char *value)
+{
+	char bad[64];
+
+	if (!*value)
+		return wrong(p, "no category is named");
+	/* Selecting is how trace.h checks; that it takes effect now is what the user asked for. */
+	if (trace_select(value, bad, sizeof(bad)))
+		return wrong(p, "'%s' is not a trace category", bad);
+	return take_path(p, value, &p->cfg->trace);
+}
+
+static bool parse_trace_file(struct parse *p, const char *value)
+{
+	return take_path(p, value, &p->cfg->trace_file);
+}
+
+static bool parse_stats(struct parse *p, const char *value)
+{
+	return take_path(p, value, &p->cfg->stats);
+}
+
+static bool parse_timeout(struct parse *p, const char *value)
+{
+	int rc = parse_seconds(value, &p->cfg->timeout);
+
+	if (rc == -EINVAL)
+		return wrong(p, "'%s' is not a number of seconds", value);
+	return !rc || wrong(p, "'%s' seconds: more than 0 and at most 1000000000 is meant", value);
+}
+
+/* clang-format off */
+static const struct option_row {
+	const char *name;
+	const char *argument;
+	bool many;
+	const char *help;
+	bool (*parse)(struct parse *p, const char *value);
+} option_rows[] = {
+#define OPTION(id, name, argument, many, help) {name, argument, many, help, parse_##id},
+#include "options.def"
+#undef OPTION
+};
+/* clang-format on */
+
+/* The row of "--name" or "--name=value"; *value: what follows the '=', or NULL. */
+static const struct option_row *find_option(const char *arg, const char **value)
+{
+	size_t len = strcspn(arg + 2, "=");
+
+	*value = arg[2 + len] ? arg + 2 + len + 1 : NULL;
+	for (size_t i = 0; i < ARRAY_LEN(option_rows); i++)
+		if (strlen(option_rows[i].name) == len && !strncmp(option_rows[i].name, arg + 2, len))
+			return &option_rows[i];
+	return NULL;
+}
+
+static enum options_result fail(char *err, size_t errlen, const char *fmt, const char *arg)
+{
+	snprintf(err, errlen, fmt, arg, arg);
+	return OPTIONS_WRONG;
+}
+
+/* What only the options together show. */
+static enum options_result check_together(const struct vm_config *cfg, char *err, size_t errlen)
+{
+	if (cfg->display == DISPLAY_TTY && config_serial_on_stdio(cfg))
+		return fail(err, errlen, "--display tty and --serial stdio%s both want the terminal", "");
+	if (cfg->lockstep && cfg->engine == ENGINE_STEP)
+		return fail(err, errlen, "--lockstep checks the translator: it does not go with --engine step%s", "");
+	if (cfg->trace_file && !cfg->trace)
+		return fail(err, errlen, "--trace-file without --trace%s", "");
+	return OPTIONS_OK;
+}
+
+enum options_result options_parse(struct vm_config *cfg, int argc, char *const *argv, char *err, size_t errlen)
+{
+	bool seen[ARRAY_LEN(option_rows)] = {false};
+
+	for (int i = 0; i < argc; i++) {
+		const char *value, *arg = argv[i];
+		const struct option_row *row;
+		char option[32];
+		struct parse p = {.cfg = cfg, .option = option, .err = err, .errlen = errlen};
+
+		if (!strcmp(arg, "--help") || !strcmp(arg, "-h"))
+			return OPTIONS_HELP;
+		if (!strcmp(arg, "--version"))
+			return OPTIONS_VERSION;
+		if (strncmp(arg, "--", 2))
+			return fail(err, errlen,
+				    *arg == '-' ? "unknown option '%s'" : "unexpected argument '%s' (--cdrom %s?)",
+				    arg);
+		row = find_option(arg, &value);
+		if (!row)
+			return fail(err, errlen, "unknown option '%s'", arg);
+		snprintf(option, sizeof(option), "--%s", row->name);
+		if (seen[row - option_rows] && !row->many)
+			return fail(err, errlen, "%s is given twice", option);
+		seen[row - option_rows] = true;
+		if (!row->argument && value)
+			return fail(err, errlen, "%s takes no value", option);
+		if (row->argument && !value) {
+			if (i + 1 == argc)
+				return fail(err, errlen, "%s needs a value", option);
+			value = argv[++i];
+		}
+		if (!row->parse(&p, value))
+			return OPTIONS_WRONG;
+	}
+	return check_together(cfg, err, errlen);
+}
+
+static void print_row(FILE *out, const char *left, const char *help)
+{
+	enum { LEFT = 32 };
+
+	fprintf(out, "  %-*s", LEFT - 2, left);
+	if (strlen(left) > LEFT - 3)
+		fprintf(out, "\n%*s", LEFT, "");
+	for (; *help; help++) {
+		fputc(*help, out);
+		if (*help == '\n')
+			fprintf(out, "%*s", LEFT, "");
+	}
+	fputc('\n', out);
+}
+
+void options_print_help(FILE *out)
+{
+	for (size_t i = 0; i < ARRAY_LEN(option_rows); i++) {
+		const struct option_row *row = &option_rows[i];
+		char left[64];
+
+		snprintf(left, sizeof(left), "--%s%s%s%s", row->name, row->argument ? " " : "",
+			 row->argument ? row->argument : "", row->many ? " ..." : "");
+		print_row(out, left, row->help);
+	}
+	print_row(out, "--version", "show the version");
+	print_row(out, "--help", "show this");
+	fprintf(out, "\nTrace categories:\n");
+	for (enum trace_cat cat = 0; cat < TRACE_COUNT; cat++)
+		print_row(out, trace_name(cat), trace_help(cat));
+}
