@@ -88,13 +88,18 @@ static int measure(struct image *im, const char *path, char *err, size_t errlen)
 	return 0;
 }
 
-/* A file that ends before the volume which its descriptor announces was not copied completely. */
+/* 1 if it is a complete ISO 9660 volume, 0 if it is none. A file that ends before what its descriptor announces is
+ * truncated. */
 static int check_iso(struct image *im, const char *path, char *err, size_t errlen)
 {
 	uint8_t pvd[CD_BLOCK];
 	uint64_t need;
-	int code = read_fully(im->fd, ISO_PVD, pvd, sizeof(pvd));
+	int code;
 
+	if (im->size < ISO_PVD + CD_BLOCK)
+		return fail(err, errlen, -EINVAL, "%s: truncated: %llu bytes are too short for a CD image", path,
+			    (unsigned long long)im->size);
+	code = read_fully(im->fd, ISO_PVD, pvd, sizeof(pvd));
 	if (code)
 		return fail(err, errlen, code, "%s: %s", path, strerror(-code));
 	if (memcmp(pvd, "\1CD001", 6)) /* not ISO 9660 (an audio-less UDF, say): nothing to compare with */
@@ -103,7 +108,7 @@ static int check_iso(struct image *im, const char *path, char *err, size_t errle
 	if (im->size < need)
 		return fail(err, errlen, -EINVAL, "%s: truncated: the ISO is %llu bytes long, the file %llu", path,
 			    (unsigned long long)need, (unsigned long long)im->size);
-	return 0;
+	return 1;
 }
 
 static int check_size(struct image *im, const char *path, unsigned flags, char *err, size_t errlen)
@@ -120,7 +125,7 @@ static int check_size(struct image *im, const char *path, unsigned flags, char *
 	if (flags & IMAGE_CDROM) {
 		int code = check_iso(im, path, err, errlen);
 		if (code)
-			return code;
+			return MIN(code, 0); /* some tools pad a whole volume to sectors of 512 bytes only */
 	}
 	if (im->size % im->block_size)
 		return fail(err, errlen, -EINVAL, "%s: truncated: %llu bytes are not a multiple of %u", path,
