@@ -267,14 +267,22 @@ void physmem_write(struct physmem *pm, gpa_t gpa, const void *buf, uint64_t len)
 	}
 }
 
-/* The trace byte of the RAM page behind gpa (seen as RAM or as ROM), or NULL. */
-static uint8_t *trace_byte(const struct physmem *pm, gpa_t gpa)
+bool physmem_ram_offset(const struct physmem *pm, gpa_t gpa, uint64_t *offset)
 {
 	const struct pm_region *r = physmem_span(pm, gpa)->region;
 
 	if (!r || r->backing != &pm->ram)
-		return NULL;
-	return &pm->traced[(r->offset + (gpa - r->base)) >> PAGE_SHIFT];
+		return false;
+	*offset = r->offset + (gpa - r->base);
+	return true;
+}
+
+/* The trace byte of the RAM page behind gpa, or NULL. */
+static uint8_t *trace_byte(const struct physmem *pm, gpa_t gpa)
+{
+	uint64_t offset;
+
+	return physmem_ram_offset(pm, gpa, &offset) ? &pm->traced[offset >> PAGE_SHIFT] : NULL;
 }
 
 bool physmem_trace(struct physmem *pm, gpa_t gpa, uint8_t who)

@@ -122,6 +122,9 @@ void physmem_write(struct physmem *pm, gpa_t gpa, const void *buf, uint64_t len)
  */
 uint8_t *physmem_host(const struct physmem *pm, gpa_t gpa, uint64_t *len_out);
 
+/* Offset in the RAM backing of the byte at gpa (seen as RAM or as ROM); false if it is not RAM. */
+bool physmem_ram_offset(const struct physmem *pm, gpa_t gpa, uint64_t *offset);
+
 /*
  * Tracing of a page of RAM: `who` is a bit. Keyed by the backing page, so that every physical alias of it is covered. Pages that are
  * not RAM cannot be traced (returns false).

@@ -61,13 +61,14 @@ int shadow_create(struct shadow **out, const struct shadow_config *cfg)
 	sh->cpu = cfg->cpu;
 	sh->pm = cfg->cpu->pm;
 	sh->audit = cfg->audit;
-	sh->reservation = mmap(NULL, WINDOW_BYTES + 2 * GUARD_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	sh->reservation = mmap(NULL, RESERVE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (sh->reservation == MAP_FAILED) {
 		int err = -errno;
 		free(sh);
 		return err;
 	}
-	sh->window = sh->reservation + GUARD_BYTES;
+	sh->window = (uint8_t *)ALIGN_UP((uintptr_t)sh->reservation + GUARD_BYTES, WINDOW_BYTES);
+	ASSERT(mprotect(sh->window + SHADOW_PROBE + 8 - PAGE_SIZE, PAGE_SIZE, PROT_READ) == 0);
 	physmem_listen(sh->pm, (struct pm_listener){.map_changed = map_changed, .traced_write = traced_write, .arg = sh});
 	*out = sh;
 	return 0;
@@ -77,7 +78,7 @@ void shadow_destroy(struct shadow *sh)
 {
 	if (!sh)
 		return;
-	munmap(sh->reservation, WINDOW_BYTES + 2 * GUARD_BYTES);
+	munmap(sh->reservation, RESERVE_BYTES);
 	free(sh);
 }
 
@@ -161,8 +162,7 @@ enum shadow_fault shadow_handle_fault(struct shadow *sh, hva_t address, bool wri
 	gva_t linear;
 
 	if (!shadow_to_linear(sh, address, &linear)) {
-		uint64_t offset = address - (hva_t)sh->reservation;
-		return offset < WINDOW_BYTES + 2 * GUARD_BYTES ? SHADOW_EMULATE : SHADOW_FOREIGN;
+		return address - (hva_t)sh->reservation < RESERVE_BYTES ? SHADOW_EMULATE : SHADOW_FOREIGN;
 	}
 	r = shadow_find_run(sh, linear);
 	if (!r) {

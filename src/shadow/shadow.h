@@ -19,7 +19,16 @@ struct shadow_config {
 int shadow_create(struct shadow **out, const struct shadow_config *cfg);
 void shadow_destroy(struct shadow *sh);
 
-/* Host address of linear address 0 for the CPU's present mode: what GS.base must hold in translated code. */
+/*
+ * Translated code checks segment limits without touching flags: it loads from window + SHADOW_PROBE + 8 * x, where x is 0 if the check holds and 256 .. 8191 if not. Only
+ * the former is readable.
+ */
+#define SHADOW_PROBE (-(int32_t)(512 * KiB) + (int32_t)PAGE_SIZE - 8)
+
+/*
+ * Host address of linear address 0 for the CPU's present mode: what GS.base must hold in translated code. A multiple of 4 GiB, so that the low half of a host address in the
+ * window is the linear address.
+ */
 hva_t shadow_window(const struct shadow *sh);
 
 enum shadow_fault {

@@ -9,6 +9,9 @@
 /* Wider than any single access that starts in the window, and than any displacement added to a checked address. */
 #define GUARD_BYTES  (1 * MiB)
 
+/* Everything is reserved with room to align the window to 4 GiB. */
+#define RESERVE_BYTES (3 * WINDOW_BYTES)
+
 enum { SHADOW_MAX_RUNS = 256 };
 
 /* A stretch of the window mapped onto one contiguous stretch of one backing. */

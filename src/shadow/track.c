@@ -14,29 +14,18 @@ void track_subscribe(struct shadow *sh, enum track_client who, track_fn *fn, voi
 	sh->subscribers[client_index(who)] = (struct subscriber){fn, arg};
 }
 
-/* Offset of the page in RAM; false if the address is not RAM. */
-static bool ram_offset(const struct shadow *sh, gpa_t gpa, uint64_t *offset)
-{
-	const struct pm_region *r = physmem_span(sh->pm, gpa)->region;
-
-	if (!r || r->backing != &sh->pm->ram)
-		return false;
-	*offset = ALIGN_DOWN(r->offset + (gpa - r->base), PAGE_SIZE);
-	return true;
-}
-
 bool track_protect(struct shadow *sh, gpa_t gpa, enum track_client who)
 {
 	uint8_t before = physmem_traced(sh->pm, gpa);
 	uint64_t offset;
 
-	if (!ram_offset(sh, gpa, &offset))
+	if (!physmem_ram_offset(sh->pm, gpa, &offset))
 		return false;
 	if (before & who)
 		return true;
 	physmem_trace(sh->pm, gpa, (uint8_t)who);
 	if (!before) {
-		shadow_protect_page(sh, offset, false);
+		shadow_protect_page(sh, ALIGN_DOWN(offset, PAGE_SIZE), false);
 		sh->cpu->stats->traces_set++;
 		trace(shadow, "trace %llx", (unsigned long long)gpa);
 	}
@@ -50,11 +39,11 @@ void track_release(struct shadow *sh, gpa_t gpa, enum track_client who)
 	uint8_t before = physmem_traced(sh->pm, gpa);
 	uint64_t offset;
 
-	if (!(before & who) || !ram_offset(sh, gpa, &offset))
+	if (!(before & who) || !physmem_ram_offset(sh->pm, gpa, &offset))
 		return;
 	physmem_untrace(sh->pm, gpa, (uint8_t)who);
 	if (!physmem_traced(sh->pm, gpa)) {
-		shadow_protect_page(sh, offset, true);
+		shadow_protect_page(sh, ALIGN_DOWN(offset, PAGE_SIZE), true);
 		sh->cpu->stats->traces_dropped++;
 		trace(shadow, "untrace %llx", (unsigned long long)gpa);
 	}
