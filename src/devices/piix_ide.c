@@ -33,7 +33,8 @@ enum {
 	PRD_LEN = 8,
 	PRD_MAX = 0x10000 / PRD_LEN,
 	PRD_LAST = 1u << 31,
-	SLICE_PRDS = 1024, /* descriptors looked at in one go */
+	SLICE_PRDS = 1024,	/* descriptors looked at in one go */
+	SLICE_PAUSE_NS = 10000, /* the guest runs in between */
 };
 
 static void stop(struct bus_master *bm, uint8_t error)
