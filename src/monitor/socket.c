@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
+#include "socket.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static int PRINTF_LIKE(4, 5) fail(int code, char *err, size_t errlen, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(err, errlen, fmt, ap);
+	va_end(ap);
+	return code;
+}
+
+static int set_address(struct sockaddr_un *addr, const char *path, char *err, size_t errlen)
+{
+	size_t len = strlen(path);
+
+	*addr = (struct sockaddr_un){.sun_family = AF_UNIX};
+	if (!len || len >= sizeof(addr->sun_path))
+		return fail(-ENAMETOOLONG, err, errlen, "socket path '%s' is empty or longer than %zu bytes", path,
+			    sizeof(addr->sun_path) - 1);
+	memcpy(addr->sun_path, path, len + 1);
+	return 0;
+}
+
+/* Removes a socket file that nobody listens at. 0 (gone, or was not there) or a negative errno. */
+static int clear_path(const struct sockaddr_un *addr, char *err, size_t errlen)
+{
+	struct stat st;
+	int fd, rc;
+
+	if (lstat(addr->sun_path, &st))
+		return 0; /* bind tells what is wrong, if anything */
+	if (!S_ISSOCK(st.st_mode))
+		return fail(-EEXIST, err, errlen, "%s exists and is not a socket", addr->sun_path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return fail(-errno, err, errlen, "cannot make a socket: %s", strerror(errno));
+	rc = connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) ? errno : 0;
+	close(fd);
+	if (rc == 0 || rc == EAGAIN)
+		return fail(-EADDRINUSE, err, errlen, "socket %s is in use", addr->sun_path);
+	if (rc != ECONNREFUSED)
+		return fail(-rc, err, errlen, "socket %s is there already, and cannot be reached: %s", addr->sun_path,
+			    strerror(rc));
+	if (unlink(addr->sun_path) && errno != ENOENT)
+		return fail(-errno, err, errlen, "cannot replace the stale socket %s: %s", addr->sun_path,
+			    strerror(errno));
+	return 0;
+}
+
+int listener_open(struct listener *l, const char *path, char *err, size_t errlen)
+{
+	struct sockaddr_un addr;
+	struct stat st;
+	int rc;
+
+	*l = (struct listener){.fd = -1};
+	rc = set_address(&addr, path, err, errlen);
+	if (!rc)
+		rc = clear_path(&addr, err, errlen);
+	if (rc)
+		return rc;
+	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	/* The mode before bind: the socket is never there with a wider one. */
+	if (l->fd < 0 || fchmod(l->fd, 0600) || bind(l->fd, (struct sockaddr *)&addr, sizeof(addr))) {
+		rc = fail(-errno, err, errlen, "cannot make the socket %s: %s", path, strerror(errno));
+		goto out;
+	}
+	memcpy(l->path, addr.sun_path, sizeof(addr.sun_path));
+	if (!lstat(path, &st)) {
+		l->dev = st.st_dev;
+		l->ino = st.st_ino;
+	}
+	if (listen(l->fd, 8)) {
+		rc = fail(-errno, err, errlen, "cannot listen at %s: %s", path, strerror(errno));
+		goto out;
+	}
+	return 0;
+out:
+	listener_close(l);
+	return rc;
+}
+
+int listener_accept(struct listener *l)
+{
+	int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	return fd < 0 ? -errno : fd;
+}
+
+void listener_close(struct listener *l)
+{
+	struct stat st;
+
+	if (l->fd < 0)
+		return;
+	if (l->path[0] && !lstat(l->path, &st) && st.st_dev == l->dev && st.st_ino == l->ino)
+		unlink(l->path);
+	close(l->fd);
+	l->fd = -1;
+}
+
+int socket_connect(const char *path, char *err, size_t errlen)
+{
+	struct sockaddr_un addr;
+	int fd, rc = set_address(&addr, path, err, errlen);
+
+	if (rc)
+		return rc;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return fail(-errno, err, errlen, "cannot make a socket: %s", strerror(errno));
+	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr))) {
+		rc = -errno;
+		close(fd);
+		return fail(rc, err, errlen, "cannot connect to %s: %s%s", path, strerror(-rc),
+			    rc == -ECONNREFUSED ? " (no VM listens there)" : "");
+	}
+	return fd;
+}
