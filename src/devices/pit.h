@@ -46,6 +46,7 @@ struct pit {
 	struct clock *clock;
 	struct timer timer;  /* next rising edge of OUT0 */
 	struct irq_line irq; /* OUT0 */
+	uint64_t edge;	     /* tick of the edge that `timer` waits for */
 	uint32_t missed;     /* ticks that went by unseen and may be delivered again */
 	bool acks_seen;	     /* somebody calls pit_irq0_acked() */
 	bool waiting;	     /* an edge was delivered and not yet acknowledged */
