@@ -36,10 +36,12 @@ struct rtc {
 	bool stopped;		     /* REG_B.SET or the divider held in reset */
 	int64_t epoch;		     /* seconds since 1970 at `origin` */
 	uint64_t origin;	     /* virtual time (ns) at which `epoch` began */
-	uint64_t periodic_next;	     /* ns; 0: off */
+	int64_t seen;		     /* second up to which the update and alarm flags are up to date */
+	uint64_t periodic_seen;	     /* period (count since virtual time 0) up to which the periodic flag is */
+	uint8_t weekday_shift;	     /* the guest's idea of the day of the week, less the calendar's, mod 7 */
 	struct clock *clock;
-	struct timer periodic;
-	struct timer second; /* next update (alarm, update-ended), armed only while somebody wants it */
+	struct timer periodic; /* next period, armed only while its interrupt is enabled */
+	struct timer second;   /* next update (alarm, update-ended), armed only while somebody wants it */
 	struct irq_line irq;
 };
 
@@ -67,6 +69,18 @@ struct rtc_pc_setup {
 	unsigned cpus;
 	bool floppy_check; /* BIOS checks the floppy's boot signature */
 };
+
+/*
+ * How the BIOS translates the geometry of ATA disk n (0-3: primary master, slave, secondary ...), in CMOS 39h, two bits
+ * each. SeaBIOS takes it from there: none up to 1024 cylinders, RTC_DISK_LBA for larger disks.
+ */
+enum {
+	RTC_DISK_NONE,
+	RTC_DISK_LBA,
+	RTC_DISK_LARGE,
+	RTC_DISK_RECHS,
+};
+void rtc_cmos_set_disk(struct rtc *rtc, unsigned n, unsigned translation);
 
 /* What SeaBIOS reads: memory sizes 15-18, 30-31, 34-35, 5b-5d, floppies 10, equipment 14, boot order 38, 3d, CPU count
  * 5f. */
