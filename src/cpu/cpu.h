@@ -118,6 +118,7 @@ struct cpu {
 	struct stats *stats;
 	struct cpu_journal *journal; /* NULL: none */
 	struct host_exec *exec;      /* the single-stepper's executor, exec.h; owned by the VM */
+	uint64_t features;           /* bit per FEAT_* that CPUID shows: a cache of cpu_has(), 0 until its first use */
 };
 
 /* Power-on / INIT state (9.1.1, table 9-1). Keeps the links to the machine. init: INIT leaves x87/SSE, TSC and MTRRs alone. */

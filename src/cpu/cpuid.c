@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the guest's CPU says it is: the host, without what the translator cannot do (SDM vol. 2, CPUID; cpuid.def). */
+#include <cpuid.h>
+#include <string.h>
+
+#include "handlers_internal.h"
+
+/* What the translator can do by now. */
+enum { SHOW_AVX = 0, SHOW_LM = 0 };
+
+enum cpuid_policy { POLICY_HOST, POLICY_ALWAYS, POLICY_AVX, POLICY_LM };
+enum cpuid_register { REG_EAX, REG_EBX, REG_ECX, REG_EDX };
+
+enum {
+	LEAF_MAX = 0xd,
+	LEAF_HYPERVISOR = 0x40000000,
+};
+#define LEAF_EXTENDED	  0x80000000u
+#define LEAF_EXTENDED_MAX 0x80000008u
+
+#define LEAF1_EDX_APIC	  BIT(9)
+#define LEAF1_ECX_OSXSAVE BIT(27)
+/* Bits of leaf 1 that AMD repeats in 8000_0001 EDX (APM vol. 3, E.4.2). */
+#define AMD_REPEATED 0x0183f3ffu
+
+static const struct {
+	uint32_t leaf;
+	uint8_t subleaf, reg, bit, policy, feature;
+} cpuid_bits[] = {
+#define CPUID_BIT(leaf, subleaf, reg, bit, policy, feature)                                                            \
+	{leaf, subleaf, REG_##reg, bit, POLICY_##policy, FEAT_##feature},
+#include "cpuid.def"
+#undef CPUID_BIT
+};
+
+static struct cpuid_result host_cpuid(uint32_t leaf, uint32_t subleaf)
+{
+	struct cpuid_result r = {0};
+
+	if (leaf <= __get_cpuid_max(leaf & LEAF_EXTENDED, NULL))
+		__cpuid_count(leaf, subleaf, r.eax, r.ebx, r.ecx, r.edx);
+	return r;
+}
+
+static uint32_t *result_register(struct cpuid_result *r, unsigned reg)
+{
+	return reg == REG_EAX ? &r->eax : reg == REG_EBX ? &r->ebx : reg == REG_ECX ? &r->ecx : &r->edx;
+}
+
+static bool policy_shows(unsigned policy, bool host)
+{
+	switch (policy) {
+	case POLICY_ALWAYS:
+		return true;
+	case POLICY_AVX:
+		return SHOW_AVX && host;
+	case POLICY_LM:
+		return SHOW_LM && host;
+	default:
+		return host;
+	}
+}
+
+/* The registers of a leaf of feature bits, made from the table and the host's `from`. */
+static struct cpuid_result feature_bits(uint32_t leaf, uint32_t subleaf, struct cpuid_result from)
+{
+	struct cpuid_result r = {0};
+
+	for (unsigned i = 0; i < ARRAY_LEN(cpuid_bits); i++) {
+		uint32_t bit = 1u << cpuid_bits[i].bit;
+		if (cpuid_bits[i].leaf != leaf || cpuid_bits[i].subleaf != subleaf)
+			continue;
+		if (policy_shows(cpuid_bits[i].policy, *result_register(&from, cpuid_bits[i].reg) & bit))
+			*result_register(&r, cpuid_bits[i].reg) |= bit;
+	}
+	return r;
+}
+
+static bool apic_enabled(const struct cpu *cpu)
+{
+	uint64_t base = APIC_BASE_ENABLE;
+
+	if (cpu->ops && cpu->ops->apic_msr_read)
+		(void)cpu->ops->apic_msr_read(cpu->machine, MSR_APIC_BASE, &base);
+	return base & APIC_BASE_ENABLE;
+}
+
+/* Version, one logical processor, features. */
+static struct cpuid_result leaf_1(const struct cpu *cpu)
+{
+	struct cpuid_result host = host_cpuid(1, 0), r = feature_bits(1, 0, host);
+
+	r.eax = host.eax;
+	r.ebx = (host.ebx & 0xff00) | 1 << 16; /* CLFLUSH line size; one processor, APIC ID 0 */
+	if (cpu->cr4 & CR4_OSXSAVE)
+		r.ecx |= LEAF1_ECX_OSXSAVE;
+	if (!apic_enabled(cpu))
+		r.edx &= (uint32_t)~LEAF1_EDX_APIC;
+	return r;
+}
+
+/* Caches as the host's, shared by nobody. */
+static struct cpuid_result leaf_4(uint32_t subleaf)
+{
+	struct cpuid_result r = host_cpuid(4, subleaf);
+
+	r.eax &= 0x3fff;
+	return r;
+}
+
+/* Topology: a thread, in a core, of one each. */
+static struct cpuid_result leaf_b(uint32_t subleaf)
+{
+	enum { LEVEL_SMT = 1, LEVEL_CORE = 2 };
+	struct cpuid_result r = {.ecx = subleaf & 0xff};
+
+	if (subleaf < 2) {
+		r.ebx = 1;
+		r.ecx |= (uint32_t)(subleaf ? LEVEL_CORE : LEVEL_SMT) << 8;
+	}
+	return r;
+}
+
+/* XSAVE state components: x87, SSE and, in subleaf 2, AVX (vol. 1, 13.2). */
+static struct cpuid_result leaf_d(const struct cpu *cpu, uint32_t subleaf)
+{
+	enum { XSAVE_LEGACY_BYTES = 576, XCR0_AVX = 4, XCR0_SSE_X87 = 3 };
+	struct cpuid_result avx = host_cpuid(0xd, 2), r = {0};
+	uint32_t with_avx = avx.ebx + avx.eax;
+
+	if (!cpu_has(cpu, FEAT_XSAVE))
+		return r;
+	if (subleaf == 0) {
+		r.eax = cpu_has(cpu, FEAT_AVX) ? XCR0_SSE_X87 | XCR0_AVX : XCR0_SSE_X87;
+		r.ebx = cpu->xcr0 & XCR0_AVX ? with_avx : XSAVE_LEGACY_BYTES;
+		r.ecx = r.eax & XCR0_AVX ? with_avx : XSAVE_LEGACY_BYTES;
+	} else if (subleaf == 1) {
+		r = feature_bits(0xd, 1, host_cpuid(0xd, 1));
+	} else if (subleaf == 2 && cpu_has(cpu, FEAT_AVX)) {
+		r.eax = avx.eax;
+		r.ebx = avx.ebx;
+	}
+	return r;
+}
+
+static bool host_is_amd(void)
+{
+	return host_cpuid(0, 0).ebx == signature_AMD_ebx;
+}
+
+static struct cpuid_result leaf_extended(const struct cpu *cpu, uint32_t leaf)
+{
+	struct cpuid_result host = host_cpuid(leaf, 0), r;
+
+	switch (leaf) {
+	case LEAF_EXTENDED:
+		host.eax = LEAF_EXTENDED_MAX;
+		return host;
+	case 0x80000001:
+		r = feature_bits(leaf, 0, host);
+		r.eax = host.eax;
+		if (host_is_amd())
+			r.edx |= leaf_1(cpu).edx & AMD_REPEATED;
+		return r;
+	case 0x80000007:
+		return feature_bits(leaf, 0, host);
+	case 0x80000008:
+		return (struct cpuid_result){.eax = PHYSMEM_BITS | 48 << 8};
+	default: /* brand string, cache sizes */
+		return host;
+	}
+}
+
+static struct cpuid_result leaf_hypervisor(void)
+{
+	static const char name[12] = "GnomonVMM";
+	struct cpuid_result r = {.eax = LEAF_HYPERVISOR};
+
+	memcpy(&r.ebx, name, 4);
+	memcpy(&r.ecx, name + 4, 4);
+	memcpy(&r.edx, name + 8, 4);
+	return r;
+}
+
+struct cpuid_result cpu_cpuid(const struct cpu *cpu, uint32_t leaf, uint32_t subleaf)
+{
+	enum { ARAT = 4 }; /* leaf 6: the APIC timer never stops */
+	struct cpuid_result r = {0};
+
+	if (leaf == LEAF_HYPERVISOR)
+		return leaf_hypervisor();
+	if (leaf >= LEAF_EXTENDED && leaf <= LEAF_EXTENDED_MAX)
+		return leaf_extended(cpu, leaf);
+	switch (leaf) {
+	case 0:
+		r = host_cpuid(0, 0);
+		r.eax = LEAF_MAX;
+		return r;
+	case 1:
+		return leaf_1(cpu);
+	case 2:
+		return host_cpuid(2, 0);
+	case 4:
+		return leaf_4(subleaf);
+	case 6:
+		r.eax = ARAT;
+		return r;
+	case 7:
+		return subleaf ? r : feature_bits(7, 0, host_cpuid(7, 0));
+	case 0xb:
+		return leaf_b(subleaf);
+	case 0xd:
+		return leaf_d(cpu, subleaf);
+	default:
+		return r;
+	}
+}
+
+/* All features that cpuid.def shows on this host, and the one that has no bit. */
+static uint64_t find_features(void)
+{
+	uint64_t features = BIT(FEAT_BASE);
+
+	_Static_assert(FEAT_COUNT <= 64, "a bit for each feature");
+	for (unsigned i = 0; i < ARRAY_LEN(cpuid_bits); i++) {
+		struct cpuid_result host = host_cpuid(cpuid_bits[i].leaf, cpuid_bits[i].subleaf);
+		uint32_t bit = 1u << cpuid_bits[i].bit;
+		if (policy_shows(cpuid_bits[i].policy, *result_register(&host, cpuid_bits[i].reg) & bit))
+			features |= BIT(cpuid_bits[i].feature);
+	}
+	return features;
+}
+
+bool cpu_has(const struct cpu *cpu, enum insn_feature feature)
+{
+	/* Asking the host takes microseconds under a hypervisor. The cache is no state of the guest's, hence the cast.
+	 */
+	if (UNLIKELY(!cpu->features))
+		((struct cpu *)cpu)->features = find_features();
+	return cpu->features & BIT(feature);
+}
+
+bool do_cpuid(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
+{
+	struct cpuid_result r = cpu_cpuid(cpu, (uint32_t)cpu->gpr[RAX], (uint32_t)cpu->gpr[RCX]);
+
+	gpr_write(cpu, RAX, 4, r.eax);
+	gpr_write(cpu, RBX, 4, r.ebx);
+	gpr_write(cpu, RCX, 4, r.ecx);
+	gpr_write(cpu, RDX, 4, r.edx);
+	return true;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SYSENTER, SYSEXIT, SYSCALL, SYSRET (SDM vol. 2; vol. 3 5.8.7, 5.8.8). */
+#include "handlers_internal.h"
+
+enum { /* low bits of segment attributes: present, code or data, accessed */
+       FLAT_CODE = SEG_P | SEG_S | SEG_CODE | SEG_R | SEG_A | SEG_G,
+       FLAT_DATA = SEG_P | SEG_S | SEG_W | SEG_A | SEG_G | SEG_DB,
+};
+
+/* CS and SS as these instructions load them: from no descriptor, flat. code64: 64-bit code. */
+static void load_flat(struct cpu *cpu, uint16_t cs, uint16_t ss, unsigned cpl, bool code64)
+{
+	uint16_t dpl = (uint16_t)(cpl << SEG_DPL_SHIFT);
+
+	cpu->seg[SEG_CS] = (struct segment){.selector = (uint16_t)((cs & ~SEL_RPL) | cpl),
+					    .attr = (uint16_t)(FLAT_CODE | dpl | (code64 ? SEG_L : SEG_DB)),
+					    .limit = 0xffffffff};
+	cpu->seg[SEG_SS] = (struct segment){
+	    .selector = (uint16_t)((ss & ~SEL_RPL) | cpl), .attr = (uint16_t)(FLAT_DATA | dpl), .limit = 0xffffffff};
+	cpu_set_cpl(cpu, cpl);
+}
+
+bool do_sysenter(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
+{
+	uint16_t cs = (uint16_t)cpu->sysenter_cs;
+	bool wide = cpu_long(cpu);
+
+	if (!cpu_protected(cpu) || !(cs & ~SEL_RPL))
+		return raise_gp0(f);
+	cpu->rflags &= ~(FLAG_VM | FLAG_IF | FLAG_RF);
+	load_flat(cpu, cs, (uint16_t)(cs + 8), 0, wide);
+	cpu->gpr[RSP] = wide ? cpu->sysenter_esp : (uint32_t)cpu->sysenter_esp;
+	cpu->next_rip = wide ? cpu->sysenter_eip : (uint32_t)cpu->sysenter_eip;
+	return true;
+}
+
+bool do_sysexit(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
+{
+	bool to64 = operand_size(in) == 8;
+	uint16_t cs = (uint16_t)(cpu->sysenter_cs & ~(uint64_t)SEL_RPL);
+	uint64_t rip = cpu->gpr[RDX], rsp = cpu->gpr[RCX];
+
+	if (!cpu_protected(cpu) || cpu->cpl != 0 || !cs)
+		return raise_gp0(f);
+	if (to64 && (!is_canonical(rip) || !is_canonical(rsp)))
+		return raise_gp0(f);
+	load_flat(cpu, (uint16_t)(cs + (to64 ? 32 : 16)), (uint16_t)(cs + (to64 ? 40 : 24)), 3, to64);
+	cpu->gpr[RSP] = to64 ? rsp : (uint32_t)rsp;
+	cpu->next_rip = to64 ? rip : (uint32_t)rip;
+	return true;
+}
+
+bool do_syscall(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
+{
+	uint16_t cs = (uint16_t)(cpu->star >> 32 & ~(uint64_t)SEL_RPL);
+
+	if (!(cpu->efer & EFER_SCE))
+		return x86_raise(f, EXC_UD);
+	cpu->gpr[RCX] = cpu->next_rip;
+	cpu->gpr[R11] = cpu->rflags & ~FLAG_RF;
+	cpu->rflags = (cpu->rflags & ~(cpu->sfmask | FLAG_RF)) | FLAG_1;
+	load_flat(cpu, cs, (uint16_t)(cs + 8), 0, true);
+	cpu->next_rip = cpu->lstar;
+	return true;
+}
+
+bool do_sysret(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
+{
+	bool to64 = operand_size(in) == 8;
+	uint16_t base = (uint16_t)(cpu->star >> 48);
+
+	if (!(cpu->efer & EFER_SCE))
+		return x86_raise(f, EXC_UD);
+	if (cpu->cpl != 0 || (to64 && !is_canonical(cpu->gpr[RCX])))
+		return raise_gp0(f);
+	cpu->rflags = (cpu->gpr[R11] & FLAGS_ALL & ~(FLAG_RF | FLAG_VM)) | FLAG_1;
+	load_flat(cpu, (uint16_t)(to64 ? base + 16 : base), (uint16_t)(base + 8), 3, to64);
+	cpu->next_rip = to64 ? cpu->gpr[RCX] : (uint32_t)cpu->gpr[RCX];
+	return true;
+}
