@@ -18,6 +18,12 @@ struct io_ops {
 	uint64_t (*read)(void *dev, uint64_t offset, unsigned size);
 	void (*write)(void *dev, uint64_t offset, unsigned size, uint64_t value);
 	uint8_t widths; /* IO_8 | IO_16 | ... */
+	/*
+	 * Optional: `count` accesses of `size` bytes at one offset in a row (REP INS, REP OUTS), for devices with a data port. Return how
+	 * many were done; the caller makes the rest singly.
+	 */
+	size_t (*read_block)(void *dev, uint64_t offset, unsigned size, void *buf, size_t count);
+	size_t (*write_block)(void *dev, uint64_t offset, unsigned size, const void *buf, size_t count);
 };
 
 enum {

@@ -76,6 +76,22 @@ static uint64_t port_read(void *dev, uint64_t offset, unsigned size)
 	return item->data[fw->at++];
 }
 
+/* REP INSB from the data port. */
+static size_t port_read_block(void *dev, uint64_t offset, unsigned size, void *buf, size_t count)
+{
+	struct fw_cfg *fw = dev;
+	struct fw_cfg_item *item;
+	uint32_t n;
+
+	if (offset != 1 || size != 1)
+		return 0;
+	n = (uint32_t)MIN(count, left_of(fw, &item));
+	if (n)
+		memcpy(buf, item->data + fw->at, n);
+	fw->at += n;
+	return n;
+}
+
 static void port_write(void *dev, uint64_t offset, unsigned size, uint64_t value)
 {
 	if (offset == 0 && size == 2)
