@@ -177,6 +177,7 @@ static const struct io_ops port_ops = {
     .read = port_read,
     .write = port_write,
     .widths = IO_8 | IO_16,
+    .read_block = port_read_block,
 };
 
 static const struct io_ops dma_ops = {

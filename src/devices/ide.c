@@ -359,11 +359,23 @@ static void control_write(void *dev, uint64_t offset, unsigned size, uint64_t va
 	update_line(ch);
 }
 
+static size_t read_block(void *dev, uint64_t offset, unsigned size, void *buf, size_t count)
+{
+	return offset == REG_DATA ? ide_data_read_block(dev, buf, count, size) : 0;
+}
+
+static size_t write_block(void *dev, uint64_t offset, unsigned size, const void *buf, size_t count)
+{
+	return offset == REG_DATA ? ide_data_write_block(dev, buf, count, size) : 0;
+}
+
 const struct io_ops ide_ops = {
     .name = "ide",
     .read = ide_read,
     .write = ide_write,
     .widths = IO_8 | IO_16 | IO_32,
+    .read_block = read_block,
+    .write_block = write_block,
 };
 
 const struct io_ops ide_control_ops = {
