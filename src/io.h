@@ -17,13 +17,7 @@ struct io_ops {
 	const char *name;
 	uint64_t (*read)(void *dev, uint64_t offset, unsigned size);
 	void (*write)(void *dev, uint64_t offset, unsigned size, uint64_t value);
-	uint8_t widths; /* IO_8 | IO_16 | ... */
-	/*
-	 * Optional: `count` accesses of `size` bytes at one offset in a row (REP INS, REP OUTS), for devices with a data port. Return how
-	 * many were done; the caller makes the rest singly.
-	 */
-	size_t (*read_block)(void *dev, uint64_t offset, unsigned size, void *buf, size_t count);
-	size_t (*write_block)(void *dev, uint64_t offset, unsigned size, const void *buf, size_t count);
+	uint8_t widths; /* IO_8 | IO_16 | ..., and IO_BLOCK if this is part of a struct io_block_ops */
 };
 
 enum {
@@ -31,7 +25,24 @@ enum {
 	IO_16 = 2,
 	IO_32 = 4,
 	IO_64 = 8,
+	IO_BLOCK = 16,
 };
+
+/*
+ * For devices with a data port: `count` accesses of `size` bytes at one offset in a row (REP INS, REP OUTS). Either may be NULL. They return
+ * how many were done; the caller makes the rest singly.
+ */
+struct io_block_ops {
+	struct io_ops ops;
+	size_t (*read)(void *dev, uint64_t offset, unsigned size, void *buf, size_t count);
+	size_t (*write)(void *dev, uint64_t offset, unsigned size, const void *buf, size_t count);
+};
+
+/* The block functions of a device, or NULL. */
+static inline const struct io_block_ops *io_block_ops(const struct io_ops *ops)
+{
+	return ops->widths & IO_BLOCK ? container_of(ops, struct io_block_ops, ops) : NULL;
+}
 
 /* Splits an access into the widths that `ops` takes. size: 1..8. Reads of what the device does not take give ones. */
 uint64_t io_read(const struct io_ops *ops, void *dev, uint64_t offset, unsigned size);

@@ -172,12 +172,9 @@ static void dma_write(void *dev, uint64_t offset, unsigned size, uint64_t value)
 	}
 }
 
-static const struct io_ops port_ops = {
-    .name = "fw_cfg",
-    .read = port_read,
-    .write = port_write,
-    .widths = IO_8 | IO_16,
-    .read_block = port_read_block,
+static const struct io_block_ops port_ops = {
+    .ops = {.name = "fw_cfg", .read = port_read, .write = port_write, .widths = IO_8 | IO_16 | IO_BLOCK},
+    .read = port_read_block,
 };
 
 static const struct io_ops dma_ops = {
@@ -211,7 +208,7 @@ void fw_cfg_reset(struct fw_cfg *fw)
 
 int fw_cfg_attach(struct fw_cfg *fw, struct bus *bus)
 {
-	int err = bus_add(bus, PORT_SELECTOR, 2, &port_ops, fw, 0);
+	int err = bus_add(bus, PORT_SELECTOR, 2, &port_ops.ops, fw, 0);
 	return err ? err : bus_add(bus, PORT_DMA, 8, &dma_ops, fw, 0);
 }
 

@@ -369,13 +369,10 @@ static size_t write_block(void *dev, uint64_t offset, unsigned size, const void 
 	return offset == REG_DATA ? ide_data_write_block(dev, buf, count, size) : 0;
 }
 
-const struct io_ops ide_ops = {
-    .name = "ide",
-    .read = ide_read,
-    .write = ide_write,
-    .widths = IO_8 | IO_16 | IO_32,
-    .read_block = read_block,
-    .write_block = write_block,
+const struct io_block_ops ide_ops = {
+    .ops = {.name = "ide", .read = ide_read, .write = ide_write, .widths = IO_8 | IO_16 | IO_32 | IO_BLOCK},
+    .read = read_block,
+    .write = write_block,
 };
 
 const struct io_ops ide_control_ops = {

@@ -101,7 +101,8 @@ void ide_change_disc(struct ide_drive *d, struct image *image);
 /* Command block (8 ports) and control block (1 port, alternate status). */
 uint64_t ide_read(void *ch, uint64_t offset, unsigned size);
 void ide_write(void *ch, uint64_t offset, unsigned size, uint64_t value);
-extern const struct io_ops ide_ops, ide_control_ops;
+extern const struct io_block_ops ide_ops;
+extern const struct io_ops ide_control_ops;
 
 /*
  * The data port, `count` accesses of `width` bytes (2 or 4) in a row: REP INS and OUTS. Returns how many were done;

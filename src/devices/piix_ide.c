@@ -224,7 +224,7 @@ int piix_ide_init(struct piix_ide *p, struct pci_bus *bus, struct clock *clock,
 		ch->master = bm;
 		ch->dma_ready = dma_ready;
 		ch->intrq_rose = intrq_rose;
-		err = bus_add(bus->ports, command_port[i], 8, &ide_ops, ch, 0);
+		err = bus_add(bus->ports, command_port[i], 8, &ide_ops.ops, ch, 0);
 		if (!err)
 			err = bus_add(bus->ports, control_port[i], 1, &ide_control_ops, ch, 0);
 	}

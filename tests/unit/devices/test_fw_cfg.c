@@ -136,7 +136,7 @@ START_TEST(test_block_read)
 
 	ck_assert_uint_eq(r->base, 0x510);
 	select_key(find("etc/big", &size));
-	ck_assert_uint_eq(r->ops->read_block(r->dev, 1, 1, buf, sizeof(buf)), sizeof(big));
+	ck_assert_uint_eq(io_block_ops(r->ops)->read(r->dev, 1, 1, buf, sizeof(buf)), sizeof(big));
 	ck_assert_mem_eq(buf, big, sizeof(big));
 }
 END_TEST
