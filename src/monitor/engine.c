@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The engines: how guest instructions are executed. */
+#include "vm.h"
+
+#include "cpu/event.h"
+#include "cpu/step.h"
+#ifdef GNOMON_HAVE_BT
+#include "bt/bt.h"
+#endif
+
+static int step_create(struct vm *vm)
+{
+	return 0;
+}
+
+static void step_destroy(struct vm *vm)
+{
+}
+
+static bool step_run(struct vm *vm)
+{
+	struct cpu *cpu = &vm->cpu;
+
+	while (!vm->stop && cpu->activity == CPU_RUNNING) {
+		vm->stats.stepped_engine++;
+		cpu_step(cpu);
+		if (cpu_event_ready(cpu))
+			break;
+	}
+	return true;
+}
+
+static const struct vm_engine engine_step = {"step", step_create, step_destroy, step_run};
+
+#ifdef GNOMON_HAVE_BT
+
+static int translator_create(struct vm *vm)
+{
+	int rc = shadow_create(&vm->shadow, &(struct shadow_config){.cpu = &vm->cpu, .audit = vm->cfg->audit});
+
+	if (rc)
+		return rc;
+	rc = bt_create(&vm->bt, &(struct bt_config){.cpu = &vm->cpu,
+						    .shadow = vm->shadow,
+						    .stop = &vm->stop,
+						    .count = vm->cfg->count,
+						    .audit = vm->cfg->audit});
+	if (rc) {
+		shadow_destroy(vm->shadow);
+		vm->shadow = NULL;
+	}
+	return rc;
+}
+
+static void translator_destroy(struct vm *vm)
+{
+	bt_destroy(vm->bt);
+	shadow_destroy(vm->shadow);
+	vm->bt = NULL;
+	vm->shadow = NULL;
+}
+
+static bool translator_run(struct vm *vm)
+{
+	bt_run(vm->bt);
+	return true;
+}
+
+static bool lockstep_run(struct vm *vm)
+{
+	return bt_lockstep(vm->bt);
+}
+
+static const struct vm_engine engine_bt = {"bt", translator_create, translator_destroy, translator_run};
+static const struct vm_engine engine_lockstep = {"lockstep", translator_create, translator_destroy, lockstep_run};
+
+#else
+#define engine_bt	engine_step
+#define engine_lockstep engine_step
+#endif
+
+const struct vm_engine *vm_find_engine(const struct vm_config *cfg)
+{
+	if (cfg->lockstep)
+		return &engine_lockstep;
+	return cfg->engine == ENGINE_STEP ? &engine_step : &engine_bt;
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "vm.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cpu/sys.h"
+#include "hostsig.h"
+#include "trace.h"
+#ifdef GNOMON_HAVE_BT
+#include "bt/bt.h"
+#endif
+
+/* --- what the CPU asks of the machine --- */
+
+static uint32_t port_in(void *m, uint16_t port, unsigned size)
+{
+	struct vm *vm = m;
+	uint32_t value = bus_read(&vm->board.ports, port, size);
+
+	vm->stats.port_reads++;
+	trace(io, "in  %04x/%u -> %x", port, size, value);
+	return value;
+}
+
+static void port_out(void *m, uint16_t port, unsigned size, uint32_t value)
+{
+	struct vm *vm = m;
+
+	vm->stats.port_writes++;
+	trace(io, "out %04x/%u <- %x", port, size, value);
+	bus_write(&vm->board.ports, port, size, value);
+}
+
+static int intr_ack(void *m)
+{
+	struct vm *vm = m;
+	return board_intr_ack(&vm->board);
+}
+
+static uint64_t tsc(void *m)
+{
+	struct vm *vm = m;
+	return muldiv64(clock_now(&vm->clock), vm->tsc_hz, NS_PER_SEC);
+}
+
+static void mmu_event(void *m, enum mmu_event event, gva_t address)
+{
+#ifdef GNOMON_HAVE_BT
+	struct vm *vm = m;
+
+	if (vm->shadow)
+		shadow_mmu_event(vm->shadow, event, address);
+	if (vm->bt)
+		bt_mmu_event(vm->bt, event, address);
+#endif
+}
+
+static bool apic_msr_read(void *m, uint32_t index, uint64_t *value)
+{
+	struct vm *vm = m;
+	return board_apic_msr_read(&vm->board, index, value);
+}
+
+static bool apic_msr_write(void *m, uint32_t index, uint64_t value)
+{
+	struct vm *vm = m;
+	return board_apic_msr_write(&vm->board, index, value);
+}
+
+static uint64_t cr8_read(void *m)
+{
+	struct vm *vm = m;
+	return lapic_cr8_read(&vm->board.lapic);
+}
+
+static void cr8_write(void *m, uint64_t value)
+{
+	struct vm *vm = m;
+	board_cr8_write(&vm->board, value);
+}
+
+static void ferr(void *m, bool level)
+{
+	struct vm *vm = m;
+	board_ferr(&vm->board, level);
+}
+
+static void guest_resets(struct vm *vm, const char *how)
+{
+	trace(mode, "%s: the machine resets", how);
+	if (!vm->reset_pending && vm->event)
+		vm->event(vm->event_arg, VM_EVENT_RESET);
+	vm->reset_pending = true;
+	vm_interrupt(vm);
+}
+
+static void triple_fault(void *m)
+{
+	guest_resets(m, "triple fault");
+}
+
+static const struct cpu_ops cpu_ops = {
+    .port_in = port_in,
+    .port_out = port_out,
+    .intr_ack = intr_ack,
+    .tsc = tsc,
+    .mmu_event = mmu_event,
+    .apic_msr_read = apic_msr_read,
+    .apic_msr_write = apic_msr_write,
+    .cr8_read = cr8_read,
+    .cr8_write = cr8_write,
+    .ferr = ferr,
+    .triple_fault = triple_fault,
+};
+
+/* --- what the board does to the CPU --- */
+
+static void board_intr(void *arg, bool level)
+{
+	struct vm *vm = arg;
+	vm->cpu.intr = level;
+}
+
+static void board_nmi(void *arg)
+{
+	struct vm *vm = arg;
+	vm->cpu.nmi = true;
+}
+
+static void board_init_signal(void *arg)
+{
+	struct vm *vm = arg;
+
+	vm->init_pending = true;
+	vm_interrupt(vm);
+}
+
+static void board_a20(void *arg, bool passed)
+{
+	struct vm *vm = arg;
+
+	physmem_set_a20(&vm->pm, passed);
+	mmu_event(vm, MMU_A20, 0);
+}
+
+static void board_wants_reset(void *arg)
+{
+	guest_resets(arg, "reset line");
+}
+
+static void board_power_off(void *arg)
+{
+	struct vm *vm = arg;
+
+	if (vm->event)
+		vm->event(vm->event_arg, VM_EVENT_POWER_OFF);
+	vm_exit(vm, 0);
+}
+
+static uint64_t guest_tsc(void *arg)
+{
+	struct vm *vm = arg;
+	return cpu_tsc(&vm->cpu);
+}
+
+static uint64_t guest_tsc_to_ns(void *arg, uint64_t value)
+{
+	struct vm *vm = arg;
+	uint64_t now = cpu_tsc(&vm->cpu), ns;
+
+	if (value <= now)
+		return clock_now(&vm->clock);
+	ns = muldiv64(value - now, NS_PER_SEC, vm->tsc_hz);
+	return ns > CLOCK_NEVER / 2 ? CLOCK_NEVER / 2 : clock_now(&vm->clock) + ns;
+}
+
+/* --- life --- */
+
+static void init_requests(struct vm *vm)
+{
+	pthread_mutex_init(&vm->lock, NULL);
+	pthread_cond_init(&vm->done, NULL);
+	vm->requests_tail = &vm->requests;
+}
+
+static void init_cpu(struct vm *vm)
+{
+	vm->cpu.pm = &vm->pm;
+	vm->cpu.ops = &cpu_ops;
+	vm->cpu.machine = vm;
+	vm->cpu.stats = &vm->stats;
+	vm->cpu.exec = vm->exec;
+	cpu_reset(&vm->cpu, false);
+}
+
+static int init_board(struct vm *vm, const struct vm_chardevs *chardevs, char *err, size_t errlen)
+{
+	struct board_config bc = {
+	    .vm = vm->cfg,
+	    .pm = &vm->pm,
+	    .clock = &vm->clock,
+	    .cpu =
+		{
+		    .arg = vm,
+		    .intr = board_intr,
+		    .nmi = board_nmi,
+		    .init = board_init_signal,
+		    .a20 = board_a20,
+		    .reset = board_wants_reset,
+		    .power_off = board_power_off,
+		    .tsc_now = guest_tsc,
+		    .tsc_to_ns = guest_tsc_to_ns,
+		},
+	};
+
+	if (chardevs) {
+		memcpy(bc.serial, chardevs->serial, sizeof(bc.serial));
+		memcpy(bc.debugcon, chardevs->debugcon, sizeof(bc.debugcon));
+	}
+	return board_init(&vm->board, &bc, err, errlen);
+}
+
+int vm_init(struct vm *vm, const struct vm_config *cfg, const struct vm_chardevs *chardevs, char *err, size_t errlen)
+{
+	int rc;
+
+	memset(vm, 0, sizeof(*vm));
+	vm->cfg = cfg;
+	vm->engine = vm_find_engine(cfg);
+	vm->tsc_hz = vm_host_tsc_hz();
+	vm->kick_at = CLOCK_NEVER;
+	init_requests(vm);
+	clock_init(&vm->clock, false);
+	rc = physmem_init(&vm->pm, cfg->memory);
+	if (rc) {
+		snprintf(err, errlen, "cannot get %llu MiB of memory for the guest: %s",
+			 (unsigned long long)(cfg->memory / MiB), strerror(-rc));
+		return rc;
+	}
+	rc = exec_create(&vm->exec);
+	if (rc) {
+		snprintf(err, errlen, "cannot set up the single-stepper: %s", strerror(-rc));
+		physmem_destroy(&vm->pm);
+		return rc;
+	}
+	init_cpu(vm);
+	rc = init_board(vm, chardevs, err, errlen);
+	if (rc) {
+		exec_destroy(vm->exec);
+		physmem_destroy(&vm->pm);
+	}
+	return rc;
+}
+
+void vm_destroy(struct vm *vm)
+{
+	board_destroy(&vm->board);
+	exec_destroy(vm->exec);
+	physmem_destroy(&vm->pm);
+	pthread_cond_destroy(&vm->done);
+	pthread_mutex_destroy(&vm->lock);
+}
+
+void vm_reset(struct vm *vm)
+{
+	trace(mode, "reset");
+	vm->reset_pending = vm->init_pending = false;
+	board_reset(&vm->board);
+	cpu_reset(&vm->cpu, false);
+	for (int e = MMU_CR0; e <= MMU_EFER; e++)
+		mmu_event(vm, e, 0);
+}
+
+void vm_interrupt(struct vm *vm)
+{
+	vm->stop = 1;
+	/* Within the engine the flag alone may be read late: the signal takes effect like one from outside. */
+	if (vm->in_engine)
+		pthread_kill(pthread_self(), HOSTSIG_KICK);
+}
+
+void vm_pause(struct vm *vm, bool paused)
+{
+	pthread_mutex_lock(&vm->lock);
+	vm->paused = paused;
+	pthread_mutex_unlock(&vm->lock);
+	if (paused)
+		clock_stop(&vm->clock);
+	else
+		clock_start(&vm->clock);
+}
