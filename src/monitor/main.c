@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base.h"
+#include "commands.h"
+#include "options.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct command {
+	const char *name;
+	const char *help;
+	int (*main)(int argc, char *const *argv);
+} commands[] = {
+    {"run", "run a virtual PC (gnomon run --help)", command_run},
+    {"ctl", "control a running one through its socket (gnomon ctl --help)", command_ctl},
+};
+
+static int print_help(void)
+{
+	printf("Gnomon runs unmodified x86 operating systems without virtualization hardware.\n\n"
+	       "Usage: gnomon COMMAND [ARGUMENTS]\n\n");
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		printf("  %-10s%s\n", commands[i].name, commands[i].help);
+	printf("  %-10s%s\n  %-10s%s\n\nFor example: gnomon run --cdrom image.iso\n", "--help", "show this",
+	       "--version", "show the version");
+	return EXIT_POWERED_OFF;
+}
+
+int main(int argc, char **argv)
+{
+	const char *word = argc > 1 ? argv[1] : "help";
+	const char *dot = strrchr(word, '.');
+
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		if (!strcmp(word, commands[i].name))
+			return commands[i].main(argc - 2, argv + 2);
+	if (!strcmp(word, "help") || !strcmp(word, "--help") || !strcmp(word, "-h"))
+		return print_help();
+	if (!strcmp(word, "--version") || !strcmp(word, "version")) {
+		printf("gnomon %s\n", GNOMON_VERSION);
+		return EXIT_POWERED_OFF;
+	}
+	if (dot && !strcasecmp(dot, ".iso"))
+		say("unknown command '%s' (gnomon run --cdrom %s?)", word, word);
+	else
+		say("unknown command '%s' (gnomon --help)", word);
+	return EXIT_USAGE;
+}
