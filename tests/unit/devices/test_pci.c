@@ -338,7 +338,7 @@ START_TEST(test_pam)
 	ck_assert_uint_eq(pm.ram.host[0xec000], 5);
 	i440fx_reset(&host);
 	ck_assert_uint_eq(peek(0xf0000), 0xb1);
-	ck_assert_uint_eq(cfg_read(0, 0, 0x59, 4), 0);
+	ck_assert_uint_eq(cfg_read(0, 0, 0x5c, 4), 0);
 }
 END_TEST
 
