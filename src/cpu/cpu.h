@@ -112,6 +112,7 @@ struct cpu {
 	uint64_t pat, misc_enable, mtrr_def_type, mtrr_fix[11], mtrr_var[16];
 	struct fpu_state fpu;
 
+	void *bt_indirect; /* the translator's: table of indirect branch targets of the present mode */
 	struct physmem *pm;
 	const struct cpu_ops *ops;
 	void *machine;

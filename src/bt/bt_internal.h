@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The translator's data: mode contexts, blocks, exits, the cache. See README.md.
+ */
+#ifndef GNOMON_BT_INTERNAL_H
+#define GNOMON_BT_INTERNAL_H
+
+#include "bt.h"
+#include "cpu/decode.h"
+#include "emit.h"
+
+enum {
+	BLOCK_MAX_INSNS = 48,
+	BLOCK_MAX_HOST_BYTES = 8192,
+	BLOCK_MAX_EXITS = 40,
+	HASH_BUCKETS = 1 << 16,
+	MAX_CONTEXTS = 192,
+	INDIRECT_ENTRIES = 1 << 16, /* by the low 16 bits of the target */
+	SITE_ENTRIES = 4096,
+	ADAPT_AFTER = 6,  /* slow faults at a site before it becomes a callout */
+	COLD_AFTER = 256, /* callouts of an adapted site in a row that would not have faulted before it becomes fast again */
+};
+
+#define DEFAULT_CACHE_BYTES (64 * MiB)
+
+/* How a segment's memory operands are translated. */
+enum seg_class {
+	SEGC_FLAT,  /* base 0, limit 4 GiB: no code at all */
+	SEGC_BASED, /* limit 4 GiB: add the base */
+	SEGC_64K,   /* limit FFFF, expand-up: only accesses that cross it need a check */
+	SEGC_LIMIT, /* any other expand-up limit */
+	SEGC_ODD,   /* read-only, execute-only, expand-down, null: every access is single-stepped */
+};
+
+/* What the translation of an instruction depends on beside its bytes. Two states with equal keys run the same code. */
+struct context_key {
+	uint32_t cs_base, cs_limit;
+	uint16_t seg_class; /* 3 bits for each of ES, CS, SS, DS, FS (bits 0-14); GS in flags */
+	uint16_t flags;     /* CTX_* */
+};
+
+enum {
+	CTX_CODE32 = 1,
+	CTX_STACK32 = 2,
+	CTX_PROTECTED = 4,
+	CTX_V86 = 8,
+	CTX_CPL3 = 16,   /* CPL is not 0 */
+	CTX_IOPL = 32,   /* CPL <= IOPL */
+	CTX_NO_FPU = 64, /* CR0.EM or TS: x87, MMX and SSE are single-stepped */
+	CTX_WAIT_TRAPS = 128,
+	CTX_SSE = 256, /* CR4.OSFXSR */
+	CTX_GS_SHIFT = 12,
+};
+
+struct context {
+	struct context_key key;
+	uint16_t id;
+	cache_pc_t *indirect; /* INDIRECT_ENTRIES, allocated when first filled */
+};
+
+static inline enum seg_class context_seg_class(const struct context *c, unsigned seg)
+{
+	return seg == SEG_GS ? (c->key.flags >> CTX_GS_SHIFT) & 7 : (c->key.seg_class >> (3 * seg)) & 7;
+}
+
+enum exit_kind {
+	EXIT_LINK,    /* direct branch or fall-through to target */
+	EXIT_CALLOUT, /* run the instruction's C body, then go on behind it if the mode is the same */
+	EXIT_STEP,    /* single-step the instruction at target: no translation of it exists here */
+};
+
+struct block;
+
+/* One way out of a block into the monitor. */
+struct bt_exit {
+	struct block *from;
+	uint8_t kind;
+	uint8_t insn;       /* index of the instruction in the block (CALLOUT, STEP) */
+	uint8_t extra;      /* CALLOUT: number of the decoded instruction in the block */
+	uint32_t target;    /* EIP */
+	uint8_t *patch;     /* LINK: displacement of the jump (writable alias) */
+	cache_pc_t stub;    /* where it leads when not linked */
+	struct block *to;   /* linked block, or NULL */
+	struct bt_exit *next_incoming; /* list of exits linked to the same block */
+};
+
+/* Where a guest instruction begins in a block. */
+struct insn_map {
+	uint16_t host;  /* offset of its host code from the block's body */
+	uint16_t guest; /* offset of its bytes from the block's first */
+	uint8_t flags;  /* MAP_* */
+	uint8_t uncounted; /* instructions of the block before this one that HOST_COUNT does not hold yet */
+	uint8_t swapped; /* MAP_SWAPPED: guest register that HOST_T1 holds in [swap_from, swap_to) */
+	uint16_t swap_from, swap_to;
+};
+
+enum {
+	MAP_NO_EVENT = 1, /* in an interrupt shadow: not a place to stop */
+	MAP_SWAPPED = 2,
+	MAP_STRING = 4,   /* a string instruction with rebased RSI, RDI */
+	MAP_REP = 8,      /* a repeated one, its host instruction at swap_from: may stop between iterations */
+};
+
+struct block {
+	struct context *ctx;
+	uint32_t eip, linear;
+	gpa_t gpa;            /* of the first byte, A20 applied */
+	uint16_t guest_len;
+	uint16_t body_len;    /* host bytes from `body`, stubs included */
+	uint8_t ninsns, nexits;
+	bool valid;
+	cache_pc_t indirect;  /* entry that verifies EIP in HOST_T0 */
+	cache_pc_t body;      /* entry for links */
+	struct insn_map *map; /* ninsns + 1: the last is the end of the last instruction */
+	struct bt_exit *exits;
+	struct insn *insns;   /* decoded, for callouts: one for each EXIT_CALLOUT, in order of exits */
+	struct bt_exit *incoming;
+	struct block *hash_next;
+	struct block *page_next[2]; /* other blocks on the first and on the second page */
+	uint64_t ram_page[2];       /* RAM page numbers it lies on, or NO_PAGE */
+	uint32_t links;             /* exits of others that lead here */
+};
+
+#define NO_PAGE UINT64_MAX
+
+/* A guest instruction that faulted into the monitor: by linear address. */
+struct site {
+	uint32_t linear;
+	uint16_t faults; /* slow ones so far */
+	uint16_t cold;   /* callouts in a row that needed none */
+	bool adapted;
+};
+
+struct bt_stub_addresses {
+	cache_pc_t exit;          /* EXIT_*: HOST_T0 = number of the exit */
+	cache_pc_t indirect_miss; /* HOST_T0 = EIP */
+};
+
+/* Why bt_enter returned. */
+enum leave_reason { LEAVE_EXIT, LEAVE_INDIRECT, LEAVE_FAULT, LEAVE_EVENT, LEAVE_KICKED };
+
+/* What the stubs and signal handler hand over. Offsets are used by enter.S. */
+struct bt_frame {
+	uint64_t reason;     /* enum leave_reason */
+	uint64_t value;      /* HOST_T0 on EXIT, INDIRECT */
+	uint64_t swapped;    /* HOST_T1 on FAULT */
+	uint64_t rflags;     /* host flags on leaving, to load on entering */
+	uint64_t count;      /* HOST_COUNT */
+	uint64_t host_rsp;
+	uint64_t window;
+	uint64_t cpu;        /* struct cpu + CPU_BIAS */
+	volatile uint64_t kick; /* set by the signal handler outside the cache: do not enter */
+	uint64_t fpu;        /* FXSAVE image */
+	/* From the signal handler, on FAULT and EVENT */
+	uint64_t pc;
+	uint64_t address;
+	uint64_t trap;
+	uint64_t error;
+};
+
+struct bt {
+	struct bt_frame frame; /* first */
+	struct cpu *cpu;
+	struct physmem *pm;
+	struct shadow *shadow;
+	struct stats *stats;
+	const volatile sig_atomic_t *stop;
+	bool audit, lockstep;
+
+	/* the cache: two mappings of one memfd */
+	uint8_t *cache_write;
+	cache_pc_t cache_run;
+	size_t cache_bytes, cache_used, cache_fixed;
+	struct bt_stub_addresses stubs;
+
+	/* metadata, allocated in the order of translation, freed by flushing */
+	struct block *blocks;
+	unsigned nblocks, max_blocks;
+	struct bt_exit *exits;
+	unsigned nexits, max_exits;
+	struct insn_map *maps;
+	unsigned nmaps, max_maps;
+	struct insn *insns;
+	unsigned ninsns, max_insns;
+
+	struct block **hash;
+	struct block **page_blocks; /* by RAM page */
+	uint64_t ram_pages;
+	struct context contexts[MAX_CONTEXTS];
+	unsigned ncontexts;
+	struct context *ctx; /* of the CPU's present state; NULL: to be looked up */
+	cache_pc_t *miss_table; /* all entries miss */
+	struct site sites[SITE_ENTRIES];
+	struct block *current;  /* last entered: for dumps */
+	uint64_t generation;    /* counts flushes */
+	cache_pc_t resume; /* where in `current` to go on, or 0: by lookup */
+	unsigned resume_uncounted;
+	bool signal_stepping;   /* the handler single-steps to a boundary */
+	struct lockstep *lockstep_state;
+};
+
+/* --- context.c --- */
+/* The context of the CPU's present state; NULL if the mode is not translated (paging, long mode, debugging, ...). */
+struct context *bt_context(struct bt *bt);
+/* Its indirect table, made on first use. */
+cache_pc_t *bt_indirect_table(struct bt *bt, struct context *ctx);
+
+/* --- cache.c --- */
+int bt_cache_init(struct bt *bt, size_t bytes);
+void bt_cache_destroy(struct bt *bt);
+struct block *bt_lookup(struct bt *bt, struct context *ctx, uint32_t eip);
+void bt_insert(struct bt *bt, struct block *b);
+/* Links an exit to a block (and the reverse). */
+void bt_link(struct bt *bt, struct bt_exit *x, struct block *to);
+void bt_invalidate(struct bt *bt, struct block *b);
+/* Invalidates what was translated from the RAM bytes at gpa. Returns how many blocks. */
+unsigned bt_invalidate_bytes(struct bt *bt, gpa_t gpa, unsigned len);
+/* The valid or invalid block whose host code holds pc; NULL if none. Safe in a signal handler. */
+struct block *bt_find_host(const struct bt *bt, cache_pc_t pc);
+/* Index of the guest instruction at a host address of the block; ninsns if it is in the stubs, -1 before the body. */
+int bt_find_insn(const struct block *b, cache_pc_t pc);
+static inline bool bt_in_cache(const struct bt *bt, cache_pc_t pc)
+{
+	return pc - bt->cache_run < bt->cache_used && pc - bt->cache_run >= bt->cache_fixed;
+}
+
+static inline unsigned exit_number(const struct bt *bt, const struct bt_exit *x)
+{
+	return (unsigned)(x - bt->exits);
+}
+
+/* --- translate.c --- */
+/* Translates at eip in ctx, at most max_insns instructions. NULL: the first instruction cannot be translated (single-step it). */
+struct block *bt_translate(struct bt *bt, struct context *ctx, uint32_t eip, unsigned max_insns);
+
+/* --- adapt.c --- */
+bool bt_site_adapted(struct bt *bt, uint32_t linear);
+/* A translated access at linear faulted into the monitor for good reason; may invalidate b. */
+void bt_site_faulted(struct bt *bt, struct block *b, uint32_t linear);
+/* An adapted site ran; slow: it would have faulted. */
+void bt_site_ran(struct bt *bt, struct block *b, uint32_t linear, bool slow);
+
+/* --- signal.c --- */
+void bt_signals_attach(struct bt *bt);
+void bt_signals_detach(struct bt *bt);
+
+/* --- run.c --- */
+/* Runs one entry into the cache at `at` and deals with why it came back. */
+void bt_run_once(struct bt *bt);
+
+/* --- enter.S --- */
+void bt_enter(struct bt_frame *frame, cache_pc_t at);
+
+#endif

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The translation cache: memory, lookup, links, invalidation. */
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "bt_internal.h"
+#include "shadow/track.h"
+#include "trace.h"
+
+#define INDIRECT_BYTES (INDIRECT_ENTRIES * sizeof(cache_pc_t))
+
+extern const char bt_leave_exit[], bt_leave_indirect[];
+
+static int map_code(struct bt *bt, size_t bytes)
+{
+	int fd = memfd_create("gnomon-cache", MFD_CLOEXEC);
+	void *run, *write;
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, (off_t)bytes) < 0)
+		goto fail;
+	write = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (write == MAP_FAILED)
+		goto fail;
+	run = mmap(NULL, bytes, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+	if (run == MAP_FAILED) {
+		munmap(write, bytes);
+		goto fail;
+	}
+	close(fd);
+	bt->cache_write = write;
+	bt->cache_run = (cache_pc_t)run;
+	bt->cache_bytes = bytes;
+	return 0;
+fail:
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+/* jmp *[rip]; the address. */
+static cache_pc_t make_trampoline(struct bt *bt, const char *target)
+{
+	static const uint8_t jmp[6] = {0xff, 0x25, 0, 0, 0, 0};
+	uint8_t *at = bt->cache_write + bt->cache_used;
+	cache_pc_t pc = bt->cache_run + bt->cache_used;
+	uint64_t address = (uintptr_t)target;
+
+	memcpy(at, jmp, 6);
+	memcpy(at + 6, &address, 8);
+	bt->cache_used += 16;
+	return pc;
+}
+
+int bt_cache_init(struct bt *bt, size_t bytes)
+{
+	int err = map_code(bt, ALIGN_UP(bytes, PAGE_SIZE));
+
+	if (err)
+		return err;
+	bt->stubs.exit = make_trampoline(bt, bt_leave_exit);
+	bt->stubs.indirect_miss = make_trampoline(bt, bt_leave_indirect);
+	bt->cache_fixed = bt->cache_used;
+	/* In proportion to the code: a block takes some 200 bytes. */
+	bt->max_blocks = (unsigned)(bytes / 192);
+	bt->max_exits = bt->max_blocks * 3;
+	bt->max_maps = bt->max_blocks * 8;
+	bt->max_insns = bt->max_blocks / 2 + 1024;
+	bt->ram_pages = bt->pm->ram.size >> PAGE_SHIFT;
+	bt->blocks = malloc(bt->max_blocks * sizeof(*bt->blocks));
+	bt->exits = malloc(bt->max_exits * sizeof(*bt->exits));
+	bt->maps = malloc(bt->max_maps * sizeof(*bt->maps));
+	bt->insns = malloc(bt->max_insns * sizeof(*bt->insns));
+	bt->hash = calloc(HASH_BUCKETS, sizeof(*bt->hash));
+	bt->page_blocks = calloc(bt->ram_pages, sizeof(*bt->page_blocks));
+	bt->miss_table = malloc(INDIRECT_BYTES);
+	if (!bt->blocks || !bt->exits || !bt->maps || !bt->insns || !bt->hash || !bt->page_blocks || !bt->miss_table)
+		return -ENOMEM;
+	for (unsigned i = 0; i < INDIRECT_ENTRIES; i++)
+		bt->miss_table[i] = bt->stubs.indirect_miss;
+	bt->stats->cache_bytes_total = bt->cache_bytes;
+	return 0;
+}
+
+void bt_cache_destroy(struct bt *bt)
+{
+	if (bt->cache_write) {
+		munmap(bt->cache_write, bt->cache_bytes);
+		munmap((void *)bt->cache_run, bt->cache_bytes);
+	}
+	for (unsigned i = 0; i < MAX_CONTEXTS; i++)
+		if (bt->contexts[i].indirect)
+			munmap(bt->contexts[i].indirect, INDIRECT_BYTES);
+	free(bt->blocks);
+	free(bt->exits);
+	free(bt->maps);
+	free(bt->insns);
+	free(bt->hash);
+	free(bt->page_blocks);
+	free(bt->miss_table);
+}
+
+static unsigned bucket(const struct context *ctx, uint32_t eip)
+{
+	uint32_t h = (eip ^ (uint32_t)ctx->id * 0x9e3779b9u) * 0x85ebca6bu;
+	return h >> 16 & (HASH_BUCKETS - 1);
+}
+
+struct block *bt_lookup(struct bt *bt, struct context *ctx, uint32_t eip)
+{
+	bt->stats->dispatcher_lookups++;
+	for (struct block *b = bt->hash[bucket(ctx, eip)]; b; b = b->hash_next)
+		if (b->ctx == ctx && b->eip == eip)
+			return b;
+	return NULL;
+}
+
+static void add_to_page(struct bt *bt, struct block *b, unsigned which, gpa_t gpa)
+{
+	uint64_t offset;
+
+	b->ram_page[which] = NO_PAGE;
+	if (!physmem_ram_offset(bt->pm, gpa, &offset))
+		return;
+	b->ram_page[which] = offset >> PAGE_SHIFT;
+	b->page_next[which] = bt->page_blocks[b->ram_page[which]];
+	bt->page_blocks[b->ram_page[which]] = b;
+	track_protect(bt->shadow, gpa, TRACK_CODE);
+}
+
+void bt_insert(struct bt *bt, struct block *b)
+{
+	unsigned n = bucket(b->ctx, b->eip);
+	uint32_t last = b->linear + b->guest_len - 1;
+
+	b->hash_next = bt->hash[n];
+	bt->hash[n] = b;
+	add_to_page(bt, b, 0, b->gpa);
+	b->ram_page[1] = NO_PAGE;
+	if ((b->linear ^ last) >> PAGE_SHIFT)
+		add_to_page(bt, b, 1, ALIGN_DOWN(last, (uint32_t)PAGE_SIZE) & bt->pm->a20_mask);
+	bt->stats->blocks_live++;
+}
+
+static void patch(struct bt *bt, uint8_t *at, cache_pc_t target)
+{
+	cache_pc_t after = bt->cache_run + (cache_pc_t)(at + 4 - bt->cache_write);
+	int32_t distance = (int32_t)(target - after);
+
+	memcpy(at, &distance, 4);
+}
+
+void bt_link(struct bt *bt, struct bt_exit *x, struct block *to)
+{
+	ASSERT(x->kind == EXIT_LINK && !x->to && to->valid && x->from->valid);
+	x->to = to;
+	x->next_incoming = to->incoming;
+	to->incoming = x;
+	patch(bt, x->patch, to->body);
+	bt->stats->links_made++;
+}
+
+static void unlink_exit(struct bt *bt, struct bt_exit *x)
+{
+	struct bt_exit **p = &x->to->incoming;
+
+	while (*p != x)
+		p = &(*p)->next_incoming;
+	*p = x->next_incoming;
+	x->to = NULL;
+	patch(bt, x->patch, x->stub);
+	bt->stats->links_broken++;
+}
+
+static void remove_from_page(struct bt *bt, struct block *b, unsigned which)
+{
+	struct block **p;
+
+	if (b->ram_page[which] == NO_PAGE)
+		return;
+	p = &bt->page_blocks[b->ram_page[which]];
+	while (*p != b)
+		p = &(*p)->page_next[(*p)->ram_page[0] == b->ram_page[which] ? 0 : 1];
+	*p = b->page_next[which];
+	if (!bt->page_blocks[b->ram_page[which]])
+		track_release(bt->shadow, b->ram_page[which] << PAGE_SHIFT, TRACK_CODE);
+	b->ram_page[which] = NO_PAGE;
+}
+
+void bt_invalidate(struct bt *bt, struct block *b)
+{
+	struct block **p = &bt->hash[bucket(b->ctx, b->eip)];
+
+	ASSERT(b->valid);
+	b->valid = false;
+	while (*p != b)
+		p = &(*p)->hash_next;
+	*p = b->hash_next;
+	while (b->incoming)
+		unlink_exit(bt, b->incoming);
+	for (unsigned i = 0; i < b->nexits; i++)
+		if (b->exits[i].to)
+			unlink_exit(bt, &b->exits[i]);
+	if (b->ctx->indirect && b->ctx->indirect[b->eip % INDIRECT_ENTRIES] == b->indirect)
+		b->ctx->indirect[b->eip % INDIRECT_ENTRIES] = bt->stubs.indirect_miss;
+	remove_from_page(bt, b, 0);
+	remove_from_page(bt, b, 1);
+	bt->stats->blocks_live--;
+	trace(bt, "invalidate %x+%u", b->linear, b->guest_len);
+}
+
+/* Does the block contain a byte of [offset, offset + len) of RAM, all within the page? */
+static bool overlaps(const struct block *b, uint64_t page, unsigned offset, unsigned len)
+{
+	unsigned start = b->linear & PAGE_MASK, end = start + b->guest_len;
+
+	if (b->ram_page[0] == page && offset < end && offset + len > start)
+		return true;
+	return b->ram_page[1] == page && end > PAGE_SIZE && offset < end - PAGE_SIZE;
+}
+
+unsigned bt_invalidate_bytes(struct bt *bt, gpa_t gpa, unsigned len)
+{
+	unsigned count = 0;
+	uint64_t at, page;
+
+	if (!physmem_ram_offset(bt->pm, gpa, &at))
+		return 0;
+	page = at >> PAGE_SHIFT;
+	for (struct block *b = bt->page_blocks[page], *next; b; b = next) {
+		next = b->page_next[b->ram_page[0] == page ? 0 : 1];
+		if (overlaps(b, page, (unsigned)(at & PAGE_MASK), len)) {
+			bt_invalidate(bt, b);
+			count++;
+		}
+	}
+	return count;
+}
+
+struct block *bt_find_host(const struct bt *bt, cache_pc_t pc)
+{
+	unsigned low = 0, high = bt->nblocks;
+
+	while (low < high) { /* blocks lie in the cache in the order of their translation */
+		unsigned mid = (low + high) / 2;
+		struct block *b = &bt->blocks[mid];
+		if (pc < b->indirect)
+			high = mid;
+		else if (pc >= b->body + b->body_len)
+			low = mid + 1;
+		else
+			return b;
+	}
+	return NULL;
+}
+
+int bt_find_insn(const struct block *b, cache_pc_t pc)
+{
+	int low = 0, high = b->ninsns;
+	unsigned offset;
+
+	if (pc < b->body)
+		return -1;
+	offset = (unsigned)(pc - b->body);
+	while (low < high) { /* the last entry that begins at or before offset */
+		int mid = (low + high + 1) / 2;
+		if (b->map[mid].host <= offset)
+			low = mid;
+		else
+			high = mid - 1;
+	}
+	return low;
+}
+
+void bt_flush(struct bt *bt)
+{
+	memset(bt->hash, 0, HASH_BUCKETS * sizeof(*bt->hash));
+	for (unsigned i = 0; i < bt->nblocks; i++) {
+		struct block *b = &bt->blocks[i];
+		if (!b->valid)
+			continue;
+		b->valid = false;
+		for (unsigned n = 0; n < 2; n++) {
+			if (b->ram_page[n] == NO_PAGE || !bt->page_blocks[b->ram_page[n]])
+				continue;
+			bt->page_blocks[b->ram_page[n]] = NULL;
+			track_release(bt->shadow, b->ram_page[n] << PAGE_SHIFT, TRACK_CODE);
+		}
+	}
+	for (unsigned i = 0; i < bt->ncontexts; i++)
+		if (bt->contexts[i].indirect)
+			memcpy(bt->contexts[i].indirect, bt->miss_table, INDIRECT_BYTES);
+	bt->nblocks = bt->nexits = bt->nmaps = bt->ninsns = 0;
+	bt->cache_used = bt->cache_fixed;
+	bt->ncontexts = 0;
+	bt->ctx = NULL;
+	bt->current = NULL;
+	bt->generation++;
+	bt->stats->flushes++;
+	bt->stats->blocks_live = 0;
+	bt->stats->cache_bytes_used = 0;
+	trace(bt, "flush");
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Mode contexts: what a translation depends on beside the bytes. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "bt_internal.h"
+#include "cpu/sys.h"
+
+#define INDIRECT_BYTES (INDIRECT_ENTRIES * sizeof(cache_pc_t))
+
+static enum seg_class classify(const struct cpu *cpu, unsigned seg)
+{
+	const struct segment *s = &cpu->seg[seg];
+	bool real = cpu_real_segments(cpu);
+
+	if (!real && ((s->attr & SEG_NULL) || !(s->attr & SEG_P)))
+		return SEGC_ODD;
+	if (!real && (s->attr & SEG_CODE)) { /* readable code may be read; writes are found when translating */
+		if (!(s->attr & SEG_R))
+			return SEGC_ODD;
+	} else if (!(s->attr & SEG_CODE)) {
+		if ((s->attr & SEG_E) || (!real && !(s->attr & SEG_W)))
+			return SEGC_ODD;
+	}
+	if (s->limit == 0xffffffffu)
+		return s->base == 0 ? SEGC_FLAT : SEGC_BASED;
+	return s->limit == 0xffff ? SEGC_64K : SEGC_LIMIT;
+}
+
+static struct context_key make_key(const struct cpu *cpu)
+{
+	struct context_key k = {.cs_base = (uint32_t)cpu->seg[SEG_CS].base, .cs_limit = cpu->seg[SEG_CS].limit};
+	unsigned flags = 0;
+
+	for (unsigned seg = SEG_ES; seg <= SEG_FS; seg++)
+		k.seg_class |= (uint16_t)(classify(cpu, seg) << (3 * seg));
+	flags |= (unsigned)classify(cpu, SEG_GS) << CTX_GS_SHIFT;
+	flags |= cpu->seg[SEG_CS].attr & SEG_DB ? CTX_CODE32 : 0;
+	flags |= cpu->seg[SEG_SS].attr & SEG_DB ? CTX_STACK32 : 0;
+	flags |= cpu_protected(cpu) ? CTX_PROTECTED : 0;
+	flags |= cpu_v86(cpu) ? CTX_V86 : 0;
+	flags |= cpu->cpl ? CTX_CPL3 : 0;
+	flags |= cpu->cpl <= cpu_iopl(cpu) ? CTX_IOPL : 0;
+	flags |= cpu->cr0 & (CR0_EM | CR0_TS) ? CTX_NO_FPU : 0;
+	flags |= (cpu->cr0 & (CR0_MP | CR0_TS)) == (CR0_MP | CR0_TS) ? CTX_WAIT_TRAPS : 0;
+	flags |= cpu->cr4 & CR4_OSFXSR ? CTX_SSE : 0;
+	k.flags = (uint16_t)flags;
+	return k;
+}
+
+/* Modes whose code is single-stepped. */
+static bool translated_mode(const struct cpu *cpu)
+{
+	if (cpu_paging(cpu) || cpu_long(cpu) || cpu_debug_active(cpu))
+		return false;
+	/* Alignment checks are made by the single-stepper. */
+	return !((cpu->rflags & FLAG_AC) && (cpu->cr0 & CR0_AM) && cpu->cpl == 3);
+}
+
+static struct context *find(struct bt *bt, const struct context_key *k)
+{
+	for (unsigned i = 0; i < bt->ncontexts; i++)
+		if (!memcmp(&bt->contexts[i].key, k, sizeof(*k)))
+			return &bt->contexts[i];
+	return NULL;
+}
+
+struct context *bt_context(struct bt *bt)
+{
+	struct context_key k;
+	struct context *c;
+
+	if (!translated_mode(bt->cpu))
+		return NULL;
+	k = make_key(bt->cpu);
+	if (bt->ctx && !memcmp(&bt->ctx->key, &k, sizeof(k)))
+		return bt->ctx;
+	c = find(bt, &k);
+	if (!c) {
+		if (bt->ncontexts == MAX_CONTEXTS)
+			bt_flush(bt);
+		c = &bt->contexts[bt->ncontexts];
+		*c = (struct context){.key = k, .id = (uint16_t)bt->ncontexts, .indirect = c->indirect};
+		bt->ncontexts++;
+		bt->stats->mode_contexts = bt->ncontexts;
+	}
+	return c;
+}
+
+cache_pc_t *bt_indirect_table(struct bt *bt, struct context *ctx)
+{
+	if (ctx->indirect)
+		return ctx->indirect;
+	cache_pc_t *table = mmap(NULL, INDIRECT_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (table == MAP_FAILED)
+		return NULL; /* it goes on without a table */
+	memcpy(table, bt->miss_table, INDIRECT_BYTES);
+	return ctx->indirect = table;
+}

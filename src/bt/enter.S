@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * bt_enter(struct bt_frame *frame, cache_pc_t at): loads the guest's registers, vector state and flags and jumps into the cache. It returns when translated code (or the signal
+ * handler, on its behalf) comes to one of the bt_leave_* labels. frame->reason tells which.
+ *
+ * RSP stays the monitor's throughout: translated code does not use it. Offsets are checked in run.c.
+ */
+#define F_REASON  0
+#define F_VALUE   8
+#define F_SWAPPED 16
+#define F_RFLAGS  24
+#define F_COUNT   32
+#define F_RSP     40
+#define F_WINDOW  48
+#define F_CPU     56
+#define F_KICK    64
+#define F_FPU     72
+
+#define CPU_BIAS  128
+#define G(n)      (n * 8 - CPU_BIAS)(%r14)
+
+	.text
+	.globl bt_enter, bt_enter_critical, bt_enter_end, bt_leave_exit, bt_leave_indirect, bt_leave_fault, bt_leave_event, bt_leave_kicked
+	.type bt_enter, @function
+bt_enter:
+	push %rbx
+	push %rbp
+	push %r12
+	push %r13
+	push %r14
+	push %r15
+	push %rdi /* frame, at (%rsp) while in the cache */
+	mov %rsp, F_RSP(%rdi)
+	mov F_FPU(%rdi), %rax
+	fxrstor64 (%rax)
+	mov F_CPU(%rdi), %r14
+	mov F_WINDOW(%rdi), %r13
+	mov F_COUNT(%rdi), %r15
+	mov %rsi, %r11
+	mov G(0), %rax
+	mov G(1), %rcx
+	mov G(2), %rdx
+	mov G(3), %rbx
+	mov G(4), %r12
+	mov G(5), %rbp
+	mov G(6), %rsi
+	mov %rdi, %r10
+	/* From here to the jump, a kick must not be missed: the handler sends a thread found here to bt_leave_kicked. */
+bt_enter_critical:
+	cmpq $0, F_KICK(%r10)
+	jne bt_leave_kicked
+	pushq F_RFLAGS(%r10)
+	popfq
+	mov G(7), %rdi
+	jmp *%r11
+bt_enter_end:
+
+	/* HOST_T0 (r8): value. Flags are the guest's. */
+bt_leave_exit:
+	mov $0, %r9d
+	jmp save
+bt_leave_indirect:
+	mov $1, %r9d
+	jmp save
+	/* A fault: HOST_T1 may hold a guest register. */
+bt_leave_fault:
+	mov (%rsp), %r10
+	mov %r9, F_SWAPPED(%r10)
+	mov $2, %r9d
+	jmp save
+bt_leave_event:
+	mov $3, %r9d
+save:
+	mov %rax, G(0)
+	mov %rcx, G(1)
+	mov %rdx, G(2)
+	mov %rbx, G(3)
+	mov %r12, G(4)
+	mov %rbp, G(5)
+	mov %rsi, G(6)
+	mov %rdi, G(7)
+	pushfq
+	popq %rax
+	cld
+	mov (%rsp), %rdi
+	mov %rax, F_RFLAGS(%rdi)
+	mov %r9, F_REASON(%rdi)
+	mov %r8, F_VALUE(%rdi)
+	mov %r15, F_COUNT(%rdi)
+	mov F_FPU(%rdi), %rax
+	fxsave64 (%rax)
+	fninit
+	pushq $0x1f80
+	ldmxcsr (%rsp)
+	add $8, %rsp
+leave:
+	add $8, %rsp
+	pop %r15
+	pop %r14
+	pop %r13
+	pop %r12
+	pop %rbp
+	pop %rbx
+	ret
+
+	/* Nothing ran: the registers in struct cpu still hold. */
+bt_leave_kicked:
+	mov %r10, %rdi
+	mov F_RSP(%rdi), %rsp
+	movq $4, F_REASON(%rdi)
+	fninit
+	pushq $0x1f80
+	ldmxcsr (%rsp)
+	add $8, %rsp
+	cld
+	jmp leave
+	.size bt_enter, . - bt_enter
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The dispatcher: enters the cache, and deals with what comes out of it. */
+#define _GNU_SOURCE
+#include <asm/prctl.h>
+#include <cpuid.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "bt_internal.h"
+#include "cpu/event.h"
+#include "cpu/step.h"
+#include "cpu/sys.h"
+#include "shadow/track.h"
+#include "trace.h"
+
+/* What enter.S takes for granted. */
+_Static_assert(offsetof(struct bt_frame, reason) == 0 && offsetof(struct bt_frame, value) == 8, "enter.S");
+_Static_assert(offsetof(struct bt_frame, swapped) == 16 && offsetof(struct bt_frame, rflags) == 24, "enter.S");
+_Static_assert(offsetof(struct bt_frame, count) == 32 && offsetof(struct bt_frame, host_rsp) == 40, "enter.S");
+_Static_assert(offsetof(struct bt_frame, window) == 48 && offsetof(struct bt_frame, cpu) == 56, "enter.S");
+_Static_assert(offsetof(struct bt_frame, kick) == 64 && offsetof(struct bt_frame, fpu) == 72, "enter.S");
+_Static_assert(offsetof(struct cpu, gpr) == 0 && RSP == 4 && RDI == 7, "enter.S");
+_Static_assert(LEAVE_EXIT == 0 && LEAVE_INDIRECT == 1 && LEAVE_FAULT == 2 && LEAVE_EVENT == 3 && LEAVE_KICKED == 4, "enter.S");
+
+/* Flags that live in the host's while in the cache. */
+#define FLAGS_LIVE (FLAGS_ARITH | FLAG_DF)
+
+static int check_host(void)
+{
+	unsigned a, b = 0, c, d;
+
+	__get_cpuid_count(7, 0, &a, &b, &c, &d);
+	return b & bit_BMI2 ? 0 : -ENOTSUP; /* SHRX: limit checks that leave flags alone */
+}
+
+static void code_written(void *arg, gpa_t gpa, unsigned len)
+{
+	struct bt *bt = arg;
+
+	bt->stats->invalidated_cpu_write += bt_invalidate_bytes(bt, gpa, len);
+}
+
+static void map_changed(void *arg, gpa_t base, uint64_t len)
+{
+	struct bt *bt = arg;
+	uint64_t before = bt->stats->blocks_live;
+
+	if (!before)
+		return;
+	trace(bt, "map changed at %llx+%llx", (unsigned long long)base, (unsigned long long)len);
+	for (unsigned i = 0; i < bt->nblocks; i++) {
+		struct block *b = &bt->blocks[i];
+		if (b->valid && b->gpa < base + len && base < b->gpa + b->guest_len)
+			bt_invalidate(bt, b);
+	}
+	bt->stats->invalidated_map += before - bt->stats->blocks_live;
+}
+
+int bt_create(struct bt **out, const struct bt_config *cfg)
+{
+	struct bt *bt = calloc(1, sizeof(*bt));
+	int err;
+
+	*out = NULL;
+	if (!bt)
+		return -ENOMEM;
+	bt->cpu = cfg->cpu;
+	bt->pm = cfg->cpu->pm;
+	bt->shadow = cfg->shadow;
+	bt->stats = cfg->cpu->stats;
+	bt->stop = cfg->stop;
+	bt->audit = cfg->audit;
+	bt->frame.cpu = (uintptr_t)cfg->cpu + CPU_BIAS;
+	bt->frame.fpu = (uintptr_t)cfg->cpu->fpu.image;
+	bt->frame.window = shadow_window(cfg->shadow);
+	err = check_host();
+	if (!err)
+		err = bt_cache_init(bt, cfg->cache_bytes ? cfg->cache_bytes : DEFAULT_CACHE_BYTES);
+	if (err) {
+		bt_cache_destroy(bt);
+		free(bt);
+		return err;
+	}
+	track_subscribe(bt->shadow, TRACK_CODE, code_written, bt);
+	physmem_listen(bt->pm, (struct pm_listener){.map_changed = map_changed, .arg = bt});
+	*out = bt;
+	return 0;
+}
+
+void bt_destroy(struct bt *bt)
+{
+	if (!bt)
+		return;
+	bt_cache_destroy(bt);
+	free(bt);
+}
+
+void bt_mmu_event(struct bt *bt, enum mmu_event event, gva_t address)
+{
+	if (event == MMU_A20)
+		bt_flush(bt);
+}
+
+static void set_gs_base(hva_t base)
+{
+	syscall(SYS_arch_prctl, ARCH_SET_GS, base);
+}
+
+/* Counts an instruction that the stepper executes for the translator. */
+static void step(struct bt *bt, uint64_t *why)
+{
+	++*why;
+	bt->frame.count++;
+	cpu_step(bt->cpu);
+}
+
+static void set_context(struct bt *bt, struct context *ctx)
+{
+	bt->ctx = ctx;
+	bt->cpu->bt_indirect = ctx->indirect ? ctx->indirect : bt->miss_table;
+}
+
+static struct block *find_block(struct bt *bt, struct context *ctx)
+{
+	uint32_t eip = (uint32_t)bt->cpu->rip;
+	struct block *b = bt_lookup(bt, ctx, eip);
+
+	if (b)
+		return b;
+	bt->stats->dispatcher_misses++;
+	b = bt_translate(bt, ctx, eip, BLOCK_MAX_INSNS);
+	set_context(bt, b->ctx);
+	return b;
+}
+
+/* The next entry is at instruction n of the block. */
+static void resume_at(struct bt *bt, struct block *b, unsigned n)
+{
+	bt->current = b;
+	bt->resume = b->body + b->map[n].host;
+	bt->resume_uncounted = b->map[n].uncounted;
+}
+
+/* Continues behind instruction n of the block: there, if the CPU stands there in the same mode. */
+static void continue_behind(struct bt *bt, struct block *b, unsigned n)
+{
+	if (bt->lockstep || n + 1 > b->ninsns || (uint32_t)bt->cpu->rip != b->eip + b->map[n + 1].guest)
+		return;
+	if (bt->cpu->shadow || bt->cpu->pending_db || bt_context(bt) != b->ctx || !b->valid)
+		return;
+	resume_at(bt, b, n + 1);
+}
+
+static bool slow_access(const struct stats *before, const struct stats *now)
+{
+	return before->mmio_reads != now->mmio_reads || before->mmio_writes != now->mmio_writes ||
+	       before->traced_writes != now->traced_writes;
+}
+
+static void callout(struct bt *bt, struct block *b, const struct bt_exit *x)
+{
+	struct cpu *cpu = bt->cpu;
+	const struct insn *in = &b->insns[x->extra];
+	uint32_t linear = b->linear + b->map[x->insn].guest;
+	bool adapted = bt_site_adapted(bt, linear);
+	struct stats before;
+
+	cpu->rip = x->target;
+	if (adapted)
+		before = *bt->stats;
+	bt->stats->callouts++;
+	/* A repeated instruction works in bounded parts. */
+	do {
+		if (cpu_step_insn(cpu, in) != STEP_DONE)
+			break;
+	} while (in->repeats && (uint32_t)cpu->rip == x->target && !*bt->stop && !cpu_event_ready(cpu) && b->valid);
+	bt->frame.count++;
+	if (adapted)
+		bt_site_ran(bt, b, linear, slow_access(&before, bt->stats));
+	continue_behind(bt, b, x->insn);
+}
+
+static void follow_link(struct bt *bt, struct bt_exit *x)
+{
+	struct block *to;
+	uint64_t generation = bt->generation;
+
+	bt->cpu->rip = x->target;
+	if (bt->lockstep)
+		return;
+	to = find_block(bt, bt->ctx);
+	if (generation == bt->generation && x->from->valid && !x->to)
+		bt_link(bt, x, to);
+	resume_at(bt, to, 0);
+}
+
+static void follow_indirect(struct bt *bt, uint32_t eip)
+{
+	struct block *b;
+	cache_pc_t *table;
+
+	bt->cpu->rip = eip;
+	bt->stats->indirect_misses++;
+	if (bt->lockstep)
+		return;
+	b = find_block(bt, bt->ctx);
+	table = bt_indirect_table(bt, b->ctx);
+	if (table) {
+		table[eip % INDIRECT_ENTRIES] = b->indirect;
+		bt->stats->indirect_fills++;
+	}
+	set_context(bt, b->ctx);
+	resume_at(bt, b, 0);
+}
+
+/* Makes the state that of the beginning of instruction n, in which the host stood at pc. */
+static void recover(struct bt *bt, const struct block *b, int n, cache_pc_t pc)
+{
+	const struct insn_map *m = &b->map[n];
+	struct cpu *cpu = bt->cpu;
+	unsigned offset = (unsigned)(pc - b->body);
+
+	if ((m->flags & MAP_SWAPPED) && offset > m->swap_from && offset < m->swap_to)
+		cpu->gpr[m->swapped] = bt->frame.swapped;
+	if (m->flags & MAP_STRING) {
+		cpu->gpr[RSI] = (uint32_t)cpu->gpr[RSI];
+		cpu->gpr[RDI] = (uint32_t)cpu->gpr[RDI];
+	}
+	cpu->rip = b->eip + m->guest;
+	bt->frame.count += m->uncounted;
+}
+
+static struct block *block_at(struct bt *bt, cache_pc_t pc, int *n)
+{
+	struct block *b = bt_find_host(bt, pc);
+
+	if (!b)
+		PANIC("no block at host address %lx", (unsigned long)pc);
+	*n = bt_find_insn(b, pc);
+	if (*n < 0 || *n >= b->ninsns)
+		PANIC("host address %lx of block %x is in no instruction", (unsigned long)pc, b->linear);
+	return b;
+}
+
+enum { TRAP_PAGE_FAULT = 14 };
+
+static void fault(struct bt *bt)
+{
+	struct bt_frame *fr = &bt->frame;
+	uint64_t slow_before = bt->stats->traced_writes + bt->stats->mmio_reads + bt->stats->mmio_writes;
+	int n;
+	struct block *b = block_at(bt, (cache_pc_t)fr->pc, &n);
+
+	recover(bt, b, n, (cache_pc_t)fr->pc);
+	if (fr->trap == TRAP_PAGE_FAULT && shadow_handle_fault(bt->shadow, fr->address, fr->error & 2) == SHADOW_RESOLVED) {
+		resume_at(bt, b, (unsigned)n);
+		return;
+	}
+	trace(step, "fault at %x: trap %u, host %lx", b->linear + b->map[n].guest, (unsigned)fr->trap, (unsigned long)fr->address);
+	step(bt, &bt->stats->stepped_fault);
+	if (bt->stats->traced_writes + bt->stats->mmio_reads + bt->stats->mmio_writes != slow_before)
+		bt_site_faulted(bt, b, b->linear + b->map[n].guest);
+	continue_behind(bt, b, (unsigned)n);
+}
+
+static void event(struct bt *bt)
+{
+	int n;
+	struct block *b = block_at(bt, (cache_pc_t)bt->frame.pc, &n);
+
+	recover(bt, b, n, (cache_pc_t)bt->frame.pc);
+}
+
+/* FIP of an x87 instruction that ran in the cache names the cache: give it the guest's address. */
+static void fix_fpu_pointer(struct bt *bt)
+{
+	cache_pc_t fip = (cache_pc_t)load_le(&bt->cpu->fpu.image[8], 8);
+	struct block *b;
+	int n;
+
+	if (LIKELY(!bt_in_cache(bt, fip)))
+		return;
+	b = bt_find_host(bt, fip);
+	n = b ? bt_find_insn(b, fip) : -1;
+	store_le(&bt->cpu->fpu.image[8], 8, n >= 0 && n < b->ninsns ? b->eip + b->map[n].guest : 0);
+}
+
+static void enter(struct bt *bt, cache_pc_t at)
+{
+	struct cpu *cpu = bt->cpu;
+
+	bt->frame.rflags = (cpu->rflags & FLAGS_LIVE) | FLAG_1 | FLAG_IF;
+	cpu->rflags &= ~FLAG_RF;
+	bt->stats->cache_entries++;
+	bt_enter(&bt->frame, at);
+	if (bt->frame.reason == LEAVE_KICKED)
+		return;
+	cpu->rflags = (cpu->rflags & ~FLAGS_LIVE) | (bt->frame.rflags & FLAGS_LIVE);
+	fix_fpu_pointer(bt);
+}
+
+static void leave(struct bt *bt)
+{
+	switch ((enum leave_reason)bt->frame.reason) {
+	case LEAVE_EXIT: {
+		struct bt_exit *x = &bt->exits[bt->frame.value];
+		if (x->kind == EXIT_LINK)
+			follow_link(bt, x);
+		else if (x->kind == EXIT_CALLOUT)
+			callout(bt, x->from, x);
+		else {
+			bt->cpu->rip = x->target;
+			step(bt, &bt->stats->stepped_callout);
+		}
+		break;
+	}
+	case LEAVE_INDIRECT:
+		follow_indirect(bt, (uint32_t)bt->frame.value);
+		break;
+	case LEAVE_FAULT:
+		fault(bt);
+		break;
+	case LEAVE_EVENT:
+		event(bt);
+		break;
+	case LEAVE_KICKED:
+		break;
+	}
+}
+
+/* Where to enter: 0 if the instruction was single-stepped instead. */
+static cache_pc_t entry(struct bt *bt)
+{
+	struct cpu *cpu = bt->cpu;
+	cache_pc_t at = bt->resume;
+	struct context *ctx;
+
+	bt->resume = 0;
+	if (at && bt->current && bt->current->valid) {
+		bt->frame.count -= bt->resume_uncounted; /* they will be counted again */
+		return at;
+	}
+	if (cpu->shadow || cpu->pending_db) {
+		step(bt, &bt->stats->stepped_shadow);
+		return 0;
+	}
+	ctx = bt_context(bt);
+	if (!ctx) {
+		step(bt, &bt->stats->stepped_debug);
+		return 0;
+	}
+	set_context(bt, ctx);
+	bt->current = find_block(bt, ctx);
+	return bt->current->body;
+}
+
+static bool must_return(const struct bt *bt)
+{
+	return *bt->stop || bt->cpu->activity != CPU_RUNNING || cpu_event_ready(bt->cpu);
+}
+
+void bt_run_once(struct bt *bt)
+{
+	cache_pc_t at = entry(bt);
+
+	if (!at)
+		return;
+	trace(exec, "%04x:%08x host %lx", bt->cpu->seg[SEG_CS].selector, (unsigned)bt->cpu->rip, (unsigned long)at);
+	enter(bt, at);
+	leave(bt);
+	bt->stats->insns_executed = bt->frame.count;
+}
+
+void bt_run(struct bt *bt)
+{
+	set_gs_base((hva_t)bt->frame.window);
+	bt_signals_attach(bt);
+	bt->resume = 0;
+	for (;;) {
+		bt->frame.kick = 0;
+		if (must_return(bt))
+			break;
+		bt_run_once(bt);
+	}
+	bt_signals_detach(bt);
+}
+
+void bt_dump(struct bt *bt)
+{
+	const struct block *b = bt->current;
+
+	if (!b)
+		return;
+	fprintf(stderr, "block %x, %u instructions, %u bytes, host %lx, context %u, %s\n", b->linear, b->ninsns, b->guest_len,
+		(unsigned long)b->body, b->ctx->id, b->valid ? "valid" : "invalid");
+}
+
+bool bt_lockstep(struct bt *bt)
+{
+	bt_run(bt);
+	return true;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Host signals in translated code. Faults leave the cache with their address; a kick steps the thread on, one host instruction at a time, to the next boundary of guest
+ * instructions and leaves there: no block ever polls.
+ */
+#define _GNU_SOURCE
+#include "bt_internal.h"
+#include "hostsig.h"
+
+extern const char bt_enter_critical[], bt_enter_end[], bt_leave_kicked[], bt_leave_fault[], bt_leave_event[];
+
+static uint64_t *reg(ucontext_t *uc, int n)
+{
+	return (uint64_t *)&uc->uc_mcontext.gregs[n];
+}
+
+static void go(ucontext_t *uc, const char *label)
+{
+	*reg(uc, REG_RIP) = (uintptr_t)label;
+	*reg(uc, REG_EFL) &= ~(uint64_t)(FLAG_TF | FLAG_RF);
+}
+
+/* May the thread stop at pc with complete guest state? */
+static bool at_boundary(const struct bt *bt, cache_pc_t pc)
+{
+	const struct block *b = bt_find_host(bt, pc);
+	int n;
+
+	if (!b)
+		return false;
+	n = bt_find_insn(b, pc);
+	if (n < 0 || n >= b->ninsns || (b->map[n].flags & MAP_NO_EVENT))
+		return false;
+	if ((b->map[n].flags & MAP_REP) && b->body + b->map[n].swap_from == pc)
+		return true;
+	return b->body + b->map[n].host == pc;
+}
+
+/* A kick or a step on the way to a boundary. */
+static void approach_boundary(struct bt *bt, ucontext_t *uc)
+{
+	cache_pc_t pc = (cache_pc_t)*reg(uc, REG_RIP);
+
+	if (at_boundary(bt, pc)) {
+		bt->signal_stepping = false;
+		bt->frame.pc = pc;
+		bt->stats->async_exits++;
+		go(uc, bt_leave_event);
+		return;
+	}
+	bt->signal_stepping = true;
+	bt->stats->forward_steps++;
+	*reg(uc, REG_EFL) |= FLAG_TF;
+}
+
+static bool on_kick(struct bt *bt, ucontext_t *uc)
+{
+	uint64_t pc = *reg(uc, REG_RIP);
+
+	if (bt_in_cache(bt, pc)) {
+		if (!bt->signal_stepping)
+			approach_boundary(bt, uc);
+	} else if (pc >= (uintptr_t)bt_enter_critical && pc < (uintptr_t)bt_enter_end) {
+		*reg(uc, REG_R10) = (uintptr_t)&bt->frame;
+		go(uc, bt_leave_kicked);
+	} else {
+		bt->frame.kick = 1; /* seen before the next entry */
+	}
+	return false; /* others may want to know too */
+}
+
+static bool on_fault(struct bt *bt, siginfo_t *info, ucontext_t *uc)
+{
+	bt->signal_stepping = false;
+	bt->frame.pc = *reg(uc, REG_RIP);
+	bt->frame.address = (uint64_t)info->si_addr;
+	bt->frame.trap = *reg(uc, REG_TRAPNO);
+	bt->frame.error = *reg(uc, REG_ERR);
+	go(uc, bt_leave_fault);
+	return true;
+}
+
+static bool on_signal(void *arg, int signo, siginfo_t *info, ucontext_t *uc)
+{
+	struct bt *bt = arg;
+	bool in_cache = bt_in_cache(bt, *reg(uc, REG_RIP));
+
+	if (signo == HOSTSIG_KICK)
+		return on_kick(bt, uc);
+	if (signo == SIGTRAP && bt->signal_stepping) {
+		if (in_cache) {
+			approach_boundary(bt, uc);
+		} else { /* it has left by itself */
+			bt->signal_stepping = false;
+			*reg(uc, REG_EFL) &= ~(uint64_t)FLAG_TF;
+		}
+		return true;
+	}
+	return in_cache && on_fault(bt, info, uc);
+}
+
+void bt_signals_attach(struct bt *bt)
+{
+	hostsig_add(on_signal, bt);
+}
+
+void bt_signals_detach(struct bt *bt)
+{
+	hostsig_remove(on_signal, bt);
+}

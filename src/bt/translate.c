@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Translation of a block: decode what lies before us on this page, then emit. */
+#include <string.h>
+
+#include "cpu/sys.h"
+#include "trace.h"
+#include "xlat.h"
+
+enum { ENDS_BLOCK = 1, FLUSHES_TC = 2 };
+
+static const uint8_t callout_effects[INSN_COUNT] = {
+#define CALLOUT(id, effects) [INSN_##id] = effects,
+#include "callout.def"
+#undef CALLOUT
+};
+
+/* Space that one instruction, its exits and stubs can take at most. */
+enum { INSN_HOST_MAX = 400, STUB_BYTES = 16, HEAD_BYTES = 64 };
+
+struct insn_map *xlat_map(struct xlat *t)
+{
+	return &t->b->map[t->n];
+}
+
+uint16_t xlat_here(const struct xlat *t)
+{
+	return (uint16_t)(emit_pc(&t->e) - t->b->body);
+}
+
+void xlat_count(struct xlat *t)
+{
+	if (t->uncounted)
+		emit_lea(&t->e, 8, HOST_COUNT, (struct host_addr){HOST_COUNT, REG_NONE, 1, (int32_t)t->uncounted, false, false});
+	t->uncounted = 0;
+}
+
+static struct bt_exit *new_exit(struct xlat *t, enum exit_kind kind, uint32_t target)
+{
+	struct bt_exit *x = &t->b->exits[t->b->nexits++];
+
+	*x = (struct bt_exit){.from = t->b, .kind = (uint8_t)kind, .insn = (uint8_t)t->n, .target = target};
+	return x;
+}
+
+void xlat_link(struct xlat *t, uint32_t target, int cc)
+{
+	struct bt_exit *x = new_exit(t, EXIT_LINK, target);
+
+	xlat_count(t);
+	x->patch = cc < 0 ? emit_jmp(&t->e) : emit_jcc(&t->e, (unsigned)cc);
+}
+
+/* mov r8d, number; jmp stub: leaves for the monitor. */
+static void leave(struct xlat *t, const struct bt_exit *x)
+{
+	emit_mov_imm(&t->e, HOST_T0, exit_number(t->bt, x));
+	emit_jmp_to(&t->e, t->bt->stubs.exit);
+}
+
+void xlat_callout(struct xlat *t)
+{
+	struct bt_exit *x = new_exit(t, EXIT_CALLOUT, t->eip);
+
+	t->uncounted--; /* the monitor counts the instruction itself */
+	xlat_count(t);
+	x->extra = (uint8_t)(&t->bt->insns[t->bt->ninsns] - t->b->insns);
+	t->bt->insns[t->bt->ninsns++] = *t->in;
+	leave(t, x);
+	t->ended = callout_effects[t->in->id] & ENDS_BLOCK;
+}
+
+/* The instruction raises an exception, or is none: the single-stepper knows. */
+static void single_step(struct xlat *t)
+{
+	t->uncounted--;
+	xlat_count(t);
+	leave(t, new_exit(t, EXIT_STEP, t->eip));
+	t->ended = true;
+}
+
+/* Would the checks of the row raise an exception in this context? */
+static bool checks_fail(const struct xlat *t, const struct insn_row *row)
+{
+	unsigned flags = t->ctx->key.flags;
+	bool real = !(flags & CTX_PROTECTED) || (flags & CTX_V86);
+
+	if ((row->checks & CHK_PROTECTED) && real)
+		return true;
+	if ((row->checks & CHK_CPL0) && (flags & CTX_CPL3))
+		return true;
+	if ((row->checks & (CHK_FPU | CHK_MMX | CHK_SSE)) && (flags & CTX_NO_FPU))
+		return true;
+	if ((row->checks & CHK_SSE) && !(flags & CTX_SSE))
+		return true;
+	if ((row->checks & CHK_FWAIT) && (flags & CTX_WAIT_TRAPS))
+		return true;
+	if (row->checks & (CHK_AVX | CHK_ONLY64))
+		return true;
+	return !cpu_has(t->bt->cpu, row->feature);
+}
+
+/* REWRITE and those CALLOUT instructions that have a translation. */
+static bool rewrite(struct xlat *t)
+{
+	switch (t->in->id) {
+	case INSN_PUSH:
+		return xlat_push(t);
+	case INSN_PUSH_SREG:
+		return xlat_push_sreg(t);
+	case INSN_POP:
+		return xlat_pop(t);
+	case INSN_PUSHA:
+	case INSN_PUSHAD:
+		return xlat_pusha(t);
+	case INSN_POPA:
+	case INSN_POPAD:
+		return xlat_popa(t);
+	case INSN_LEAVE:
+		return xlat_leave(t);
+	case INSN_XLAT:
+		return xlat_xlat(t);
+	case INSN_MOV_FROM_SREG:
+		return xlat_read_sreg(t);
+	case INSN_MOV_TO_SREG:
+	case INSN_POP_SREG:
+		return xlat_load_sreg(t);
+	default:
+		return xlat_string(t);
+	}
+}
+
+static void translate_insn(struct xlat *t)
+{
+	const struct insn_row *row = &insn_rows[t->in->id];
+	bool done = false;
+
+	if (t->in->id == INSN_INVALID || row->class == CLASS_UNDEF || checks_fail(t, row)) {
+		single_step(t);
+		return;
+	}
+	if (bt_site_adapted(t->bt, t->b->linear + xlat_map(t)->guest)) {
+		xlat_callout(t);
+		return;
+	}
+	if (row->class == CLASS_IDENT)
+		done = xlat_ident(t);
+	else if (row->class == CLASS_BRANCH)
+		done = xlat_branch(t);
+	else
+		done = rewrite(t);
+	if (!done)
+		xlat_callout(t);
+}
+
+/* The code bytes at a linear address, up to the end of the page; NULL if they are not in memory. */
+static const uint8_t *code_at(struct bt *bt, uint32_t linear, unsigned *len)
+{
+	uint64_t left;
+	const uint8_t *host = physmem_host(bt->pm, linear & bt->pm->a20_mask, &left);
+
+	*len = (unsigned)MIN(left, PAGE_SIZE - (linear & PAGE_MASK));
+	return host;
+}
+
+/* Decodes one instruction, the second page asked only if it is reached. False: not decodable here. */
+static bool decode(struct bt *bt, uint32_t linear, unsigned code_size, struct insn *in)
+{
+	uint8_t bytes[INSN_MAX_BYTES];
+	unsigned have, more;
+	const uint8_t *host = code_at(bt, linear, &have), *next;
+	int err;
+
+	if (!host)
+		return false;
+	have = MIN(have, INSN_MAX_BYTES);
+	err = insn_decode(in, host, have, code_size);
+	if (err != -ENODATA)
+		return err == 0;
+	next = code_at(bt, linear + have, &more);
+	if (!next)
+		return false;
+	memcpy(bytes, host, have);
+	memcpy(bytes + have, next, INSN_MAX_BYTES - have);
+	return insn_decode(in, bytes, INSN_MAX_BYTES, code_size) == 0;
+}
+
+static bool ends_straight_line(const struct insn *in)
+{
+	switch (in->id) {
+	case INSN_JMP_REL:
+	case INSN_JMP_IND:
+	case INSN_CALL_REL:
+	case INSN_CALL_IND:
+	case INSN_RET:
+		return true;
+	}
+	return in->id == INSN_INVALID || (callout_effects[in->id] & ENDS_BLOCK) || insn_rows[in->id].class == CLASS_UNDEF;
+}
+
+/* Decodes up to max instructions of the block; the number. What cannot be decoded ends it as an instruction of length 1 that is single-stepped. */
+static unsigned decode_block(struct xlat *t, struct insn *ins, unsigned max)
+{
+	uint32_t eip = t->b->eip, linear = t->b->linear;
+	unsigned code_size = t->ctx->key.flags & CTX_CODE32 ? 4 : 2, n = 0;
+
+	while (n < max) {
+		struct insn *in = &ins[n];
+		if (n && (linear ^ t->b->linear) >> PAGE_SHIFT)
+			break;
+		if (eip > t->ctx->key.cs_limit || !decode(t->bt, linear, code_size, in) || in->len - 1u > t->ctx->key.cs_limit - eip) {
+			if (n)
+				break;
+			memset(in, 0, sizeof(*in)); /* single-stepped: it raises what it must */
+			in->len = 1;
+		}
+		n++;
+		if (ends_straight_line(in))
+			break;
+		eip += in->len;
+		linear += in->len;
+	}
+	return n;
+}
+
+/* The entry for indirect branches: T0 must be this block's EIP. Flags are untouched. */
+static void emit_indirect_entry(struct xlat *t)
+{
+	uint8_t *same;
+
+	t->b->indirect = emit_pc(&t->e);
+	emit_mov(&t->e, 8, HOST_T1, RCX);
+	emit_lea(&t->e, 4, RCX, (struct host_addr){HOST_T0, REG_NONE, 1, -(int32_t)t->b->eip, false, false});
+	same = emit_jecxz(&t->e);
+	emit_mov(&t->e, 8, RCX, HOST_T1);
+	emit_jmp_to(&t->e, t->bt->stubs.indirect_miss);
+	emit_target8(&t->e, same);
+	emit_mov(&t->e, 8, RCX, HOST_T1);
+}
+
+static void emit_body(struct xlat *t, const struct insn *ins, unsigned count)
+{
+	struct block *b = t->b;
+
+	b->body = emit_pc(&t->e);
+	t->eip = b->eip;
+	for (t->n = 0; t->n < count && !t->ended; t->n++) {
+		struct insn_map *map = xlat_map(t);
+		t->in = &ins[t->n];
+		t->last = t->n + 1 == count;
+		map[0].host = xlat_here(t);
+		map[0].uncounted = (uint8_t)t->uncounted;
+		map[1].guest = (uint16_t)(map[0].guest + t->in->len);
+		t->uncounted++;
+		translate_insn(t);
+		t->eip += t->in->len;
+	}
+	b->ninsns = (uint8_t)t->n;
+	b->guest_len = b->map[t->n].guest;
+	b->map[t->n].host = xlat_here(t);
+	b->map[t->n].uncounted = (uint8_t)t->uncounted;
+	if (!t->ended) {
+		if (!(t->ctx->key.flags & CTX_CODE32))
+			t->eip &= t->ctx->key.cs_limit > 0xffff ? 0xffffffffu : 0x1ffffu; /* past the limit: faults there */
+		xlat_link(t, t->eip, -1);
+	}
+}
+
+static void emit_stubs(struct xlat *t)
+{
+	for (unsigned i = 0; i < t->b->nexits; i++) {
+		struct bt_exit *x = &t->b->exits[i];
+		if (x->kind != EXIT_LINK)
+			continue;
+		x->stub = emit_pc(&t->e);
+		emit_target32(&t->e, x->patch, x->stub);
+		leave(t, x);
+	}
+	t->b->body_len = xlat_here(t);
+}
+
+/* Room for the largest block in every array; flushes if there is none. */
+static void make_room(struct bt *bt)
+{
+	if (bt->cache_bytes - bt->cache_used < BLOCK_MAX_INSNS * (INSN_HOST_MAX + STUB_BYTES) + HEAD_BYTES ||
+	    bt->nblocks == bt->max_blocks || bt->max_exits - bt->nexits < 2 * BLOCK_MAX_INSNS ||
+	    bt->max_maps - bt->nmaps < BLOCK_MAX_INSNS + 1 || bt->max_insns - bt->ninsns < BLOCK_MAX_INSNS)
+		bt_flush(bt);
+}
+
+static void commit(struct bt *bt, struct xlat *t)
+{
+	struct block *b = t->b;
+
+	ASSERTF(!t->e.full, "block at %x does not fit", b->linear);
+	b->valid = true;
+	bt->nblocks++;
+	bt->nexits += b->nexits;
+	bt->nmaps += b->ninsns + 1u;
+	bt->cache_used = ALIGN_UP((size_t)(t->e.p - bt->cache_write), 16);
+	bt->stats->blocks_translated++;
+	bt->stats->insns_translated += b->ninsns;
+	bt->stats->guest_bytes_translated += b->guest_len;
+	bt->stats->host_bytes_emitted += (uint64_t)(t->e.p - t->e.start);
+	bt->stats->cache_bytes_used = bt->cache_used;
+	bt_insert(bt, b);
+	trace(bt, "block %x ctx %u: %u insns, %u bytes -> %u bytes", b->linear, b->ctx->id, b->ninsns, b->guest_len, b->body_len);
+}
+
+struct block *bt_translate(struct bt *bt, struct context *ctx, uint32_t eip, unsigned max_insns)
+{
+	struct insn ins[BLOCK_MAX_INSNS];
+	struct context_key key = ctx->key;
+	struct xlat t = {.bt = bt};
+	uint64_t generation = bt->generation;
+	unsigned count;
+
+	make_room(bt);
+	if (generation != bt->generation) { /* contexts were flushed, too */
+		ctx = bt_context(bt);
+		ASSERT(ctx && !memcmp(&ctx->key, &key, sizeof(key)));
+		bt->ctx = ctx;
+	}
+	t.ctx = ctx;
+	t.b = &bt->blocks[bt->nblocks];
+	*t.b = (struct block){.ctx = ctx, .eip = eip, .linear = ctx->key.cs_base + eip};
+	t.b->gpa = t.b->linear & bt->pm->a20_mask;
+	t.b->map = &bt->maps[bt->nmaps];
+	t.b->exits = &bt->exits[bt->nexits];
+	t.b->insns = &bt->insns[bt->ninsns];
+	t.e.p = t.e.start = bt->cache_write + bt->cache_used;
+	t.e.end = bt->cache_write + bt->cache_bytes;
+	t.e.run = bt->cache_run + bt->cache_used;
+	memset(t.b->map, 0, (BLOCK_MAX_INSNS + 1) * sizeof(*t.b->map));
+
+	count = decode_block(&t, ins, MIN(max_insns, (unsigned)BLOCK_MAX_INSNS));
+	emit_indirect_entry(&t);
+	emit_body(&t, ins, count);
+	emit_stubs(&t);
+	commit(bt, &t);
+	return t.b;
+}

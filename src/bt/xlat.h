@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Translation of one block, split by concept: xlat_mem.c, xlat_stack.c, xlat_branch.c, xlat_string.c, xlat_segment.c. */
+#ifndef GNOMON_XLAT_H
+#define GNOMON_XLAT_H
+
+#include "bt_internal.h"
+
+struct xlat {
+	struct bt *bt;
+	struct context *ctx;
+	struct block *b;
+	struct emit e;
+	const struct insn *in; /* the instruction being translated */
+	unsigned n;            /* its index */
+	uint32_t eip;          /* its offset in CS */
+	uint32_t next_eip;     /* of the one behind it, truncated as EIP or IP */
+	bool last;             /* no further instruction of this block follows it */
+	unsigned uncounted;    /* instructions executed that HOST_COUNT does not hold yet */
+	bool ended;            /* control does not come to the next instruction */
+};
+
+/*
+ * A translator of one instruction. False: not here (the caller emits a callout), nothing having been emitted.
+ * Rule for all: no guest register, flag or memory changes before the last host instruction that can fault has passed, or restarting the instruction does no harm.
+ */
+typedef bool xlat_fn(struct xlat *t);
+
+/* --- translate.c --- */
+void xlat_count(struct xlat *t);                             /* brings HOST_COUNT up to date */
+/* A jump to `target` in this context, linked later. Ends nothing. cc: condition, or -1. */
+void xlat_link(struct xlat *t, uint32_t target, int cc);
+void xlat_callout(struct xlat *t);
+static inline bool xlat_wide_stack(const struct xlat *t) { return t->ctx->key.flags & CTX_STACK32; }
+static inline unsigned host_reg(unsigned guest) { return guest == RSP ? HOST_ESP : guest; }
+struct insn_map *xlat_map(struct xlat *t); /* of the current instruction */
+uint16_t xlat_here(const struct xlat *t);  /* offset from the body */
+
+/* --- xlat_mem.c --- */
+/* Can memory operands through this segment be translated? write: the access is a write. */
+bool xlat_segment_usable(const struct xlat *t, unsigned seg, bool write);
+/* HOST_T0: an offset (off16: known to be below 64 KiB) -> linear address, with the limit check for `size` bytes. Changes T1, T2. */
+void xlat_segment_apply(struct xlat *t, unsigned seg, unsigned size, bool off16);
+/* The instruction's explicit memory operand, `size` bytes; more_disp is added to its offset. May use T0-T2. */
+struct host_addr xlat_operand(struct xlat *t, unsigned size, int32_t more_disp);
+/* Faults (to be single-stepped) if `reg` is above `limit`. Changes T1, T2. */
+void xlat_check_limit(struct xlat *t, unsigned reg, uint32_t limit);
+bool xlat_ident(struct xlat *t);
+bool xlat_xlat(struct xlat *t);
+
+/* --- xlat_stack.c --- */
+struct host_addr xlat_stack(struct xlat *t, int32_t delta, unsigned size); /* SS:[SP + delta] */
+void xlat_stack_move(struct xlat *t, int32_t delta);
+bool xlat_push(struct xlat *t);
+bool xlat_push_sreg(struct xlat *t);
+bool xlat_pop(struct xlat *t);
+bool xlat_pusha(struct xlat *t);
+bool xlat_popa(struct xlat *t);
+bool xlat_leave(struct xlat *t);
+
+/* --- xlat_branch.c --- */
+bool xlat_branch(struct xlat *t);
+
+/* --- xlat_string.c --- */
+bool xlat_string(struct xlat *t);
+
+/* --- xlat_segment.c --- */
+bool xlat_read_sreg(struct xlat *t);
+bool xlat_load_sreg(struct xlat *t);
+
+#endif

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Near control transfers. */
+#include "xlat.h"
+
+/* Condition codes as encoded: volume 2, appendix B.1.4.7. */
+enum { CC_E = 4, CC_NE = 5 };
+
+static uint32_t branch_target(const struct xlat *t)
+{
+	return (uint32_t)((t->eip + t->in->len + t->in->op[0].imm) & size_mask(t->in->opsize));
+}
+
+static bool target_in_limit(const struct xlat *t, uint32_t target)
+{
+	return target <= t->ctx->key.cs_limit;
+}
+
+/* Goes to the EIP in T0 through the table of indirect targets. */
+static void jump_indirect(struct xlat *t)
+{
+	xlat_count(t);
+	emit_load(&t->e, 8, HOST_T1, AT_CPU(CPU_OFF(bt_indirect)));
+	emit_movzx16(&t->e, HOST_T2, HOST_T0);
+	emit_op_mem(&t->e, 4, 0xff, 4, (struct host_addr){HOST_T1, HOST_T2, 8, 0, false, false});
+	t->ended = true;
+}
+
+/* T3 = target; checked against the CS limit where the operand size allows more. */
+static void check_target(struct xlat *t)
+{
+	uint32_t limit = t->ctx->key.cs_limit;
+
+	if (limit != 0xffffffffu && !(t->in->opsize == 2 && limit >= 0xffff))
+		xlat_check_limit(t, HOST_T3, limit);
+}
+
+static bool load_target(struct xlat *t)
+{
+	const struct operand *op = &t->in->op[0];
+
+	if (op->kind == OPD_MEM) {
+		if (!xlat_segment_usable(t, t->in->seg, false))
+			return false;
+		emit_load(&t->e, t->in->opsize, HOST_T3, xlat_operand(t, t->in->opsize, 0));
+	} else if (t->in->opsize == 2) {
+		emit_movzx16(&t->e, HOST_T3, host_reg(op->reg));
+	} else {
+		emit_mov(&t->e, 4, HOST_T3, host_reg(op->reg));
+	}
+	check_target(t);
+	return true;
+}
+
+static void push_return(struct xlat *t)
+{
+	unsigned size = t->in->opsize;
+	uint32_t eip = (uint32_t)((t->eip + t->in->len) & size_mask(size));
+
+	emit_store_imm(&t->e, size, eip, xlat_stack(t, -(int32_t)size, size));
+	xlat_stack_move(t, -(int32_t)size);
+}
+
+static bool jump(struct xlat *t)
+{
+	uint32_t target = branch_target(t);
+
+	if (!target_in_limit(t, target))
+		return false;
+	xlat_link(t, target, -1);
+	t->ended = true;
+	return true;
+}
+
+static bool call(struct xlat *t)
+{
+	uint32_t target = branch_target(t);
+
+	if (!target_in_limit(t, target) || !xlat_segment_usable(t, SEG_SS, true))
+		return false;
+	push_return(t);
+	xlat_link(t, target, -1);
+	t->ended = true;
+	return true;
+}
+
+static bool jump_ind(struct xlat *t)
+{
+	if (!load_target(t))
+		return false;
+	emit_mov(&t->e, 4, HOST_T0, HOST_T3);
+	jump_indirect(t);
+	return true;
+}
+
+static bool call_ind(struct xlat *t)
+{
+	if (!xlat_segment_usable(t, SEG_SS, true) || !load_target(t))
+		return false;
+	push_return(t);
+	emit_mov(&t->e, 4, HOST_T0, HOST_T3);
+	jump_indirect(t);
+	return true;
+}
+
+static bool ret(struct xlat *t)
+{
+	unsigned size = t->in->opsize;
+	int32_t pop = t->in->noperands && t->in->op[0].kind == OPD_IMM ? (int32_t)(t->in->op[0].imm & 0xffff) : 0;
+
+	if (!xlat_segment_usable(t, SEG_SS, true))
+		return false;
+	emit_load(&t->e, size, HOST_T3, xlat_stack(t, 0, size));
+	check_target(t);
+	xlat_stack_move(t, (int32_t)size + pop);
+	emit_mov(&t->e, 4, HOST_T0, HOST_T3);
+	jump_indirect(t);
+	return true;
+}
+
+static bool conditional(struct xlat *t)
+{
+	uint8_t opcode = t->in->bytes[t->in->opcode_off];
+	uint32_t target = branch_target(t);
+
+	if (!target_in_limit(t, target))
+		return false;
+	if (opcode == 0x0f)
+		opcode = t->in->bytes[t->in->opcode_off + 1];
+	xlat_link(t, target, opcode & 15);
+	return true;
+}
+
+/* Saves RCX in T1 and leaves the count, zero-extended, in ECX. */
+static void narrow_count(struct xlat *t)
+{
+	emit_mov(&t->e, 8, HOST_T1, RCX);
+	emit_movzx16(&t->e, RCX, RCX);
+}
+
+static bool jcxz(struct xlat *t)
+{
+	uint32_t target = branch_target(t);
+	bool narrow = t->in->addrsize == 2;
+	uint8_t *zero, *past;
+
+	if (!target_in_limit(t, target))
+		return false;
+	xlat_count(t);
+	if (narrow)
+		narrow_count(t);
+	zero = emit_jecxz(&t->e);
+	if (narrow)
+		emit_mov(&t->e, 8, RCX, HOST_T1);
+	past = emit_jmp8(&t->e);
+	emit_target8(&t->e, zero);
+	if (narrow)
+		emit_mov(&t->e, 8, RCX, HOST_T1);
+	xlat_link(t, target, -1);
+	emit_target8(&t->e, past);
+	return true;
+}
+
+/* LOOP, LOOPE, LOOPNE. leave_cc: the condition that ends the loop beside the count, or -1. */
+static bool loop(struct xlat *t, int leave_cc)
+{
+	uint32_t target = branch_target(t);
+	bool narrow = t->in->addrsize == 2;
+	uint8_t *zero, *cond = NULL;
+	struct host_addr less = {RCX, REG_NONE, 1, -1, false, false};
+
+	if (!target_in_limit(t, target))
+		return false;
+	xlat_count(t);
+	if (narrow) {
+		emit_lea(&t->e, 4, HOST_T0, less);
+		emit_mov(&t->e, 2, RCX, HOST_T0);
+		narrow_count(t);
+	} else {
+		emit_lea(&t->e, 4, RCX, less);
+	}
+	zero = emit_jecxz(&t->e);
+	if (narrow)
+		emit_mov(&t->e, 8, RCX, HOST_T1);
+	if (leave_cc >= 0)
+		cond = emit_jcc8(&t->e, (unsigned)leave_cc);
+	xlat_link(t, target, -1);
+	emit_target8(&t->e, zero);
+	if (narrow)
+		emit_mov(&t->e, 8, RCX, HOST_T1);
+	if (cond)
+		emit_target8(&t->e, cond);
+	return true;
+}
+
+bool xlat_branch(struct xlat *t)
+{
+	switch (t->in->id) {
+	case INSN_JMP_REL:
+		return jump(t);
+	case INSN_CALL_REL:
+		return call(t);
+	case INSN_JMP_IND:
+		return jump_ind(t);
+	case INSN_CALL_IND:
+		return call_ind(t);
+	case INSN_RET:
+		return ret(t);
+	case INSN_JCXZ:
+	case INSN_JECXZ:
+		return jcxz(t);
+	case INSN_LOOP:
+		return loop(t, -1);
+	case INSN_LOOPE:
+		return loop(t, CC_NE);
+	case INSN_LOOPNE:
+		return loop(t, CC_E);
+	default:
+		return conditional(t);
+	}
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Stack instructions: the access first, then the stack pointer, with LEA, so that faults are precise and flags live on. */
+#include "xlat.h"
+
+struct host_addr xlat_stack(struct xlat *t, int32_t delta, unsigned size)
+{
+	struct host_addr at = {HOST_ESP, REG_NONE, 1, delta, true, true};
+
+	if (xlat_wide_stack(t) && context_seg_class(t->ctx, SEG_SS) == SEGC_FLAT)
+		return at;
+	emit_lea(&t->e, 4, HOST_T0, at);
+	if (!xlat_wide_stack(t))
+		emit_movzx16(&t->e, HOST_T0, HOST_T0);
+	xlat_segment_apply(t, SEG_SS, size, !xlat_wide_stack(t));
+	return AT_GS(HOST_T0);
+}
+
+void xlat_stack_move(struct xlat *t, int32_t delta)
+{
+	struct host_addr sum = {HOST_ESP, REG_NONE, 1, delta, false, false};
+
+	if (xlat_wide_stack(t)) {
+		emit_lea(&t->e, 4, HOST_ESP, sum);
+		return;
+	}
+	emit_lea(&t->e, 4, HOST_T2, sum);
+	emit_mov(&t->e, 2, HOST_ESP, HOST_T2);
+}
+
+static bool stack_usable(const struct xlat *t)
+{
+	return xlat_segment_usable(t, SEG_SS, true);
+}
+
+bool xlat_push(struct xlat *t)
+{
+	const struct operand *op = &t->in->op[0];
+	unsigned size = t->in->opsize;
+
+	if (!stack_usable(t) || (op->kind == OPD_MEM && !xlat_segment_usable(t, t->in->seg, false)))
+		return false;
+	switch (op->kind) {
+	case OPD_GPR:
+		emit_store(&t->e, size, host_reg(op->reg), xlat_stack(t, -(int32_t)size, size));
+		break;
+	case OPD_IMM:
+		emit_store_imm(&t->e, size, (uint32_t)op->imm, xlat_stack(t, -(int32_t)size, size));
+		break;
+	case OPD_MEM:
+		emit_load(&t->e, size, HOST_T3, xlat_operand(t, size, 0));
+		emit_store(&t->e, size, HOST_T3, xlat_stack(t, -(int32_t)size, size));
+		break;
+	default:
+		return false;
+	}
+	xlat_stack_move(t, -(int32_t)size);
+	return true;
+}
+
+bool xlat_push_sreg(struct xlat *t)
+{
+	unsigned size = t->in->opsize;
+
+	if (!stack_usable(t) || size != 2)
+		return false; /* 32-bit pushes write two bytes of four: left to the handler */
+	emit_load(&t->e, 2, HOST_T3, AT_CPU(SEG_OFF(t->in->op[0].reg, selector)));
+	emit_store(&t->e, size, HOST_T3, xlat_stack(t, -(int32_t)size, size));
+	xlat_stack_move(t, -(int32_t)size);
+	return true;
+}
+
+static bool pop_memory(struct xlat *t, unsigned size)
+{
+	/* An address with ESP counts from the stack pointer behind the POP (volume 2, POP). */
+	int32_t more = t->in->base == RSP ? (int32_t)size : 0;
+
+	if (!xlat_segment_usable(t, t->in->seg, true))
+		return false;
+	emit_load(&t->e, size, HOST_T3, xlat_stack(t, 0, size));
+	emit_store(&t->e, size, HOST_T3, xlat_operand(t, size, more));
+	xlat_stack_move(t, (int32_t)size);
+	return true;
+}
+
+bool xlat_pop(struct xlat *t)
+{
+	const struct operand *op = &t->in->op[0];
+	unsigned size = t->in->opsize;
+
+	if (!stack_usable(t))
+		return false;
+	if (op->kind == OPD_MEM)
+		return pop_memory(t, size);
+	if (op->reg == RSP) { /* the value replaces the moved pointer */
+		emit_load(&t->e, size, HOST_T3, xlat_stack(t, 0, size));
+		if (size == 2)
+			xlat_stack_move(t, 2);
+		emit_mov(&t->e, size, HOST_ESP, HOST_T3);
+		return true;
+	}
+	emit_load_part(&t->e, size, op->reg, xlat_stack(t, 0, size));
+	xlat_stack_move(t, (int32_t)size);
+	return true;
+}
+
+/* PUSHA and POPA take registers in this order from the highest address down. */
+static const uint8_t pusha_order[8] = {RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI};
+
+bool xlat_pusha(struct xlat *t)
+{
+	int32_t size = t->in->opsize;
+
+	if (!stack_usable(t))
+		return false;
+	for (int32_t i = 0; i < 8; i++)
+		emit_store(&t->e, (unsigned)size, host_reg(pusha_order[i]), xlat_stack(t, -size * (i + 1), (unsigned)size));
+	xlat_stack_move(t, -8 * size);
+	return true;
+}
+
+bool xlat_popa(struct xlat *t)
+{
+	int32_t size = t->in->opsize;
+
+	if (!stack_usable(t))
+		return false;
+	/* Both ends first: no register is loaded before all that can fault has been touched. */
+	emit_load(&t->e, (unsigned)size, HOST_T3, xlat_stack(t, 0, (unsigned)size));
+	emit_load(&t->e, (unsigned)size, HOST_T3, xlat_stack(t, 7 * size, (unsigned)size));
+	for (int32_t i = 0; i < 8; i++)
+		if (pusha_order[i] != RSP)
+			emit_load_part(&t->e, (unsigned)size, pusha_order[i], xlat_stack(t, size * (7 - i), (unsigned)size));
+	xlat_stack_move(t, 8 * size);
+	return true;
+}
+
+bool xlat_leave(struct xlat *t)
+{
+	int32_t size = t->in->opsize;
+	struct host_addr frame = {RBP, REG_NONE, 1, 0, true, true};
+
+	if (!stack_usable(t))
+		return false;
+	if (!xlat_wide_stack(t) || context_seg_class(t->ctx, SEG_SS) != SEGC_FLAT) {
+		if (xlat_wide_stack(t))
+			emit_mov(&t->e, 4, HOST_T0, RBP);
+		else
+			emit_movzx16(&t->e, HOST_T0, RBP);
+		xlat_segment_apply(t, SEG_SS, (unsigned)size, !xlat_wide_stack(t));
+		frame = AT_GS(HOST_T0);
+	}
+	emit_load(&t->e, (unsigned)size, HOST_T3, frame);
+	emit_lea(&t->e, 4, HOST_T2, (struct host_addr){RBP, REG_NONE, 1, size, false, false});
+	emit_mov(&t->e, xlat_wide_stack(t) ? 4 : 2, HOST_ESP, HOST_T2);
+	emit_mov(&t->e, (unsigned)size, RBP, HOST_T3);
+	return true;
+}
