@@ -193,8 +193,11 @@ static bool add_named_key(json_t *keys, const char *name)
 	uint32_t ch;
 	size_t len;
 
+	for (size_t i = 1; i < QKEY_COUNT && name[0] && name[1] && key == QKEY_NONE; i++)
+		if (!strcasecmp(name, key_info((enum key)i)->name)) /* F1, Ctrl */
+			key = (enum key)i;
 	for (size_t i = 0; i < ARRAY_LEN(others) && key == QKEY_NONE; i++)
-		if (!strcmp(name, others[i][0]))
+		if (!strcasecmp(name, others[i][0]))
 			key = key_from_name(others[i][1]);
 	if (key != QKEY_NONE) {
 		add_key(keys, key);
