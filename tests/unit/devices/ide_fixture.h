@@ -54,14 +54,19 @@ static void fixture_enable_master(void)
 /* A file of `size` bytes; block i (of `block` bytes) begins with i in 8 bytes. */
 static inline void make_file(char *path, uint64_t size, unsigned block)
 {
+	static uint8_t chunk[1 << 20];
 	int fd;
 
 	strcpy(path, "/tmp/gnomon-test-XXXXXX");
 	fd = mkstemp(path);
 	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(ftruncate(fd, (off_t)size), 0);
-	for (uint64_t i = 0; i < size / block; i++)
-		ck_assert_int_eq(pwrite(fd, &i, 8, (off_t)(i * block)), 8);
+	for (uint64_t at = 0; at < size; at += sizeof(chunk)) {
+		memset(chunk, 0, sizeof(chunk));
+		for (uint64_t i = 0; i < sizeof(chunk); i += block)
+			store_le(chunk + i, 8, (at + i) / block);
+		ck_assert_int_eq(pwrite(fd, chunk, MIN(sizeof(chunk), size - at), (off_t)at),
+				 (int)MIN(sizeof(chunk), size - at));
+	}
 	close(fd);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ide_fixture.h"
 
-enum { SECTORS = 200 * 1024 };
+enum { SECTORS = 70 * 1024 };
 
 static struct image disk;
 static char path[64];
