@@ -31,15 +31,16 @@ struct i8042 {
 	struct i8042_config cfg;
 	struct ps2_kbd kbd;
 	struct ps2_mouse mouse;
-	struct timer next; /* the line to the devices is idle again */
-	uint8_t command;   /* command byte (controller RAM 0) */
-	uint8_t ram[32];
-	uint8_t output_port; /* as last written, without the input-derived bits */
+	struct timer next;   /* the devices may send their next byte */
+	uint8_t ram[32];     /* [0]: the command byte */
+	uint8_t output_port; /* as last written: bits 0 and 1 (reset, A20) and the unused ones */
 	uint8_t pending;     /* command whose data byte comes next through port 60h; 0: none */
 	uint8_t data;	     /* output buffer */
 	bool full;	     /* OBF */
 	bool from_mouse;     /* AUXB: `data` came from the mouse */
+	bool self_tested;    /* status SYS */
 	bool last_command;   /* status bit 3: the last write went to port 64h */
+	bool break_next;     /* translation: an F0 prefix was taken */
 	bool reply_valid;    /* the controller's own answer waits for the output buffer */
 	bool reply_mouse;
 	uint8_t reply;

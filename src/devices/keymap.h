@@ -14,11 +14,12 @@ enum key {
 	QKEY_COUNT
 };
 
-/* How set 3 treats the key at reset. */
+/* What set 3 sends for a key, as set at reset: bit 0 repeats, bit 1 a break code. */
 enum key_kind {
-	QKEY_TYPEMATIC,	 /* make and repeat only */
-	QKEY_MAKE_BREAK, /* modifiers */
-	QKEY_MAKE_ONLY,
+	QKEY_MAKE_ONLY = 0,
+	QKEY_TYPEMATIC = 1,
+	QKEY_MAKE_BREAK = 2,
+	QKEY_TYPEMATIC_BREAK = 3,
 };
 
 struct key_info {
