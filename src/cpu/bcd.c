@@ -77,13 +77,16 @@ bool do_aam(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 	return true;
 }
 
+/* The undefined flags are those of the 8-bit addition that makes AL. */
 bool do_aad(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 {
-	unsigned ax = cpu->gpr[RAX] & 0xffff;
-	unsigned al = ((ax & 0xff) + (ax >> 8) * in->bytes[in->imm_off]) & 0xff;
+	unsigned al = cpu->gpr[RAX] & 0xff, tens = (cpu->gpr[RAX] >> 8 & 0xff) * in->bytes[in->imm_off] & 0xff;
+	unsigned sum = al + tens;
+	uint64_t flags = (sum & 0x100 ? FLAG_CF : 0) | ((al ^ tens ^ sum) & 0x10 ? FLAG_AF : 0) |
+			 ((al ^ sum) & (tens ^ sum) & 0x80 ? FLAG_OF : 0);
 
-	set_ax(cpu, 0, al);
-	set_flags(cpu, FLAGS_ARITH, flags_szp(al, 1));
+	set_ax(cpu, 0, sum);
+	set_flags(cpu, FLAGS_ARITH, flags | flags_szp(sum, 1));
 	return true;
 }
 
