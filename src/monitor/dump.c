@@ -2,11 +2,9 @@
 /* What is printed of a VM when the monitor finds itself broken. */
 #include "vm.h"
 
+#include "bt/bt.h"
 #include "cpu/decode.h"
 #include "cpu/mem.h"
-#ifdef GNOMON_HAVE_BT
-#include "bt/bt.h"
-#endif
 
 static const char *const gpr_names[GPR_COUNT] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
 						 "r8",	"r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
@@ -77,8 +75,6 @@ void vm_dump(void *arg)
 	fprintf(stderr, "engine %s, %llu ns of virtual time, %llu single-stepped\n", vm->engine->name,
 		(unsigned long long)clock_now(&vm->clock), (unsigned long long)vm->stats.stepped);
 	cpu_dump(stderr, &vm->cpu);
-#ifdef GNOMON_HAVE_BT
 	if (vm->bt)
 		bt_dump(vm->bt);
-#endif
 }

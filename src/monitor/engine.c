@@ -2,11 +2,9 @@
 /* The engines: how guest instructions are executed. */
 #include "vm.h"
 
+#include "bt/bt.h"
 #include "cpu/event.h"
 #include "cpu/step.h"
-#ifdef GNOMON_HAVE_BT
-#include "bt/bt.h"
-#endif
 
 static int step_create(struct vm *vm)
 {
@@ -31,8 +29,6 @@ static bool step_run(struct vm *vm)
 }
 
 static const struct vm_engine engine_step = {"step", step_create, step_destroy, step_run};
-
-#ifdef GNOMON_HAVE_BT
 
 static int translator_create(struct vm *vm)
 {
@@ -73,11 +69,6 @@ static bool lockstep_run(struct vm *vm)
 
 static const struct vm_engine engine_bt = {"bt", translator_create, translator_destroy, translator_run};
 static const struct vm_engine engine_lockstep = {"lockstep", translator_create, translator_destroy, lockstep_run};
-
-#else
-#define engine_bt	engine_step
-#define engine_lockstep engine_step
-#endif
 
 const struct vm_engine *vm_find_engine(const struct vm_config *cfg)
 {

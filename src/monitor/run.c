@@ -129,6 +129,9 @@ static void sleep_until_event(struct vm *vm)
 {
 	uint64_t next = clock_next(&vm->clock), now = clock_now(&vm->clock);
 
+	if (vm->cpu.activity == CPU_HALTED && !vm->asleep)
+		vm->stats.halts++;
+	vm->asleep = true;
 	sleep_for(vm, next == CLOCK_NEVER ? CLOCK_NEVER : next > now ? next - now : 0);
 }
 
@@ -148,6 +151,7 @@ static bool run_engine(struct vm *vm)
 {
 	bool ok;
 
+	vm->asleep = false;
 	arm_kick(vm, clock_next(&vm->clock));
 	vm->in_engine = true;
 	ok = vm->engine->run(vm);

@@ -4,12 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bt/bt.h"
 #include "cpu/sys.h"
 #include "hostsig.h"
 #include "trace.h"
-#ifdef GNOMON_HAVE_BT
-#include "bt/bt.h"
-#endif
 
 /* --- what the CPU asks of the machine --- */
 
@@ -46,14 +44,12 @@ static uint64_t tsc(void *m)
 
 static void mmu_event(void *m, enum mmu_event event, gva_t address)
 {
-#ifdef GNOMON_HAVE_BT
 	struct vm *vm = m;
 
 	if (vm->shadow)
 		shadow_mmu_event(vm->shadow, event, address);
 	if (vm->bt)
 		bt_mmu_event(vm->bt, event, address);
-#endif
 }
 
 static bool apic_msr_read(void *m, uint32_t index, uint64_t *value)
