@@ -91,17 +91,33 @@ bool frame_room(const struct cpu *cpu, const struct frame *frame, struct x86_fau
 	return true;
 }
 
+/* #AC for a push of ring 3 (6.15). */
+static bool word_aligned(const struct cpu *cpu, const struct frame *frame, unsigned n, struct x86_fault *f)
+{
+	bool checked = !frame->system && cpu->cpl == 3 && (cpu->cr0 & CR0_AM) && (cpu->rflags & FLAG_AC);
+
+	return !checked || !(word_linear(frame, n) & (frame->size - 1u)) || x86_raise_error(f, EXC_AC, 0);
+}
+
 bool frame_write(struct cpu *cpu, struct frame *frame, struct x86_fault *f)
 {
 	enum access access = frame->system ? ACC_WRITE | ACC_SYSTEM : ACC_WRITE;
 	unsigned total = (unsigned)frame->count * frame->size;
 	gva_t bottom = frame->count ? word_linear(frame, frame->count - 1u) : 0;
+	gva_t probed = ~0ull; /* not the address of a page */
 	uint8_t buf[FRAME_WORDS * 8];
 
 	/* Words from the top down, so that the address of a page fault is that of the first push that fails. */
 	for (unsigned n = 0; n < frame->count; n++) {
-		if (!cpu_probe_linear(cpu, word_linear(frame, n), frame->size, access, f))
+		gva_t first = word_linear(frame, n), last = first + frame->size - 1;
+
+		if (!word_aligned(cpu, frame, n, f))
 			return false;
+		if ((first & ~PAGE_MASK) != probed || (last & ~PAGE_MASK) != probed) {
+			if (!cpu_probe_linear(cpu, first, frame->size, access, f))
+				return false;
+			probed = first & ~PAGE_MASK;
+		}
 		store_le(buf + total - (n + 1) * frame->size, frame->size, frame->word[n]);
 	}
 	if (frame->count && word_linear(frame, 0) - bottom == total - frame->size) {

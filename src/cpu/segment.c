@@ -87,6 +87,7 @@ bool cpu_load_segment(struct cpu *cpu, unsigned seg, uint16_t selector, struct x
 bool cpu_load_ldtr(struct cpu *cpu, uint16_t selector, struct x86_fault *f)
 {
 	struct descriptor d;
+	struct segment ldtr;
 
 	if (selector_null(selector)) {
 		cpu->ldtr = segment_null(selector);
@@ -101,14 +102,18 @@ bool cpu_load_ldtr(struct cpu *cpu, uint16_t selector, struct x86_fault *f)
 		return raise_selector(f, EXC_GP, selector);
 	if (!(attr & SEG_P))
 		return raise_selector(f, EXC_NP, selector);
-	cpu_segment_from_descriptor(&cpu->ldtr, selector, d.low);
-	cpu->ldtr.base |= d.high << 32;
+	cpu_segment_from_descriptor(&ldtr, selector, d.low);
+	ldtr.base |= d.high << 32;
+	if (cpu_long(cpu) && !cpu_canonical(cpu, ldtr.base))
+		return raise_selector(f, EXC_GP, selector);
+	cpu->ldtr = ldtr;
 	return true;
 }
 
 bool cpu_load_tr(struct cpu *cpu, uint16_t selector, struct x86_fault *f)
 {
 	struct descriptor d;
+	struct segment tr;
 
 	if (selector_null(selector))
 		return x86_raise_error(f, EXC_GP, 0);
@@ -124,11 +129,14 @@ bool cpu_load_tr(struct cpu *cpu, uint16_t selector, struct x86_fault *f)
 	if (!(attr & SEG_P))
 		return raise_selector(f, EXC_NP, selector);
 	d.low |= BIT(41); /* busy */
+	cpu_segment_from_descriptor(&tr, selector, d.low);
+	tr.base |= d.high << 32;
+	if (cpu_long(cpu) && !cpu_canonical(cpu, tr.base))
+		return raise_selector(f, EXC_GP, selector);
 	uint8_t busy = (uint8_t)(d.low >> 40);
 	if (!cpu_write_linear(cpu, cpu_descriptor_address(cpu, selector) + 5, &busy, 1, ACC_WRITE | ACC_SYSTEM, f))
 		return false;
-	cpu_segment_from_descriptor(&cpu->tr, selector, d.low);
-	cpu->tr.base |= d.high << 32;
+	cpu->tr = tr;
 	return true;
 }
 

@@ -97,7 +97,7 @@ static bool prepare(struct cpu *cpu, struct task *t, enum task_switch why, struc
 	if (why != TASK_IRET &&
 	    !cpu_probe_linear(cpu, cpu_descriptor_address(cpu, t->selector) + 5, 1, ACC_WRITE | ACC_SYSTEM, f))
 		return false;
-	if (!nested &&
+	if (!nested && !selector_null(cpu->tr.selector) &&
 	    !cpu_probe_linear(cpu, cpu_descriptor_address(cpu, cpu->tr.selector) + 5, 1, ACC_WRITE | ACC_SYSTEM, f))
 		return false;
 	t->load_cr3 = cpu_paging(cpu) && t->layout == &tss32;

@@ -187,6 +187,21 @@ START_TEST(return_checks)
 }
 END_TEST
 
+START_TEST(alignment)
+{
+	enter_ring(3);
+	cpu.gpr[RSP] = STACK3 + 2;
+	cpu.rflags |= FLAG_AC;
+	WORKS(cpu_far_call(&cpu, CODE3, 0, 4, &fault));
+	cpu.cr0 |= CR0_AM;
+	FAULTS(cpu_far_call(&cpu, CODE3, 0, 4, &fault), EXC_AC, 0);
+	WORKS(cpu_far_call(&cpu, CODE3, 0, 2, &fault));
+	poke(TSS_A + 4, 4, STACK0 + 2);
+	set_descriptor(GATE32, gate(CODE0, HANDLER, SEG_P | SYS_CALL32 | dpl(3), 0));
+	WORKS(cpu_far_call(&cpu, GATE32, 0, 4, &fault)); /* the inner stack is not checked */
+}
+END_TEST
+
 START_TEST(long_mode)
 {
 	enter_long(3);
@@ -226,6 +241,7 @@ int main(void)
 	tcase_add_test(t, call_gate_checks);
 	tcase_add_test(t, call_gate_to_ring1_and_same_ring);
 	tcase_add_test(t, return_checks);
+	tcase_add_test(t, alignment);
 	tcase_add_test(t, long_mode);
 	suite_add_tcase(s, t);
 	return run_suite(s);

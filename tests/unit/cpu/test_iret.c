@@ -171,6 +171,9 @@ START_TEST(long_mode)
 	cpu.rflags |= FLAG_NT;
 	FAULTS(cpu_iret(&cpu, 8, &fault), EXC_GP, 0);
 	cpu.rflags &= ~FLAG_NT;
+	set_descriptor(SCRATCH, descriptor(0, 0, SEG_P | SEG_S | SEG_CODE | SEG_L | SEG_DB));
+	FRAME(8, 0x12345, SCRATCH, 0, STACK0, 0);
+	FAULTS(cpu_iret(&cpu, 8, &fault), EXC_GP, SCRATCH);
 	FRAME(4, 0x12345, CODE3, 0, STACK3, DATA3);
 	WORKS(cpu_iret(&cpu, 4, &fault));
 	ck_assert_uint_eq(cpu_code_size(&cpu), 4);
