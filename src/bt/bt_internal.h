@@ -196,7 +196,8 @@ struct bt {
 	cache_pc_t resume; /* where in `current` to go on, or 0: by lookup */
 	unsigned resume_uncounted;
 	bool signal_stepping;   /* the handler single-steps to a boundary */
-	struct lockstep *lockstep_state;
+	struct lockstep *lockstep_state; /* allocated by the first bt_lockstep() */
+	uint64_t count_limit;  /* lockstep: HOST_COUNT at which to stop */
 };
 
 /* --- context.c --- */
@@ -245,8 +246,20 @@ void bt_signals_attach(struct bt *bt);
 void bt_signals_detach(struct bt *bt);
 
 /* --- run.c --- */
-/* Runs one entry into the cache at `at` and deals with why it came back. */
+/* Enters the cache once (or single-steps one instruction, if there is no translation) and deals with why it came back. */
 void bt_run_once(struct bt *bt);
+/* Single-steps one instruction, counted under *why. */
+void bt_step(struct bt *bt, uint64_t *why);
+/* Must bt_run() return to its caller? */
+bool bt_must_return(const struct bt *bt);
+/* Finds or makes the block at CS:RIP. */
+struct block *bt_find_block(struct bt *bt, struct context *ctx);
+/* Prepares the thread for the cache, and back. */
+void bt_begin(struct bt *bt);
+void bt_end(struct bt *bt);
+
+/* --- lockstep.c --- */
+void bt_lockstep_destroy(struct bt *bt);
 
 /* --- enter.S --- */
 void bt_enter(struct bt_frame *frame, cache_pc_t at);

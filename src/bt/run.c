@@ -94,6 +94,7 @@ void bt_destroy(struct bt *bt)
 {
 	if (!bt)
 		return;
+	bt_lockstep_destroy(bt);
 	bt_cache_destroy(bt);
 	free(bt);
 }
@@ -110,11 +111,14 @@ static void set_gs_base(hva_t base)
 }
 
 /* Counts an instruction that the stepper executes for the translator. */
-static void step(struct bt *bt, uint64_t *why)
+void bt_step(struct bt *bt, uint64_t *why)
 {
+	uint64_t rip = bt->cpu->rip;
+
 	++*why;
-	bt->frame.count++;
-	cpu_step(bt->cpu);
+	/* Part of a repeated instruction is none yet. */
+	if (cpu_step(bt->cpu) != STEP_DONE || bt->cpu->rip != rip)
+		bt->frame.count++;
 }
 
 static void set_context(struct bt *bt, struct context *ctx)
@@ -123,7 +127,7 @@ static void set_context(struct bt *bt, struct context *ctx)
 	bt->cpu->bt_indirect = ctx->indirect ? ctx->indirect : bt->miss_table;
 }
 
-static struct block *find_block(struct bt *bt, struct context *ctx)
+struct block *bt_find_block(struct bt *bt, struct context *ctx)
 {
 	uint32_t eip = (uint32_t)bt->cpu->rip;
 	struct block *b = bt_lookup(bt, ctx, eip);
@@ -147,7 +151,7 @@ static void resume_at(struct bt *bt, struct block *b, unsigned n)
 /* Continues behind instruction n of the block: there, if the CPU stands there in the same mode. */
 static void continue_behind(struct bt *bt, struct block *b, unsigned n)
 {
-	if (bt->lockstep || n + 1 > b->ninsns || (uint32_t)bt->cpu->rip != b->eip + b->map[n + 1].guest)
+	if ((bt->lockstep && bt->frame.count >= bt->count_limit) || n + 1 > b->ninsns || (uint32_t)bt->cpu->rip != b->eip + b->map[n + 1].guest)
 		return;
 	if (bt->cpu->shadow || bt->cpu->pending_db || bt_context(bt) != b->ctx || !b->valid)
 		return;
@@ -191,7 +195,7 @@ static void follow_link(struct bt *bt, struct bt_exit *x)
 	bt->cpu->rip = x->target;
 	if (bt->lockstep)
 		return;
-	to = find_block(bt, bt->ctx);
+	to = bt_find_block(bt, bt->ctx);
 	if (generation == bt->generation && x->from->valid && !x->to)
 		bt_link(bt, x, to);
 	resume_at(bt, to, 0);
@@ -206,7 +210,7 @@ static void follow_indirect(struct bt *bt, uint32_t eip)
 	bt->stats->indirect_misses++;
 	if (bt->lockstep)
 		return;
-	b = find_block(bt, bt->ctx);
+	b = bt_find_block(bt, bt->ctx);
 	table = bt_indirect_table(bt, b->ctx);
 	if (table) {
 		table[eip % INDIRECT_ENTRIES] = b->indirect;
@@ -260,7 +264,7 @@ static void fault(struct bt *bt)
 		return;
 	}
 	trace(step, "fault at %x: trap %u, host %lx", b->linear + b->map[n].guest, (unsigned)fr->trap, (unsigned long)fr->address);
-	step(bt, &bt->stats->stepped_fault);
+	bt_step(bt, &bt->stats->stepped_fault);
 	if (bt->stats->traced_writes + bt->stats->mmio_reads + bt->stats->mmio_writes != slow_before)
 		bt_site_faulted(bt, b, b->linear + b->map[n].guest);
 	continue_behind(bt, b, (unsigned)n);
@@ -313,7 +317,7 @@ static void leave(struct bt *bt)
 			callout(bt, x->from, x);
 		else {
 			bt->cpu->rip = x->target;
-			step(bt, &bt->stats->stepped_callout);
+			bt_step(bt, &bt->stats->stepped_callout);
 		}
 		break;
 	}
@@ -327,6 +331,7 @@ static void leave(struct bt *bt)
 		event(bt);
 		break;
 	case LEAVE_KICKED:
+		bt->frame.count += bt->resume_uncounted; /* not entered */
 		break;
 	}
 }
@@ -343,21 +348,22 @@ static cache_pc_t entry(struct bt *bt)
 		bt->frame.count -= bt->resume_uncounted; /* they will be counted again */
 		return at;
 	}
+	bt->resume_uncounted = 0;
 	if (cpu->shadow || cpu->pending_db) {
-		step(bt, &bt->stats->stepped_shadow);
+		bt_step(bt, &bt->stats->stepped_shadow);
 		return 0;
 	}
 	ctx = bt_context(bt);
 	if (!ctx) {
-		step(bt, &bt->stats->stepped_debug);
+		bt_step(bt, &bt->stats->stepped_debug);
 		return 0;
 	}
 	set_context(bt, ctx);
-	bt->current = find_block(bt, ctx);
+	bt->current = bt_find_block(bt, ctx);
 	return bt->current->body;
 }
 
-static bool must_return(const struct bt *bt)
+bool bt_must_return(const struct bt *bt)
 {
 	return *bt->stop || bt->cpu->activity != CPU_RUNNING || cpu_event_ready(bt->cpu);
 }
@@ -374,18 +380,28 @@ void bt_run_once(struct bt *bt)
 	bt->stats->insns_executed = bt->frame.count;
 }
 
-void bt_run(struct bt *bt)
+void bt_begin(struct bt *bt)
 {
 	set_gs_base((hva_t)bt->frame.window);
 	bt_signals_attach(bt);
 	bt->resume = 0;
+}
+
+void bt_end(struct bt *bt)
+{
+	bt_signals_detach(bt);
+}
+
+void bt_run(struct bt *bt)
+{
+	bt_begin(bt);
 	for (;;) {
 		bt->frame.kick = 0;
-		if (must_return(bt))
+		if (bt_must_return(bt))
 			break;
 		bt_run_once(bt);
 	}
-	bt_signals_detach(bt);
+	bt_end(bt);
 }
 
 void bt_dump(struct bt *bt)
@@ -396,10 +412,4 @@ void bt_dump(struct bt *bt)
 		return;
 	fprintf(stderr, "block %x, %u instructions, %u bytes, host %lx, context %u, %s\n", b->linear, b->ninsns, b->guest_len,
 		(unsigned long)b->body, b->ctx->id, b->valid ? "valid" : "invalid");
-}
-
-bool bt_lockstep(struct bt *bt)
-{
-	bt_run(bt);
-	return true;
 }

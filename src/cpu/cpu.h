@@ -71,9 +71,13 @@ struct cpu_ops {
 	void (*triple_fault)(void *m);
 };
 
-/* Records every write to RAM while set: --lockstep. Called before the write, in pieces within a page. */
+/* Sees every physical access of the single-stepper while set: --lockstep records and replays with it. */
 struct cpu_journal {
+	/* Before a write to memory, in pieces within a page. */
 	void (*write)(void *arg, gpa_t gpa, unsigned len);
+	/* In place of an access to device memory. */
+	void (*io_read)(void *arg, gpa_t gpa, void *buf, unsigned len);
+	void (*io_write)(void *arg, gpa_t gpa, const void *buf, unsigned len);
 	void *arg;
 };
 

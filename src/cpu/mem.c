@@ -5,16 +5,37 @@
 
 #define PAGE_LEFT(a) ((unsigned)(PAGE_SIZE - ((a)&PAGE_MASK)))
 
+static bool is_io(const struct cpu *cpu, gpa_t gpa)
+{
+	const struct pm_region *r = physmem_span(cpu->pm, gpa)->region;
+	return r && r->kind == PM_IO;
+}
+
 void cpu_phys_read(struct cpu *cpu, gpa_t gpa, void *buf, unsigned len)
 {
-	physmem_read(cpu->pm, gpa & cpu->pm->a20_mask, buf, len);
+	gpa &= cpu->pm->a20_mask;
+	if (UNLIKELY(is_io(cpu, gpa))) {
+		cpu->stats->mmio_reads++;
+		if (cpu->journal) {
+			cpu->journal->io_read(cpu->journal->arg, gpa, buf, len);
+			return;
+		}
+	}
+	physmem_read(cpu->pm, gpa, buf, len);
 }
 
 void cpu_phys_write(struct cpu *cpu, gpa_t gpa, const void *buf, unsigned len)
 {
 	gpa &= cpu->pm->a20_mask;
-	if (UNLIKELY(cpu->journal != NULL))
+	if (UNLIKELY(is_io(cpu, gpa))) {
+		cpu->stats->mmio_writes++;
+		if (cpu->journal) {
+			cpu->journal->io_write(cpu->journal->arg, gpa, buf, len);
+			return;
+		}
+	} else if (UNLIKELY(cpu->journal != NULL)) {
 		cpu->journal->write(cpu->journal->arg, gpa, len);
+	}
 	physmem_write(cpu->pm, gpa, buf, len);
 }
 
