@@ -3,8 +3,10 @@
 #include "commands.h"
 #include "options.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct command {
 	const char *name;
@@ -26,11 +28,24 @@ static int print_help(void)
 	return EXIT_POWERED_OFF;
 }
 
+/* Descriptors 0 to 2 must never become a guest's disk, with messages written over it. */
+static void open_standard_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	const char *word = argc > 1 ? argv[1] : "help";
 	const char *dot = strrchr(word, '.');
 
+	open_standard_streams();
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		if (!strcmp(word, commands[i].name))
 			return commands[i].main(argc - 2, argv + 2);

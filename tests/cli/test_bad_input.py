@@ -1,0 +1,180 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Whatever is wrong with the command line or a file: one clear line, the right exit status, no VM."""
+import os
+import pathlib
+import socket
+import unittest
+
+from gnomon_cli import Case, run
+
+FAILED, USAGE = 1, 2
+SECTOR = 2048
+RESCUE_ISO = pathlib.Path("/usr/lib/grub-rescue/grub-rescue-cdrom.iso")
+
+
+def tiny_iso(sectors):
+    """An ISO 9660 image as far as anybody looks before booting it: the volume descriptors, and their size."""
+    image = bytearray(SECTOR * max(sectors, 18))
+    image[16 * SECTOR:16 * SECTOR + 7] = b"\x01CD001\x01"
+    image[16 * SECTOR + 80:16 * SECTOR + 88] = sectors.to_bytes(4, "little") + sectors.to_bytes(4, "big")
+    image[17 * SECTOR:17 * SECTOR + 7] = b"\xffCD001\x01"
+    return bytes(image)
+
+
+class Images(Case):
+    def bad_cdrom(self, path, *about):
+        self.complains("run", "--display", "none", "--timeout", "20", "--cdrom", path, status=FAILED,
+                       about=[path, *about])
+
+    def test_missing(self):
+        self.bad_cdrom(self.path("none.iso"), "No such file")
+
+    def test_empty(self):
+        self.bad_cdrom(self.path("empty.iso", b""), "empty")
+
+    def test_directory(self):
+        self.bad_cdrom(self.dir, "directory")
+
+    def test_truncated(self):
+        self.bad_cdrom(self.path("cut.iso", tiny_iso(400)[:100 * SECTOR]), "truncated")
+
+    def test_truncated_within_a_sector(self):
+        self.bad_cdrom(self.path("cut.iso", tiny_iso(40)[:30 * SECTOR + 17]), "truncated")
+
+    def test_shorter_than_any_iso(self):
+        self.bad_cdrom(self.path("cut.iso", b"x" * 100), "truncated")
+
+    @unittest.skipUnless(RESCUE_ISO.exists(), "grub-rescue-pc is not installed")
+    def test_truncated_download(self):
+        whole = RESCUE_ISO.read_bytes()
+        self.bad_cdrom(self.path("half.iso", whole[:len(whole) // 2 // SECTOR * SECTOR]), "truncated")
+
+    def test_fifo(self):
+        os.mkfifo(self.path("fifo.iso"))
+        self.bad_cdrom(self.path("fifo.iso"))
+
+    @unittest.skipIf(os.geteuid() == 0, "root may read everything")
+    def test_unreadable(self):
+        self.path("secret.iso", tiny_iso(40)).chmod(0)
+        self.bad_cdrom(self.path("secret.iso"), "Permission denied")
+
+    def test_floppy(self):
+        for path, about in ((self.path("none.img"), "No such file"), (self.path("empty.img", b""), "empty"),
+                            (self.path("big.img", bytes(4 << 20)), "too large"), (self.dir, "directory")):
+            self.complains("run", "--display", "none", "--floppy", path, status=FAILED, about=[path, about])
+
+    def test_disk(self):
+        for path, about in ((self.path("none.img"), "No such file"), (self.path("empty.img", b""), "empty"),
+                            (self.path("odd.img", bytes(1000)), "truncated"), (self.dir, "directory")):
+            for suffix in ("", ",snapshot"):
+                self.complains("run", "--display", "none", "--disk", f"{path}{suffix}", status=FAILED,
+                               about=[path, about])
+
+
+class Bios(Case):
+    def bad_bios(self, path):
+        self.complains("run", "--display", "none", "--timeout", "20", "--bios", path, status=FAILED, about=str(path))
+
+    def test_missing(self):
+        self.bad_bios(self.path("none.bin"))
+
+    def test_empty(self):
+        self.bad_bios(self.path("empty.bin", b""))
+
+    def test_directory(self):
+        self.bad_bios(self.dir)
+
+    def test_odd_size(self):
+        self.bad_bios(self.path("odd.bin", bytes(70001)))
+
+    def test_huge(self):
+        with open(self.path("huge.bin"), "wb") as file:
+            file.truncate(1 << 30)
+        self.bad_bios(self.path("huge.bin"))
+
+    @unittest.skipIf(os.geteuid() == 0, "root may read everything")
+    def test_unreadable(self):
+        self.path("secret.bin", bytes(65536)).chmod(0)
+        self.bad_bios(self.path("secret.bin"))
+
+
+class Options(Case):
+    def bad(self, *args, about):
+        self.complains("run", *args, status=USAGE, about=about)
+
+    def test_memory(self):
+        for size in ("0", "1T", "1024G", "512K", "1G2", "-1", "lots", ""):
+            self.bad("--memory", size, about="--memory")
+
+    def test_unknown(self):
+        self.bad("--nonsense", about="unknown option '--nonsense'")
+        self.bad("-x", about="unknown option '-x'")
+
+    def test_argument_instead_of_option(self):
+        self.bad("image.iso", about="--cdrom image.iso")
+
+    def test_missing_value(self):
+        self.bad("--cdrom", about="--cdrom needs a value")
+
+    def test_twice(self):
+        self.bad("--memory", "1G", "--memory", "2G", about="twice")
+
+    def test_values(self):
+        for option, value in (("--timeout", "0"), ("--timeout", "soon"), ("--boot", "xyz"), ("--boot", "dd"),
+                              ("--engine", "kvm"), ("--display", "sdl"), ("--serial", "tcp:1"),
+                              ("--debugcon", "99999:file:x"), ("--control", "tcp:1"), ("--trace", "nonsense")):
+            self.bad(option, value, about=option)
+
+    def test_commands(self):
+        self.complains("nonsense", status=USAGE, about="nonsense")
+        self.complains("x.iso", status=USAGE, about="gnomon run --cdrom x.iso")
+        self.complains("ctl", status=USAGE, about="ctl")
+        self.complains("ctl", self.path("no-socket"), "fly", status=USAGE, about="fly")
+        self.complains("ctl", self.path("no-socket"), "stop", status=FAILED, about=self.path("no-socket"))
+
+    def test_help_and_version(self):
+        for args in ([], ["--help"], ["help"], ["run", "--help"], ["ctl", "--help"]):
+            result = run(*args)
+            self.assertEqual((result.returncode, result.stderr), (0, ""), args)
+            self.assertGreater(len(result.stdout.splitlines()), 5)
+        for args in (["--version"], ["run", "--version"]):
+            self.assertRegex(run(*args).stdout, r"^gnomon \d+\.\d+\.\d+\n$")
+
+
+class Outputs(Case):
+    def bad_output(self, *args):
+        self.complains("run", "--display", "none", "--timeout", "20", *args, status=FAILED, about=self.dir)
+
+    def test_serial(self):
+        self.bad_output("--serial", f"file:{self.dir}/no/file")
+        self.bad_output("--serial", f"file:{self.dir}")
+        self.bad_output("--serial", f"unix:{self.dir}/no/socket")
+
+    def test_debugcon(self):
+        self.bad_output("--debugcon", f"0x402:file:{self.dir}/no/file")
+
+    def test_trace_file(self):
+        self.bad_output("--trace", "bt", "--trace-file", f"{self.dir}/no/file")
+
+    def test_control(self):
+        self.bad_output("--control", f"unix:{self.dir}/no/socket")
+
+    def test_control_path_is_a_file(self):
+        path = self.path("file", b"precious")
+        self.bad_output("--control", f"unix:{path}")
+        self.assertEqual(path.read_bytes(), b"precious")
+
+    def test_busy_socket(self):
+        path = self.path("busy")
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(str(path))
+            other.listen()
+            for option in ("--control", "--serial"):
+                self.complains("run", "--display", "none", "--timeout", "20", option, f"unix:{path}", status=FAILED,
+                               about=[path, "in use"])
+            self.assertTrue(path.exists())
+
+
+if __name__ == "__main__":
+    unittest.main()
