@@ -8,6 +8,8 @@ enum { /* configuration, 7.1 */
 	PMBA      = 0x40,
 	CNTA      = 0x44,
 	DEVACTB   = 0x58,
+	DEVRESA3  = 0x5f,
+	DEVRESC3  = 0x67,
 	PMREGMISC = 0x80,
 	SMBBA     = 0x90,
 	SMBHSTCFG = 0xd2,
@@ -18,6 +20,9 @@ enum {
 	PMIOSE        = 0x01,
 	SMB_HST_EN    = 0x01,
 	APMC_EN_BYTE3 = 0x02, /* DEVACTB bit 25 */
+	LPT_EN        = 0x80, /* in DEVRESA3; device activity enables, as on the reference board */
+	COM1_EN       = 0x08, /* in DEVRESC3 */
+	COM2_EN       = 0x80,
 };
 
 enum { /* SMBus host registers, 7.3 */
@@ -145,6 +150,8 @@ void piix4_pm_reset(struct piix4_pm *p)
 	c[PMBA] = BASE_IO;
 	c[SMBBA] = BASE_IO;
 	c[DEVACTB + 3] = APMC_EN_BYTE3;
+	c[DEVRESA3] = p->lpt ? LPT_EN : 0;
+	c[DEVRESC3] = (uint8_t)((p->com1 ? COM1_EN : 0) | (p->com2 ? COM2_EN : 0));
 	p->smb_status = p->smb_control = p->smb_command = p->smb_address = 0;
 	memset(p->smb_data, 0, sizeof(p->smb_data));
 	pci_dev_reset(&p->pci);

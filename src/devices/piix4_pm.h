@@ -21,6 +21,7 @@ struct piix4_pm {
 	 * none. */
 	void (*map_pm)(void *arg, uint16_t base, bool enabled);
 	void *map_arg;
+	bool com1, com2, lpt; /* shown in DEVRESA-DEVRESG, where SeaBIOS's DSDT looks for them; set before reset */
 	bool smb_mapped;
 	uint16_t smb_base;
 	uint8_t smb_status, smb_control, smb_command, smb_address, smb_data[2];

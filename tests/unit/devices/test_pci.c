@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "devices/acpi_hotplug.h"
 #include "devices/i440fx.h"
 #include "devices/piix3.h"
 #include "devices/piix4_pm.h"
@@ -391,8 +392,25 @@ START_TEST(test_power_function)
 	ck_assert_uint_eq(bus_read(&ports, 0x700, 1), 0);
 	cfg_write(1, 3, 0x90, 4, 0xcf1); /* over the configuration ports */
 	ck_assert_uint_eq(cfg_read(0, 0, 0, 4), 0x12378086);
+	power.com1 = true;
+	power.lpt = true;
 	piix4_pm_reset(&power);
 	ck_assert(!pm_enabled);
+	ck_assert_uint_eq(cfg_read(1, 3, 0x67, 1), 0x08);
+	ck_assert_uint_eq(cfg_read(1, 3, 0x5f, 1), 0x80);
+}
+END_TEST
+
+START_TEST(test_hotplug_ports)
+{
+	struct acpi_hotplug h;
+
+	ck_assert_int_eq(acpi_hotplug_init(&h, &ports, 9), 0);
+	ck_assert_uint_eq(bus_read(&ports, 0xae00, 4), 0);
+	ck_assert_uint_eq(bus_read(&ports, 0xae0c, 4), 0); /* no slot is removable */
+	ck_assert_uint_eq(bus_read(&ports, 0xaf00, 4), 0x1ff);
+	bus_write(&ports, 0xae08, 4, 0xffffffff);
+	ck_assert_uint_eq(bus_read(&ports, 0xaf1c, 4), 0);
 }
 END_TEST
 
@@ -442,6 +460,7 @@ int main(void)
 	tcase_add_test(tc, test_smram);
 	tcase_add_test(tc, test_reset_control);
 	tcase_add_test(tc, test_power_function);
+	tcase_add_test(tc, test_hotplug_ports);
 	tcase_add_test(tc, test_hostile_config);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);
