@@ -12,7 +12,7 @@ static void print_help(void)
 	       "Runs a virtual PC until the guest powers it off.\n\n"
 	       "Options:\n");
 	options_print_help(stdout);
-	printf("\nKeys on the terminal: Ctrl-A x quits, Ctrl-A a sends a Ctrl-A, Ctrl-A h shows the others.\n"
+	printf("\nKeys on the terminal: Ctrl-A x quits, Ctrl-A Ctrl-A sends a Ctrl-A, Ctrl-A h shows the others.\n"
 	       "Exit status: 0 powered off, 124 time is up (--timeout), 1 failure, 2 usage.\n");
 }
 

@@ -3,7 +3,7 @@
 
 #include <unistd.h>
 
-const char escape_help[] = "Ctrl-A x quits, Ctrl-A a sends a Ctrl-A, Ctrl-A h shows this";
+const char escape_help[] = "Ctrl-A x quits, Ctrl-A Ctrl-A sends a Ctrl-A, Ctrl-A h shows this";
 
 bool terminal_raw(struct terminal *t, int fd)
 {

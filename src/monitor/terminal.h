@@ -35,7 +35,7 @@ struct escape {
 	bool pending;
 };
 
-/* Takes the next byte. Ctrl-A a (or Ctrl-A twice) passes a Ctrl-A, which it puts into *byte. */
+/* Takes the next byte. Ctrl-A twice (or Ctrl-A a) passes a Ctrl-A, which it puts into *byte. */
 enum escape_action escape_feed(struct escape *e, uint8_t *byte);
 
 /* One line that tells the user of the keys, without a newline. */
