@@ -16,17 +16,18 @@ enum apic_mode {
 	APIC_EXTINT = 7,
 };
 
+struct lapic;
+
 struct apic_msg {
 	uint32_t dest; /* APIC ID, or logical destination; broadcast: 0xff, in x2APIC form 0xffffffff */
 	uint8_t vector;
-	uint8_t mode;  /* enum apic_mode */
-	bool logical;  /* destination mode */
-	bool level;    /* trigger mode */
-	bool deassert; /* INIT level de-assert */
-	bool wide;     /* dest is a 32-bit x2APIC destination */
+	uint8_t mode;		     /* enum apic_mode */
+	bool logical;		     /* destination mode */
+	bool level;		     /* trigger mode */
+	bool deassert;		     /* INIT level de-assert */
+	bool wide;		     /* dest is a 32-bit x2APIC destination */
+	const struct lapic *exclude; /* gets nothing (all but self); NULL: none */
 };
-
-struct lapic;
 
 enum { APIC_BUS_MAX = 64 };
 
