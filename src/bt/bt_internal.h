@@ -109,6 +109,7 @@ struct block {
 	uint16_t body_len;    /* host bytes from `body`, stubs included */
 	uint8_t ninsns, nexits;
 	bool valid;
+	bool open;            /* control can come to its end: the last map entry is code */
 	cache_pc_t indirect;  /* entry that verifies EIP in HOST_T0 */
 	cache_pc_t body;      /* entry for links */
 	struct insn_map *map; /* ninsns + 1: the last is the end of the last instruction */

@@ -346,7 +346,7 @@ static bool same_fpu(const struct cpu *cpu, const struct cpu *ref)
 	bool same = true;
 
 	same_bytes("x87 control", cpu->fpu.image, ref->fpu.image, 16, &same);
-	same_bytes("MXCSR", cpu->fpu.image + 24, ref->fpu.image + 24, 8, &same);
+	same_bytes("MXCSR", cpu->fpu.image + 24, ref->fpu.image + 24, 4, &same);
 	for (unsigned i = 0; i < 8; i++)
 		same_bytes("x87 register", cpu->fpu.image + 32 + 16 * i, ref->fpu.image + 32 + 16 * i, 10, &same);
 	same_bytes("XMM registers", cpu->fpu.image + 160, ref->fpu.image + 160, 256, &same);
@@ -436,11 +436,11 @@ static unsigned run_reference(struct lockstep *ls, const struct block *b)
 	while (n < b->ninsns && (uint32_t)cpu->rip == b->eip + b->map[n].guest) {
 		struct insn peek;
 		struct x86_fault f;
-		if (n && cpu_fetch(cpu, &peek, &f) && touches_ports(&peek))
+		if (n && !cpu->shadow && cpu_fetch(cpu, &peek, &f) && touches_ports(&peek))
 			break; /* a device may write memory: its instruction stands alone */
 		if (!reference_insn(ls, &ls->insns[n++]))
 			break;
-		if (cpu->activity != CPU_RUNNING || cpu->shadow || cpu->pending_db || !b->valid)
+		if (cpu->activity != CPU_RUNNING || cpu->pending_db || !b->valid)
 			break;
 	}
 	return n;

@@ -151,7 +151,7 @@ static void resume_at(struct bt *bt, struct block *b, unsigned n)
 /* Continues behind instruction n of the block: there, if the CPU stands there in the same mode. */
 static void continue_behind(struct bt *bt, struct block *b, unsigned n)
 {
-	if ((bt->lockstep && bt->frame.count >= bt->count_limit) || n + 1 > b->ninsns || (uint32_t)bt->cpu->rip != b->eip + b->map[n + 1].guest)
+	if ((bt->lockstep && bt->frame.count >= bt->count_limit) || n + 1 >= b->ninsns + (unsigned)b->open || (uint32_t)bt->cpu->rip != b->eip + b->map[n + 1].guest)
 		return;
 	if (bt->cpu->shadow || bt->cpu->pending_db || bt_context(bt) != b->ctx || !b->valid)
 		return;
@@ -313,6 +313,8 @@ static void leave(struct bt *bt)
 		struct bt_exit *x = &bt->exits[bt->frame.value];
 		if (x->kind == EXIT_LINK)
 			follow_link(bt, x);
+		else if (bt->lockstep && bt->frame.count >= bt->count_limit)
+			bt->cpu->rip = x->target; /* the unit ends before this instruction */
 		else if (x->kind == EXIT_CALLOUT)
 			callout(bt, x->from, x);
 		else {

@@ -258,7 +258,8 @@ static void emit_body(struct xlat *t, const struct insn *ins, unsigned count)
 	b->guest_len = b->map[t->n].guest;
 	b->map[t->n].host = xlat_here(t);
 	b->map[t->n].uncounted = (uint8_t)t->uncounted;
-	if (!t->ended) {
+	b->open = !t->ended;
+	if (b->open) {
 		if (!(t->ctx->key.flags & CTX_CODE32))
 			t->eip &= t->ctx->key.cs_limit > 0xffff ? 0xffffffffu : 0x1ffffu; /* past the limit: faults there */
 		xlat_link(t, t->eip, -1);

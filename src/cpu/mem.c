@@ -39,9 +39,10 @@ void cpu_phys_write(struct cpu *cpu, gpa_t gpa, const void *buf, unsigned len)
 	physmem_write(cpu->pm, gpa, buf, len);
 }
 
-static gva_t wrap(const struct cpu *cpu, gva_t gva)
+/* Linear addresses have 32 bits outside 64-bit mode, but for tables and inner stacks of a kernel in long mode. */
+static gva_t wrap(const struct cpu *cpu, gva_t gva, enum access access)
 {
-	return cpu_code64(cpu) ? gva : (uint32_t)gva;
+	return cpu_code64(cpu) || (cpu_long(cpu) && (access & ACC_SYSTEM)) ? gva : (uint32_t)gva;
 }
 
 static bool translate(struct cpu *cpu, gva_t gva, enum access access, gpa_t *gpa, struct x86_fault *f)
@@ -67,7 +68,7 @@ bool cpu_probe_linear(struct cpu *cpu, gva_t gva, unsigned len, enum access acce
 		return true;
 	while (len) {
 		unsigned n = MIN(len, PAGE_LEFT(gva));
-		if (!translate(cpu, wrap(cpu, gva), access, &gpa, f))
+		if (!translate(cpu, wrap(cpu, gva, access), access, &gpa, f))
 			return false;
 		gva += n;
 		len -= n;
@@ -82,7 +83,7 @@ bool cpu_read_linear(struct cpu *cpu, gva_t gva, void *buf, unsigned len, enum a
 
 	while (len) {
 		unsigned n = MIN(len, PAGE_LEFT(gva));
-		if (!translate(cpu, wrap(cpu, gva), access, &gpa, f))
+		if (!translate(cpu, wrap(cpu, gva, access), access, &gpa, f))
 			return false;
 		cpu_phys_read(cpu, gpa, to, n);
 		gva += n;
@@ -101,7 +102,7 @@ bool cpu_write_linear(struct cpu *cpu, gva_t gva, const void *buf, unsigned len,
 		return false;
 	while (len) {
 		unsigned n = MIN(len, PAGE_LEFT(gva));
-		if (!translate(cpu, wrap(cpu, gva), access | ACC_WRITE, &gpa, f))
+		if (!translate(cpu, wrap(cpu, gva, access), access | ACC_WRITE, &gpa, f))
 			return false;
 		cpu_phys_write(cpu, gpa, from, n);
 		gva += n;
