@@ -23,7 +23,7 @@ static struct pci_bus pci;
 static struct i440fx host;
 static struct piix3 isa;
 static struct piix4_pm power;
-static struct card card, other;
+static struct card card, other, neighbour;
 static bool irq[ISA_IRQS];
 static unsigned edges[ISA_IRQS];
 static unsigned resets;
@@ -301,6 +301,17 @@ START_TEST(test_interrupts)
 	cfg_write(1, 0, 0x63, 1, 2); /* reserved route: nowhere */
 	for (unsigned i = 0; i < ISA_IRQS; i++)
 		ck_assert(!irq[i]);
+	/* slot 7 shares PIRQC with slot 3 */
+	make_card(&neighbour, 7);
+	pci_set_intx(&card.pci, true);
+	pci_set_intx(&neighbour.pci, true);
+	ck_assert(irq[10]);
+	pci_set_intx(&card.pci, false);
+	ck_assert(irq[10]);
+	pci_set_intx(&neighbour.pci, false);
+	ck_assert(!irq[10]);
+	pm_backing_destroy(&neighbour.vram);
+	pm_backing_destroy(&neighbour.rom);
 	/* an ISA device shares the line */
 	struct irq_line line = piix3_isa_irq(&isa, 11);
 	cfg_write(1, 0, 0x63, 1, 11);
