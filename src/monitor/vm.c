@@ -135,9 +135,11 @@ static void board_init_signal(void *arg)
 static void board_a20(void *arg, bool passed)
 {
 	struct vm *vm = arg;
+	uint64_t before = vm->pm.a20_mask;
 
 	physmem_set_a20(&vm->pm, passed);
-	mmu_event(vm, MMU_A20, 0);
+	if (vm->pm.a20_mask != before)
+		mmu_event(vm, MMU_A20, 0);
 }
 
 static void board_wants_reset(void *arg)
