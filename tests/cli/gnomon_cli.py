@@ -38,7 +38,7 @@ class Case(unittest.TestCase):
         lines = result.stderr.splitlines()
         self.assertEqual(len(lines), 1, f"{args}: {result.stderr!r}")
         self.assertTrue(lines[0].startswith("gnomon: "), lines[0])
-        for part in [about] if isinstance(about, str) else about:
+        for part in about if isinstance(about, list) else [about]:
             self.assertIn(str(part), lines[0])
         self.assertEqual(result.returncode, status, lines[0])
         self.assertEqual(result.stdout, "")

@@ -18,6 +18,7 @@ def tiny_iso(sectors):
     image = bytearray(SECTOR * max(sectors, 18))
     image[16 * SECTOR:16 * SECTOR + 7] = b"\x01CD001\x01"
     image[16 * SECTOR + 80:16 * SECTOR + 88] = sectors.to_bytes(4, "little") + sectors.to_bytes(4, "big")
+    image[16 * SECTOR + 128:16 * SECTOR + 132] = SECTOR.to_bytes(2, "little") + SECTOR.to_bytes(2, "big")
     image[17 * SECTOR:17 * SECTOR + 7] = b"\xffCD001\x01"
     return bytes(image)
 
