@@ -17,6 +17,7 @@ enum {
 	TYPE_HOLD_MS = 20,
 	TYPE_PACE_MS = 2 * TYPE_HOLD_MS, /* the pace at which the VM presses what we send: its queue never fills */
 	POLL_MS = 100,
+	START_PATIENCE_MS = 3000,
 };
 
 /* One invocation. */
@@ -354,6 +355,23 @@ static const struct ctl_row *find_row(const char *name)
 	return NULL;
 }
 
+/* A VM that has just been started may not have made its socket yet: waiting covers that too. */
+static int connect_to(struct ctl *ctl, const char *path, unsigned patience_ms)
+{
+	uint64_t deadline = host_now_ns() + patience_ms * NS_PER_MS;
+
+	for (;;) {
+		int rc = qmp_connect(&ctl->conn, path, ctl->err, sizeof(ctl->err));
+		if (!rc)
+			return 0;
+		if ((rc != -ENOENT && rc != -ECONNREFUSED) || host_now_ns() >= deadline) {
+			say("%s", ctl->err);
+			return rc;
+		}
+		usleep(POLL_MS * 1000);
+	}
+}
+
 int command_ctl(int argc, char *const *argv)
 {
 	struct ctl ctl = {0};
@@ -378,10 +396,8 @@ int command_ctl(int argc, char *const *argv)
 		say("%s takes %s", row->name, *row->arguments ? row->arguments : "no arguments");
 		return EXIT_USAGE;
 	}
-	if (qmp_connect(&ctl.conn, argv[0], ctl.err, sizeof(ctl.err))) {
-		say("%s", ctl.err);
+	if (connect_to(&ctl, argv[0], row->run == ctl_wait_text ? START_PATIENCE_MS : 0))
 		return EXIT_FAILED;
-	}
 	status = row->run(&ctl);
 	qmp_disconnect(&ctl.conn);
 	return status;
