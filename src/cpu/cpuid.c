@@ -37,7 +37,7 @@ static struct cpuid_result host_cpuid(uint32_t leaf, uint32_t subleaf)
 {
 	struct cpuid_result r = {0};
 
-	if (leaf <= __get_cpuid_max(leaf & LEAF_EXTENDED, NULL))
+	if (leaf <= (uint32_t)__get_cpuid_max(leaf & LEAF_EXTENDED, NULL))
 		__cpuid_count(leaf, subleaf, r.eax, r.ebx, r.ecx, r.edx);
 	return r;
 }
