@@ -5,10 +5,16 @@
 
 #include "base.h"
 
+enum { STATS_MAX_INSNS = 1280 };
+
 struct stats {
 #define STAT(name, help) uint64_t name;
 #include "stats.def"
 #undef STAT
+	/* Callouts by instruction; named by whoever counts (NULL: nobody). */
+	const char *const *insn_names;
+	unsigned insn_count;
+	uint64_t insn_callouts[STATS_MAX_INSNS];
 };
 
 /* One row of the table: for printing all of them. */

@@ -28,6 +28,15 @@ _Static_assert(LEAVE_EXIT == 0 && LEAVE_INDIRECT == 1 && LEAVE_FAULT == 2 && LEA
 /* Flags that live in the host's while in the cache. */
 #define FLAGS_LIVE (FLAGS_ARITH | FLAG_DF)
 
+static const char *const insn_names[INSN_COUNT] = {
+	[INSN_INVALID] = "INVALID",
+#define INSN(id, mnemonic, form, class, checks, feature, handler) [INSN_##id] = #id,
+#include "cpu/insn.def"
+#undef INSN
+};
+
+_Static_assert((unsigned)INSN_COUNT <= (unsigned)STATS_MAX_INSNS, "counters by instruction");
+
 static int check_host(void)
 {
 	unsigned a, b = 0, c, d;
@@ -73,6 +82,8 @@ int bt_create(struct bt **out, const struct bt_config *cfg)
 	bt->stats = cfg->cpu->stats;
 	bt->stop = cfg->stop;
 	bt->audit = cfg->audit;
+	bt->stats->insn_names = insn_names;
+	bt->stats->insn_count = INSN_COUNT;
 	bt->frame.cpu = (uintptr_t)cfg->cpu + CPU_BIAS;
 	bt->frame.fpu = (uintptr_t)cfg->cpu->fpu.image;
 	bt->frame.window = shadow_window(cfg->shadow);
@@ -158,10 +169,10 @@ static void continue_behind(struct bt *bt, struct block *b, unsigned n)
 	resume_at(bt, b, n + 1);
 }
 
-static bool slow_access(const struct stats *before, const struct stats *now)
+/* Accesses that a translated instruction cannot make by itself. */
+static uint64_t slow_accesses(const struct stats *s)
 {
-	return before->mmio_reads != now->mmio_reads || before->mmio_writes != now->mmio_writes ||
-	       before->traced_writes != now->traced_writes;
+	return s->mmio_reads + s->mmio_writes + s->traced_writes;
 }
 
 static void callout(struct bt *bt, struct block *b, const struct bt_exit *x)
@@ -169,21 +180,19 @@ static void callout(struct bt *bt, struct block *b, const struct bt_exit *x)
 	struct cpu *cpu = bt->cpu;
 	const struct insn *in = &b->insns[x->extra];
 	uint32_t linear = b->linear + b->map[x->insn].guest;
-	bool adapted = bt_site_adapted(bt, linear);
-	struct stats before;
+	uint64_t slow = slow_accesses(bt->stats);
 
 	cpu->rip = x->target;
-	if (adapted)
-		before = *bt->stats;
 	bt->stats->callouts++;
+	bt->stats->insn_callouts[in->id]++;
 	/* A repeated instruction works in bounded parts. */
 	do {
 		if (cpu_step_insn(cpu, in) != STEP_DONE)
 			break;
 	} while (in->repeats && (uint32_t)cpu->rip == x->target && !*bt->stop && !cpu_event_ready(cpu) && b->valid);
 	bt->frame.count++;
-	if (adapted)
-		bt_site_ran(bt, b, linear, slow_access(&before, bt->stats));
+	if (bt_site_adapted(bt, linear))
+		bt_site_ran(bt, b, linear, slow_accesses(bt->stats) != slow);
 	continue_behind(bt, b, x->insn);
 }
 
@@ -254,7 +263,7 @@ enum { TRAP_PAGE_FAULT = 14 };
 static void fault(struct bt *bt)
 {
 	struct bt_frame *fr = &bt->frame;
-	uint64_t slow_before = bt->stats->traced_writes + bt->stats->mmio_reads + bt->stats->mmio_writes;
+	uint64_t slow = slow_accesses(bt->stats);
 	int n;
 	struct block *b = block_at(bt, (cache_pc_t)fr->pc, &n);
 
@@ -265,7 +274,7 @@ static void fault(struct bt *bt)
 	}
 	trace(step, "fault at %x: trap %u, host %lx", b->linear + b->map[n].guest, (unsigned)fr->trap, (unsigned long)fr->address);
 	bt_step(bt, &bt->stats->stepped_fault);
-	if (bt->stats->traced_writes + bt->stats->mmio_reads + bt->stats->mmio_writes != slow_before)
+	if (slow_accesses(bt->stats) != slow)
 		bt_site_faulted(bt, b, b->linear + b->map[n].guest);
 	continue_behind(bt, b, (unsigned)n);
 }

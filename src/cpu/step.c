@@ -227,7 +227,6 @@ enum step_result cpu_step_insn(struct cpu *cpu, const struct insn *in)
 	bool single_step = cpu->rflags & FLAG_TF;
 	uint64_t rf = cpu->rflags & FLAG_RF;
 
-	cpu->stats->stepped++;
 	if (!check_code_breakpoints(cpu, &f))
 		return fault(cpu, &f);
 	cpu->shadow = SHADOW_NONE;
@@ -247,10 +246,9 @@ enum step_result cpu_step(struct cpu *cpu)
 	struct insn in;
 	struct x86_fault f;
 
-	if (UNLIKELY(!check_code_breakpoints(cpu, &f)) || !cpu_fetch(cpu, &in, &f)) {
-		cpu->stats->stepped++;
+	cpu->stats->stepped++;
+	if (UNLIKELY(!check_code_breakpoints(cpu, &f)) || !cpu_fetch(cpu, &in, &f))
 		return fault(cpu, &f);
-	}
 	if (trace_on(exec)) {
 		char text[96];
 		insn_format(&in, cpu->rip, text, sizeof(text));

@@ -4,6 +4,16 @@
 #include <stdio.h>
 #include <string.h>
 
+static void add_group(json_t *all, const struct stats_group *g)
+{
+	json_t *group = json_object();
+
+	for (unsigned i = 0; i < g->count; i++)
+		if (g->values[i])
+			json_object_set_new(group, g->names[i], json_integer((json_int_t)g->values[i]));
+	json_object_set_new(all, g->name, group);
+}
+
 json_t *stats_json(const struct stats *stats, const struct stats_group *groups, unsigned ngroups)
 {
 	json_t *all = json_object();
@@ -13,14 +23,12 @@ json_t *stats_json(const struct stats *stats, const struct stats_group *groups, 
 		memcpy(&value, (const char *)stats + stat_table[i].offset, sizeof(value));
 		json_object_set_new(all, stat_table[i].name, json_integer((json_int_t)value));
 	}
-	for (unsigned g = 0; all && g < ngroups; g++) {
-		json_t *group = json_object();
-		for (unsigned i = 0; i < groups[g].count; i++)
-			if (groups[g].values[i])
-				json_object_set_new(group, groups[g].names[i],
-						    json_integer((json_int_t)groups[g].values[i]));
-		json_object_set_new(all, groups[g].name, group);
+	if (all && stats->insn_names) {
+		struct stats_group callouts = {"callouts_by_insn", stats->insn_names, stats->insn_callouts, stats->insn_count};
+		add_group(all, &callouts);
 	}
+	for (unsigned g = 0; all && g < ngroups; g++)
+		add_group(all, &groups[g]);
 	return all;
 }
 
