@@ -148,6 +148,9 @@ static bool needs_66(const struct insn *in)
 	/* With a mandatory prefix's place taken, 66 would choose another instruction. */
 	if (insn_rows[in->id].checks & (CHK_MMX | CHK_SSE | CHK_AVX))
 		return false;
+	/* Group 15 (FXSAVE, CLFLUSH, XSAVE ...) has no operand size: there, 66 makes #UD or another instruction. */
+	if (in->bytes[in->opcode_off] == 0x0f && in->bytes[in->opcode_off + 1] == 0xae)
+		return false;
 	return in->opsize == 2;
 }
 
