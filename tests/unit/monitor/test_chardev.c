@@ -73,6 +73,20 @@ static void finish(struct iothread *io, struct chardev *cd)
 	iothread_destroy(io);
 }
 
+/* Until the I/O thread has noticed that the client came or went. */
+static void wait_connected(struct chardev *cd, bool connected)
+{
+	bool now = !connected;
+
+	for (unsigned i = 0; i < 500 && now != connected; i++) {
+		usleep(10000);
+		pthread_mutex_lock(&cd->lock);
+		now = cd->connected;
+		pthread_mutex_unlock(&cd->lock);
+	}
+	ck_assert(now == connected);
+}
+
 static size_t read_until(int fd, char *buf, size_t want)
 {
 	size_t len = 0;
@@ -172,7 +186,7 @@ START_TEST(socket_both_ways)
 	ck_assert_mem_eq(g.got, "hello, guest", 12);
 	close(fd);
 	/* the next client finds it again, and gets what was written meanwhile */
-	usleep(100000);
+	wait_connected(&cd, false);
 	chardev_write(&cd, (const uint8_t *)"second", 6);
 	fd = socket_connect(path, err, sizeof(err));
 	ck_assert_uint_eq(read_until(fd, buf, 6), 6);
@@ -198,7 +212,7 @@ START_TEST(a_stalled_reader_does_not_hold_the_guest)
 	memcpy(block, "begin...", 8);
 	start(&io, &cd, CHARDEV_UNIX, NULL);
 	fd = socket_connect(path, err, sizeof(err));
-	usleep(100000);
+	wait_connected(&cd, true);
 	before = host_now_ns();
 	for (unsigned i = 0; i < 1000; i++)
 		chardev_write(&cd, block, sizeof(block));
