@@ -96,8 +96,9 @@ void lapic_timer_set_divide(struct lapic *l, uint32_t divide)
 	sync_periods(l, now);
 	gone = MIN((now - l->timer_start) / divider(l), (uint64_t)l->initial_count);
 	l->divide = divide & 0xb;
-	/* The count goes on from where it is. Early in the VM's life that may need a start before time 0. */
-	l->timer_start = gone * divider(l) <= now ? now - gone * divider(l) : 0;
+	/* The count goes on from where it is; the start may wrap below time 0, which the differences taken of it do not
+	 * mind. */
+	l->timer_start = now - gone * divider(l);
 	if (mode(l) != TIMER_DEADLINE && timer_armed(&l->timer))
 		arm_count(l, now, 0);
 }
