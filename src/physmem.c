@@ -231,15 +231,16 @@ void physmem_read(struct physmem *pm, gpa_t gpa, void *buf, uint64_t len)
 	}
 }
 
-static void tell_traced(struct physmem *pm, gpa_t gpa, uint64_t len)
+static void tell_traced(struct physmem *pm, gpa_t gpa, const uint8_t *data, uint64_t len)
 {
 	while (len) {
 		uint64_t n = MIN(len, PAGE_SIZE - (gpa & PAGE_MASK));
 		if (physmem_traced(pm, gpa))
 			for (unsigned i = 0; i < pm->nlisteners; i++)
 				if (pm->listeners[i].traced_write)
-					pm->listeners[i].traced_write(pm->listeners[i].arg, gpa, (unsigned)n);
+					pm->listeners[i].traced_write(pm->listeners[i].arg, gpa, data, (unsigned)n);
 		gpa += n;
+		data += n;
 		len -= n;
 	}
 }
@@ -254,7 +255,7 @@ void physmem_write(struct physmem *pm, gpa_t gpa, const void *buf, uint64_t len)
 		uint8_t *host = span_host(s, gpa, &n);
 		n = MIN(n, len);
 		if (host && s->region->kind == PM_RAM) {
-			tell_traced(pm, gpa, n);
+			tell_traced(pm, gpa, from, n);
 			memcpy(host, from, n);
 		} else if (s->region && s->region->kind == PM_IO) {
 			uint64_t offset = gpa - s->region->base;

@@ -67,8 +67,8 @@ enum {
 struct pm_listener {
 	/* The pmap changed within [base, base + len). Called after the change. */
 	void (*map_changed)(void *arg, gpa_t base, uint64_t len);
-	/* A traced page of RAM is about to be written (by DMA or through physmem_write); len stays within the page. */
-	void (*traced_write)(void *arg, gpa_t gpa, unsigned len);
+	/* A traced page of RAM is about to be overwritten with data (by DMA or through physmem_write); len stays within the page. */
+	void (*traced_write)(void *arg, gpa_t gpa, const uint8_t *data, unsigned len);
 	void *arg;
 };
 

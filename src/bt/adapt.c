@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Adaptation: an instruction that faults into the monitor again and again (device memory, writes beside translated code) is retranslated as a callout, which costs a tenth; and
- * back, when it no longer needs it.
+ * Adaptation: an instruction that faults into the monitor again and again is retranslated so that it does not: a store beside translated code with a check in line, anything else
+ * (device memory) as a callout, which costs a tenth; and back, when it no longer needs it.
  */
 #include "bt_internal.h"
 #include "trace.h"
@@ -15,30 +15,35 @@ static struct site *site_of(struct bt *bt, uint32_t linear)
 	return s;
 }
 
-bool bt_site_adapted(struct bt *bt, uint32_t linear)
+enum site_level bt_site_level(const struct bt *bt, uint32_t linear)
 {
 	const struct site *s = &bt->sites[(linear ^ linear >> 12) % SITE_ENTRIES];
-	return s->linear == linear && s->adapted;
+	return s->linear == linear ? s->level : SITE_PLAIN;
 }
 
 static void retranslate(struct bt *bt, struct block *b)
 {
 	if (b->valid) {
-		bt_invalidate(bt, b);
+		bt_invalidate(bt, b, false);
 		bt->stats->invalidated_adapt++;
 	}
 }
 
-void bt_site_faulted(struct bt *bt, struct block *b, uint32_t linear)
+void bt_site_faulted(struct bt *bt, struct block *b, uint32_t linear, bool was_checked)
 {
 	struct site *s = site_of(bt, linear);
 
-	if (s->adapted || ++s->faults < ADAPT_AFTER)
+	/* A block from before the adaptation has come back. */
+	if (s->level == SITE_CALLOUT || (s->level == SITE_CHECKED && !was_checked)) {
+		retranslate(bt, b);
 		return;
-	s->adapted = true;
-	s->cold = 0;
+	}
+	if (++s->faults < ADAPT_AFTER)
+		return;
+	s->level++;
+	s->faults = s->cold = 0;
 	bt->stats->sites_adapted++;
-	trace(bt, "site %x adapted", linear);
+	trace(bt, "site %x adapted, level %u", linear, s->level);
 	retranslate(bt, b);
 }
 
@@ -50,7 +55,7 @@ void bt_site_ran(struct bt *bt, struct block *b, uint32_t linear, bool slow)
 		s->cold = 0;
 		return;
 	}
-	if (!s->adapted || ++s->cold < COLD_AFTER)
+	if (s->level != SITE_CALLOUT || ++s->cold < COLD_AFTER)
 		return;
 	*s = (struct site){.linear = linear};
 	trace(bt, "site %x is fast again", linear);

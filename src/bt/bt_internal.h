@@ -17,7 +17,7 @@ enum {
 	MAX_CONTEXTS = 192,
 	INDIRECT_ENTRIES = 1 << 16, /* by the low 16 bits of the target */
 	SITE_ENTRIES = 4096,
-	ADAPT_AFTER = 6,  /* slow faults at a site before it becomes a callout */
+	ADAPT_AFTER = 3,  /* slow faults at a site before it becomes a callout */
 	COLD_AFTER = 256, /* callouts of an adapted site in a row that would not have faulted before it becomes fast again */
 };
 
@@ -97,6 +97,7 @@ struct insn_map {
 enum {
 	MAP_NO_EVENT = 1, /* in an interrupt shadow: not a place to stop */
 	MAP_SWAPPED = 2,
+	MAP_CHECKED = 16, /* translated as SITE_CHECKED */
 	MAP_STRING = 4,   /* a string instruction with rebased RSI, RDI */
 	MAP_REP = 8,      /* a repeated one, its host instruction at swap_from: may stop between iterations */
 };
@@ -112,6 +113,7 @@ struct block {
 	bool open;            /* control can come to its end: the last map entry is code */
 	cache_pc_t indirect;  /* entry that verifies EIP in HOST_T0 */
 	cache_pc_t body;      /* entry for links */
+	const uint8_t *source; /* copy of the guest bytes */
 	struct insn_map *map; /* ninsns + 1: the last is the end of the last instruction */
 	struct bt_exit *exits;
 	struct insn *insns;   /* decoded, for callouts: one for each EXIT_CALLOUT, in order of exits */
@@ -124,12 +126,19 @@ struct block {
 
 #define NO_PAGE UINT64_MAX
 
+/* How an instruction's memory access is translated. */
+enum site_level {
+	SITE_PLAIN,
+	SITE_CHECKED, /* a store: looks whether it is near anything watched, and goes through the alias */
+	SITE_CALLOUT,
+};
+
 /* A guest instruction that faulted into the monitor: by linear address. */
 struct site {
 	uint32_t linear;
 	uint16_t faults; /* slow ones so far */
 	uint16_t cold;   /* callouts in a row that needed none */
-	bool adapted;
+	uint8_t level;   /* enum site_level */
 };
 
 struct bt_stub_addresses {
@@ -184,7 +193,11 @@ struct bt {
 	struct insn *insns;
 	unsigned ninsns, max_insns;
 
+	uint8_t *sources;
+	unsigned nsources, max_sources;
+
 	struct block **hash;
+	struct block **dormant; /* invalidated blocks by the same hash: their code is good again when the bytes are */
 	struct block **page_blocks; /* by RAM page */
 	uint64_t ram_pages;
 	struct context contexts[MAX_CONTEXTS];
@@ -214,9 +227,12 @@ struct block *bt_lookup(struct bt *bt, struct context *ctx, uint32_t eip);
 void bt_insert(struct bt *bt, struct block *b);
 /* Links an exit to a block (and the reverse). */
 void bt_link(struct bt *bt, struct bt_exit *x, struct block *to);
-void bt_invalidate(struct bt *bt, struct block *b);
-/* Invalidates what was translated from the RAM bytes at gpa. Returns how many blocks. */
-unsigned bt_invalidate_bytes(struct bt *bt, gpa_t gpa, unsigned len);
+/* keep: the block may come back if its bytes do (bt_revive). */
+void bt_invalidate(struct bt *bt, struct block *b, bool keep);
+/* A dormant block whose bytes stand in memory again, made valid; NULL if there is none. */
+struct block *bt_revive(struct bt *bt, struct context *ctx, uint32_t eip);
+/* Invalidates what was translated from RAM bytes that the write of data at gpa changes. Returns how many blocks. */
+unsigned bt_invalidate_bytes(struct bt *bt, gpa_t gpa, const uint8_t *data, unsigned len);
 /* The valid or invalid block whose host code holds pc; NULL if none. Safe in a signal handler. */
 struct block *bt_find_host(const struct bt *bt, cache_pc_t pc);
 /* Index of the guest instruction at a host address of the block; ninsns if it is in the stubs, -1 before the body. */
@@ -233,12 +249,14 @@ static inline unsigned exit_number(const struct bt *bt, const struct bt_exit *x)
 
 /* --- translate.c --- */
 /* Translates at eip in ctx, at most max_insns instructions. NULL: the first instruction cannot be translated (single-step it). */
+/* The code bytes at a linear address, up to the end of the page; NULL if they are not in memory where writes to them are seen. */
+const uint8_t *bt_code_at(struct bt *bt, uint32_t linear, unsigned *len);
 struct block *bt_translate(struct bt *bt, struct context *ctx, uint32_t eip, unsigned max_insns);
 
 /* --- adapt.c --- */
-bool bt_site_adapted(struct bt *bt, uint32_t linear);
+enum site_level bt_site_level(const struct bt *bt, uint32_t linear);
 /* A translated access at linear faulted into the monitor for good reason; may invalidate b. */
-void bt_site_faulted(struct bt *bt, struct block *b, uint32_t linear);
+void bt_site_faulted(struct bt *bt, struct block *b, uint32_t linear, bool was_checked);
 /* An adapted site ran; slow: it would have faulted. */
 void bt_site_ran(struct bt *bt, struct block *b, uint32_t linear, bool slow);
 

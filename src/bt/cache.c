@@ -71,15 +71,18 @@ int bt_cache_init(struct bt *bt, size_t bytes)
 	bt->max_exits = bt->max_blocks * 3;
 	bt->max_maps = bt->max_blocks * 8;
 	bt->max_insns = bt->max_blocks / 2 + 1024;
+	bt->max_sources = bt->max_blocks * 32;
 	bt->ram_pages = bt->pm->ram.size >> PAGE_SHIFT;
 	bt->blocks = malloc(bt->max_blocks * sizeof(*bt->blocks));
 	bt->exits = malloc(bt->max_exits * sizeof(*bt->exits));
 	bt->maps = malloc(bt->max_maps * sizeof(*bt->maps));
 	bt->insns = malloc(bt->max_insns * sizeof(*bt->insns));
+	bt->sources = malloc(bt->max_sources);
+	bt->dormant = calloc(HASH_BUCKETS, sizeof(*bt->dormant));
 	bt->hash = calloc(HASH_BUCKETS, sizeof(*bt->hash));
 	bt->page_blocks = calloc(bt->ram_pages, sizeof(*bt->page_blocks));
 	bt->miss_table = malloc(INDIRECT_BYTES);
-	if (!bt->blocks || !bt->exits || !bt->maps || !bt->insns || !bt->hash || !bt->page_blocks || !bt->miss_table)
+	if (!bt->blocks || !bt->exits || !bt->maps || !bt->insns || !bt->sources || !bt->dormant || !bt->hash || !bt->page_blocks || !bt->miss_table)
 		return -ENOMEM;
 	for (unsigned i = 0; i < INDIRECT_ENTRIES; i++)
 		bt->miss_table[i] = bt->stubs.indirect_miss;
@@ -100,6 +103,8 @@ void bt_cache_destroy(struct bt *bt)
 	free(bt->exits);
 	free(bt->maps);
 	free(bt->insns);
+	free(bt->sources);
+	free(bt->dormant);
 	free(bt->hash);
 	free(bt->page_blocks);
 	free(bt->miss_table);
@@ -144,6 +149,8 @@ void bt_insert(struct bt *bt, struct block *b)
 	b->ram_page[1] = NO_PAGE;
 	if ((b->linear ^ last) >> PAGE_SHIFT)
 		add_to_page(bt, b, 1, ALIGN_DOWN(last, (uint32_t)PAGE_SIZE) & bt->pm->a20_mask);
+	track_watch(bt->shadow, b->gpa, b->guest_len, true);
+	b->valid = true;
 	bt->stats->blocks_live++;
 }
 
@@ -192,7 +199,7 @@ static void remove_from_page(struct bt *bt, struct block *b, unsigned which)
 	b->ram_page[which] = NO_PAGE;
 }
 
-void bt_invalidate(struct bt *bt, struct block *b)
+void bt_invalidate(struct bt *bt, struct block *b, bool keep)
 {
 	struct block **p = &bt->hash[bucket(b->ctx, b->eip)];
 
@@ -208,8 +215,13 @@ void bt_invalidate(struct bt *bt, struct block *b)
 			unlink_exit(bt, &b->exits[i]);
 	if (b->ctx->indirect && b->ctx->indirect[b->eip % INDIRECT_ENTRIES] == b->indirect)
 		b->ctx->indirect[b->eip % INDIRECT_ENTRIES] = bt->stubs.indirect_miss;
+	track_watch(bt->shadow, b->gpa, b->guest_len, false);
 	remove_from_page(bt, b, 0);
 	remove_from_page(bt, b, 1);
+	if (keep) {
+		b->hash_next = bt->dormant[bucket(b->ctx, b->eip)];
+		bt->dormant[bucket(b->ctx, b->eip)] = b;
+	}
 	bt->stats->blocks_live--;
 	trace(bt, "invalidate %x+%u", b->linear, b->guest_len);
 }
@@ -224,22 +236,62 @@ static bool overlaps(const struct block *b, uint64_t page, unsigned offset, unsi
 	return b->ram_page[1] == page && end > PAGE_SIZE && offset < end - PAGE_SIZE;
 }
 
-unsigned bt_invalidate_bytes(struct bt *bt, gpa_t gpa, unsigned len)
+unsigned bt_invalidate_bytes(struct bt *bt, gpa_t gpa, const uint8_t *data, unsigned len)
 {
 	unsigned count = 0;
 	uint64_t at, page;
 
 	if (!physmem_ram_offset(bt->pm, gpa, &at))
 		return 0;
+	/* What is overwritten with the same does not change: programs that patch themselves do it again and again. */
+	for (; len && *data == bt->pm->ram.host[at]; len--, at++)
+		data++;
+	for (; len && data[len - 1] == bt->pm->ram.host[at + len - 1]; len--)
+		;
+	if (!len)
+		return 0;
 	page = at >> PAGE_SHIFT;
 	for (struct block *b = bt->page_blocks[page], *next; b; b = next) {
 		next = b->page_next[b->ram_page[0] == page ? 0 : 1];
 		if (overlaps(b, page, (unsigned)(at & PAGE_MASK), len)) {
-			bt_invalidate(bt, b);
+			bt_invalidate(bt, b, true);
 			count++;
 		}
 	}
 	return count;
+}
+
+/* Are the block's bytes those in memory? */
+static bool source_matches(struct bt *bt, const struct block *b)
+{
+	unsigned len, rest;
+	const uint8_t *code = bt_code_at(bt, b->linear, &len);
+
+	len = MIN(len, (unsigned)b->guest_len);
+	if (!code || memcmp(code, b->source, len))
+		return false;
+	if (len == b->guest_len)
+		return true;
+	code = bt_code_at(bt, b->linear + len, &rest);
+	return code && !memcmp(code, b->source + len, b->guest_len - len);
+}
+
+enum { MAX_REVIVE_TRIES = 16 };
+
+struct block *bt_revive(struct bt *bt, struct context *ctx, uint32_t eip)
+{
+	struct block **p = &bt->dormant[bucket(ctx, eip)];
+
+	for (unsigned tries = 0; *p && tries < MAX_REVIVE_TRIES; tries++, p = &(*p)->hash_next) {
+		struct block *b = *p;
+		if (b->ctx != ctx || b->eip != eip || !source_matches(bt, b))
+			continue;
+		*p = b->hash_next;
+		bt_insert(bt, b);
+		bt->stats->blocks_revived++;
+		return b;
+	}
+	return NULL;
 }
 
 struct block *bt_find_host(const struct bt *bt, cache_pc_t pc)
@@ -280,11 +332,13 @@ int bt_find_insn(const struct block *b, cache_pc_t pc)
 void bt_flush(struct bt *bt)
 {
 	memset(bt->hash, 0, HASH_BUCKETS * sizeof(*bt->hash));
+	memset(bt->dormant, 0, HASH_BUCKETS * sizeof(*bt->dormant));
 	for (unsigned i = 0; i < bt->nblocks; i++) {
 		struct block *b = &bt->blocks[i];
 		if (!b->valid)
 			continue;
 		b->valid = false;
+		track_watch(bt->shadow, b->gpa, b->guest_len, false);
 		for (unsigned n = 0; n < 2; n++) {
 			if (b->ram_page[n] == NO_PAGE || !bt->page_blocks[b->ram_page[n]])
 				continue;
@@ -295,7 +349,7 @@ void bt_flush(struct bt *bt)
 	for (unsigned i = 0; i < bt->ncontexts; i++)
 		if (bt->contexts[i].indirect)
 			memcpy(bt->contexts[i].indirect, bt->miss_table, INDIRECT_BYTES);
-	bt->nblocks = bt->nexits = bt->nmaps = bt->ninsns = 0;
+	bt->nblocks = bt->nexits = bt->nmaps = bt->ninsns = bt->nsources = 0;
 	bt->cache_used = bt->cache_fixed;
 	bt->ncontexts = 0;
 	bt->ctx = NULL;

@@ -155,7 +155,49 @@ void emit_bswap32(struct emit *e, unsigned reg)
 	emit8(e, (uint8_t)(0xc8 | (reg & 7)));
 }
 
-/* VEX.LZ.66.0F38.W1 F7 /r (volume 2, SHRX is F2: pp = 3). */
+/* VEX.LZ.F3/F2.0F38.W0 F5 /r: PEXT, PDEP. */
+static void put_bit_move(struct emit *e, unsigned pp, unsigned to, unsigned from, unsigned mask_reg)
+{
+	emit8(e, 0xc4);
+	emit8(e, (uint8_t)((~to >> 3 & 1) << 7 | 1 << 6 | (~mask_reg >> 3 & 1) << 5 | 2));
+	emit8(e, (uint8_t)((~from & 15) << 3 | pp));
+	emit8(e, 0xf5);
+	emit8(e, (uint8_t)(0xc0 | (to & 7) << 3 | (mask_reg & 7)));
+}
+
+void emit_pext32(struct emit *e, unsigned to, unsigned from, unsigned mask_reg)
+{
+	put_bit_move(e, 2, to, from, mask_reg);
+}
+
+void emit_pdep32(struct emit *e, unsigned to, unsigned from, unsigned mask_reg)
+{
+	put_bit_move(e, 3, to, from, mask_reg);
+}
+
+void emit_pushf(struct emit *e)
+{
+	emit8(e, 0x9c);
+}
+
+void emit_popf(struct emit *e)
+{
+	emit8(e, 0x9d);
+}
+
+void emit_push(struct emit *e, unsigned reg)
+{
+	put_prefixes(e, 4, 0, 0, reg, false);
+	emit8(e, (uint8_t)(0x50 | (reg & 7)));
+}
+
+void emit_pop(struct emit *e, unsigned reg)
+{
+	put_prefixes(e, 4, 0, 0, reg, false);
+	emit8(e, (uint8_t)(0x58 | (reg & 7)));
+}
+
+/* VEX.LZ.F2.0F38.W1 F7 /r: SHRX. */
 void emit_shrx64(struct emit *e, unsigned to, unsigned from, unsigned count_reg)
 {
 	emit8(e, 0xc4);

@@ -73,6 +73,12 @@ void emit_store(struct emit *e, unsigned size, unsigned from, struct host_addr a
 void emit_store_imm(struct emit *e, unsigned size, uint32_t imm, struct host_addr at);
 void emit_not64(struct emit *e, unsigned reg);
 void emit_bswap32(struct emit *e, unsigned reg);
+void emit_pext32(struct emit *e, unsigned to, unsigned from, unsigned mask_reg);
+void emit_pdep32(struct emit *e, unsigned to, unsigned from, unsigned mask_reg);
+void emit_pushf(struct emit *e); /* on the monitor's stack */
+void emit_popf(struct emit *e);
+void emit_push(struct emit *e, unsigned reg);
+void emit_pop(struct emit *e, unsigned reg);
 void emit_shrx64(struct emit *e, unsigned to, unsigned from, unsigned count_reg);
 
 /* Jumps with 32-bit displacement; the address of the displacement (writable alias) is returned, to be set by emit_target. */

@@ -45,11 +45,11 @@ static int check_host(void)
 	return b & bit_BMI2 ? 0 : -ENOTSUP; /* SHRX: limit checks that leave flags alone */
 }
 
-static void code_written(void *arg, gpa_t gpa, unsigned len)
+static void code_written(void *arg, gpa_t gpa, const uint8_t *data, unsigned len)
 {
 	struct bt *bt = arg;
 
-	bt->stats->invalidated_cpu_write += bt_invalidate_bytes(bt, gpa, len);
+	bt->stats->invalidated_cpu_write += bt_invalidate_bytes(bt, gpa, data, len);
 }
 
 static void map_changed(void *arg, gpa_t base, uint64_t len)
@@ -63,7 +63,7 @@ static void map_changed(void *arg, gpa_t base, uint64_t len)
 	for (unsigned i = 0; i < bt->nblocks; i++) {
 		struct block *b = &bt->blocks[i];
 		if (b->valid && b->gpa < base + len && base < b->gpa + b->guest_len)
-			bt_invalidate(bt, b);
+			bt_invalidate(bt, b, true);
 	}
 	bt->stats->invalidated_map += before - bt->stats->blocks_live;
 }
@@ -146,6 +146,9 @@ struct block *bt_find_block(struct bt *bt, struct context *ctx)
 	if (b)
 		return b;
 	bt->stats->dispatcher_misses++;
+	b = bt_revive(bt, ctx, eip);
+	if (b)
+		return b;
 	b = bt_translate(bt, ctx, eip, BLOCK_MAX_INSNS);
 	set_context(bt, b->ctx);
 	return b;
@@ -191,7 +194,7 @@ static void callout(struct bt *bt, struct block *b, const struct bt_exit *x)
 			break;
 	} while (in->repeats && (uint32_t)cpu->rip == x->target && !*bt->stop && !cpu_event_ready(cpu) && b->valid);
 	bt->frame.count++;
-	if (bt_site_adapted(bt, linear))
+	if (bt_site_level(bt, linear) == SITE_CALLOUT)
 		bt_site_ran(bt, b, linear, slow_accesses(bt->stats) != slow);
 	continue_behind(bt, b, x->insn);
 }
@@ -275,7 +278,7 @@ static void fault(struct bt *bt)
 	trace(step, "fault at %x: trap %u, host %lx", b->linear + b->map[n].guest, (unsigned)fr->trap, (unsigned long)fr->address);
 	bt_step(bt, &bt->stats->stepped_fault);
 	if (slow_accesses(bt->stats) != slow)
-		bt_site_faulted(bt, b, b->linear + b->map[n].guest);
+		bt_site_faulted(bt, b, b->linear + b->map[n].guest, b->map[n].flags & MAP_CHECKED);
 	continue_behind(bt, b, (unsigned)n);
 }
 

@@ -9,6 +9,8 @@
 
 extern const char bt_enter_critical[], bt_enter_end[], bt_leave_kicked[], bt_leave_fault[], bt_leave_event[];
 
+enum { OPCODE_POPF = 0x9d };
+
 static uint64_t *reg(ucontext_t *uc, int n)
 {
 	return (uint64_t *)&uc->uc_mcontext.gregs[n];
@@ -50,6 +52,9 @@ static void approach_boundary(struct bt *bt, ucontext_t *uc)
 	}
 	bt->signal_stepping = true;
 	bt->stats->forward_steps++;
+	/* POPF would load the trap flag as it was pushed before. */
+	if (*(const uint8_t *)pc == OPCODE_POPF)
+		*(uint64_t *)*reg(uc, REG_RSP) |= FLAG_TF;
 	*reg(uc, REG_EFL) |= FLAG_TF;
 }
 

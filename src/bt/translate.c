@@ -57,7 +57,7 @@ static void leave(struct xlat *t, const struct bt_exit *x)
 	emit_jmp_to(&t->e, t->bt->stubs.exit);
 }
 
-void xlat_callout(struct xlat *t)
+static void callout_exit(struct xlat *t)
 {
 	struct bt_exit *x = new_exit(t, EXIT_CALLOUT, t->eip);
 
@@ -66,7 +66,20 @@ void xlat_callout(struct xlat *t)
 	x->extra = (uint8_t)(&t->bt->insns[t->bt->ninsns] - t->b->insns);
 	t->bt->insns[t->bt->ninsns++] = *t->in;
 	leave(t, x);
+}
+
+void xlat_callout(struct xlat *t)
+{
+	callout_exit(t);
 	t->ended = callout_effects[t->in->id] & ENDS_BLOCK;
+}
+
+void xlat_slow_callout(struct xlat *t)
+{
+	unsigned uncounted = t->uncounted;
+
+	callout_exit(t);
+	t->uncounted = uncounted; /* on the fast path nothing was counted */
 }
 
 /* The instruction raises an exception, or is none: the single-stepper knows. */
@@ -125,24 +138,26 @@ static bool rewrite(struct xlat *t)
 	case INSN_POP_SREG:
 		return xlat_load_sreg(t);
 	default:
-		return xlat_string(t);
+		return xlat_flags(t) || xlat_string(t, SITE_PLAIN);
 	}
 }
 
 static void translate_insn(struct xlat *t)
 {
 	const struct insn_row *row = &insn_rows[t->in->id];
-	bool done = false;
+	enum site_level level;
+	bool done;
 
 	if (t->in->id == INSN_INVALID || row->class == CLASS_UNDEF || checks_fail(t, row)) {
 		single_step(t);
 		return;
 	}
-	if (bt_site_adapted(t->bt, t->b->linear + xlat_map(t)->guest)) {
-		xlat_callout(t);
-		return;
-	}
-	if (row->class == CLASS_IDENT)
+	level = bt_site_level(t->bt, t->b->linear + xlat_map(t)->guest);
+	if (level == SITE_CALLOUT)
+		done = false;
+	else if (level == SITE_CHECKED)
+		done = row->class == CLASS_IDENT ? xlat_ident_checked(t) : xlat_string(t, level);
+	else if (row->class == CLASS_IDENT)
 		done = xlat_ident(t);
 	else if (row->class == CLASS_BRANCH)
 		done = xlat_branch(t);
@@ -152,13 +167,17 @@ static void translate_insn(struct xlat *t)
 		xlat_callout(t);
 }
 
-/* The code bytes at a linear address, up to the end of the page; NULL if they are not in memory. */
-static const uint8_t *code_at(struct bt *bt, uint32_t linear, unsigned *len)
+const uint8_t *bt_code_at(struct bt *bt, uint32_t linear, unsigned *len)
 {
+	gpa_t gpa = linear & bt->pm->a20_mask;
+	const struct pm_region *r = physmem_span(bt->pm, gpa)->region;
 	uint64_t left;
-	const uint8_t *host = physmem_host(bt->pm, linear & bt->pm->a20_mask, &left);
+	const uint8_t *host = physmem_host(bt->pm, gpa, &left);
 
 	*len = (unsigned)MIN(left, PAGE_SIZE - (linear & PAGE_MASK));
+	/* Writes to memory that is not RAM (a frame buffer) are not traced. */
+	if (r && r->kind == PM_RAM && r->backing != &bt->pm->ram)
+		return NULL;
 	return host;
 }
 
@@ -167,7 +186,7 @@ static bool decode(struct bt *bt, uint32_t linear, unsigned code_size, struct in
 {
 	uint8_t bytes[INSN_MAX_BYTES];
 	unsigned have, more;
-	const uint8_t *host = code_at(bt, linear, &have), *next;
+	const uint8_t *host = bt_code_at(bt, linear, &have), *next;
 	int err;
 
 	if (!host)
@@ -176,7 +195,7 @@ static bool decode(struct bt *bt, uint32_t linear, unsigned code_size, struct in
 	err = insn_decode(in, host, have, code_size);
 	if (err != -ENODATA)
 		return err == 0;
-	next = code_at(bt, linear + have, &more);
+	next = bt_code_at(bt, linear + have, &more);
 	if (!next)
 		return false;
 	memcpy(bytes, host, have);
@@ -284,8 +303,26 @@ static void make_room(struct bt *bt)
 {
 	if (bt->cache_bytes - bt->cache_used < BLOCK_MAX_INSNS * (INSN_HOST_MAX + STUB_BYTES) + HEAD_BYTES ||
 	    bt->nblocks == bt->max_blocks || bt->max_exits - bt->nexits < 2 * BLOCK_MAX_INSNS ||
-	    bt->max_maps - bt->nmaps < BLOCK_MAX_INSNS + 1 || bt->max_insns - bt->ninsns < BLOCK_MAX_INSNS)
+	    bt->max_maps - bt->nmaps < BLOCK_MAX_INSNS + 1 || bt->max_insns - bt->ninsns < BLOCK_MAX_INSNS ||
+	    bt->max_sources - bt->nsources < BLOCK_MAX_INSNS * INSN_MAX_BYTES)
 		bt_flush(bt);
+}
+
+static void copy_source(struct bt *bt, struct block *b)
+{
+	uint8_t *to = &bt->sources[bt->nsources];
+	unsigned len, rest;
+	const uint8_t *code = bt_code_at(bt, b->linear, &len);
+
+	b->source = to;
+	bt->nsources += b->guest_len;
+	memset(to, 0, b->guest_len); /* a block on what is not memory only single-steps */
+	len = MIN(len, (unsigned)b->guest_len);
+	if (code)
+		memcpy(to, code, len);
+	code = len < b->guest_len ? bt_code_at(bt, b->linear + len, &rest) : NULL;
+	if (code)
+		memcpy(to + len, code, b->guest_len - len);
 }
 
 static void commit(struct bt *bt, struct xlat *t)
@@ -293,7 +330,6 @@ static void commit(struct bt *bt, struct xlat *t)
 	struct block *b = t->b;
 
 	ASSERTF(!t->e.full, "block at %x does not fit", b->linear);
-	b->valid = true;
 	bt->nblocks++;
 	bt->nexits += b->nexits;
 	bt->nmaps += b->ninsns + 1u;
@@ -303,6 +339,7 @@ static void commit(struct bt *bt, struct xlat *t)
 	bt->stats->guest_bytes_translated += b->guest_len;
 	bt->stats->host_bytes_emitted += (uint64_t)(t->e.p - t->e.start);
 	bt->stats->cache_bytes_used = bt->cache_used;
+	copy_source(bt, b);
 	bt_insert(bt, b);
 	trace(bt, "block %x ctx %u: %u insns, %u bytes -> %u bytes", b->linear, b->ctx->id, b->ninsns, b->guest_len, b->body_len);
 }

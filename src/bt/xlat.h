@@ -30,6 +30,8 @@ void xlat_count(struct xlat *t);                             /* brings HOST_COUN
 /* A jump to `target` in this context, linked later. Ends nothing. cc: condition, or -1. */
 void xlat_link(struct xlat *t, uint32_t target, int cc);
 void xlat_callout(struct xlat *t);
+/* A callout beside the instruction's own translation, which jumps to it; the C body does the whole instruction. */
+void xlat_slow_callout(struct xlat *t);
 static inline bool xlat_wide_stack(const struct xlat *t) { return t->ctx->key.flags & CTX_STACK32; }
 static inline unsigned host_reg(unsigned guest) { return guest == RSP ? HOST_ESP : guest; }
 struct insn_map *xlat_map(struct xlat *t); /* of the current instruction */
@@ -41,10 +43,14 @@ bool xlat_segment_usable(const struct xlat *t, unsigned seg, bool write);
 /* HOST_T0: an offset (off16: known to be below 64 KiB) -> linear address, with the limit check for `size` bytes. Changes T1, T2. */
 void xlat_segment_apply(struct xlat *t, unsigned seg, unsigned size, bool off16);
 /* The instruction's explicit memory operand, `size` bytes; more_disp is added to its offset. May use T0-T2. */
+/* T0: linear address -> host address in the alias (no GS), if nothing watched is near; else a fault. Changes T1, T2. */
+void xlat_go_through_alias(struct xlat *t);
 struct host_addr xlat_operand(struct xlat *t, unsigned size, int32_t more_disp);
 /* Faults (to be single-stepped) if `reg` is above `limit`. Changes T1, T2. */
 void xlat_check_limit(struct xlat *t, unsigned reg, uint32_t limit);
 bool xlat_ident(struct xlat *t);
+/* The same for a store that tends to hit pages with translated code: SITE_CHECKED. */
+bool xlat_ident_checked(struct xlat *t);
 bool xlat_xlat(struct xlat *t);
 
 /* --- xlat_stack.c --- */
@@ -61,7 +67,10 @@ bool xlat_leave(struct xlat *t);
 bool xlat_branch(struct xlat *t);
 
 /* --- xlat_string.c --- */
-bool xlat_string(struct xlat *t);
+bool xlat_string(struct xlat *t, enum site_level level);
+
+/* --- xlat_flags.c --- */
+bool xlat_flags(struct xlat *t);
 
 /* --- xlat_segment.c --- */
 bool xlat_read_sreg(struct xlat *t);

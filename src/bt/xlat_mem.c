@@ -134,10 +134,23 @@ static bool ident_swapped(struct xlat *t, struct reencoding *how)
 	return true;
 }
 
-static bool ident_general(struct xlat *t)
+void xlat_go_through_alias(struct xlat *t)
+{
+	emit_mov_imm(&t->e, HOST_T2, SHADOW_GRANULE_SHIFT);
+	emit_shrx64(&t->e, HOST_T1, HOST_T0, HOST_T2);
+	emit_mov_imm64(&t->e, HOST_T2, (uintptr_t)shadow_watched(t->bt->shadow));
+	emit_load(&t->e, 1, HOST_T1, (struct host_addr){HOST_T2, HOST_T1, 1, 0, false, false});
+	probe(t, HOST_T1);
+	emit_mov_imm64(&t->e, HOST_T2, SHADOW_ALIAS);
+	emit_lea(&t->e, 8, HOST_T2, (struct host_addr){HOST_WINDOW, HOST_T2, 1, 0, false, false});
+	emit_lea(&t->e, 8, HOST_T0, (struct host_addr){HOST_T2, HOST_T0, 1, 0, false, false});
+}
+
+/* Any memory operand, through T0. checked: a store that goes through the alias. */
+static bool ident_general(struct xlat *t, bool checked)
 {
 	const struct insn *in = t->in;
-	struct reencoding how = {.mem = HOST_MEM_BASE, .esp_home = HOST_ESP, .gs = true, .base = HOST_T0};
+	struct reencoding how = {.mem = HOST_MEM_BASE, .esp_home = HOST_ESP, .gs = !checked, .base = HOST_T0};
 	uint8_t code[REENCODE_MAX];
 	unsigned len = insn_reencode(in, &how, code);
 
@@ -149,6 +162,10 @@ static bool ident_general(struct xlat *t)
 	how.base = HOST_T0;
 	offset(t, 0);
 	xlat_segment_apply(t, in->seg, in->mem_size, in->addrsize == 2);
+	if (checked) {
+		xlat_map(t)->flags |= MAP_CHECKED;
+		xlat_go_through_alias(t);
+	}
 	if (!len)
 		return ident_swapped(t, &how);
 	emit_bytes(&t->e, code, len);
@@ -176,7 +193,7 @@ bool xlat_ident(struct xlat *t)
 			if (!xlat_segment_usable(t, in->seg, in->mem_write))
 				return false;
 			if (context_seg_class(t->ctx, in->seg) != SEGC_FLAT || in->addrsize == 2)
-				return ident_general(t);
+				return ident_general(t, false);
 		}
 		how.mem = HOST_MEM_SAME;
 		if (in->addrsize == 2) { /* a hint without an access */
@@ -186,9 +203,18 @@ bool xlat_ident(struct xlat *t)
 	}
 	len = insn_reencode(in, &how, code);
 	if (!len)
-		return in->has_mem && !in->agen && ident_general(t);
+		return in->has_mem && !in->agen && ident_general(t, false);
 	emit_bytes(&t->e, code, len);
 	return true;
+}
+
+bool xlat_ident_checked(struct xlat *t)
+{
+	const struct insn *in = t->in;
+
+	if (!in->has_mem || in->agen || !in->mem_write || in->mem_size > SHADOW_GRANULE || !xlat_segment_usable(t, in->seg, true))
+		return false;
+	return ident_general(t, true);
 }
 
 bool xlat_xlat(struct xlat *t)

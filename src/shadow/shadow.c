@@ -9,12 +9,19 @@
 
 #include "trace.h"
 
+static void unmap(void *at, uint64_t len)
+{
+	if (mmap(at, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
+		PANIC("unmapping %llx bytes: %s", (unsigned long long)len, strerror(errno));
+}
+
 static void drop_run(struct shadow *sh, unsigned n)
 {
 	struct run *r = &sh->runs[n];
-	void *at = mmap(sh->window + r->base, r->len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 
-	ASSERTF(at != MAP_FAILED, "unmapping %llx", (unsigned long long)r->base);
+	unmap(sh->window + r->base, r->len);
+	if (r->writable)
+		unmap(sh->window + SHADOW_ALIAS + r->base, r->len);
 	trace(shadow, "drop %llx+%llx", (unsigned long long)r->base, (unsigned long long)r->len);
 	sh->cpu->stats->mappings_dropped++;
 	sh->cpu->stats->mappings--;
@@ -40,7 +47,7 @@ static void map_changed(void *arg, gpa_t base, uint64_t len)
 			drop_run(sh, i);
 }
 
-static void traced_write(void *arg, gpa_t gpa, unsigned len)
+static void traced_write(void *arg, gpa_t gpa, const uint8_t *data, unsigned len)
 {
 	struct shadow *sh = arg;
 	uint8_t who = physmem_traced(sh->pm, gpa);
@@ -48,7 +55,7 @@ static void traced_write(void *arg, gpa_t gpa, unsigned len)
 	sh->cpu->stats->traced_writes++;
 	for (unsigned i = 0; i < TRACK_CLIENTS; i++)
 		if ((who >> i & 1) && sh->subscribers[i].fn)
-			sh->subscribers[i].fn(sh->subscribers[i].arg, gpa, len);
+			sh->subscribers[i].fn(sh->subscribers[i].arg, gpa, data, len);
 }
 
 int shadow_create(struct shadow **out, const struct shadow_config *cfg)
@@ -67,6 +74,13 @@ int shadow_create(struct shadow **out, const struct shadow_config *cfg)
 		free(sh);
 		return err;
 	}
+	sh->watched = mmap(NULL, GRANULES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (sh->watched == MAP_FAILED) {
+		int err = -errno;
+		munmap(sh->reservation, RESERVE_BYTES);
+		free(sh);
+		return err;
+	}
 	sh->window = (uint8_t *)ALIGN_UP((uintptr_t)sh->reservation + GUARD_BYTES, WINDOW_BYTES);
 	ASSERT(mprotect(sh->window + SHADOW_PROBE + 8 - PAGE_SIZE, PAGE_SIZE, PROT_READ) == 0);
 	physmem_listen(sh->pm, (struct pm_listener){.map_changed = map_changed, .traced_write = traced_write, .arg = sh});
@@ -78,8 +92,14 @@ void shadow_destroy(struct shadow *sh)
 {
 	if (!sh)
 		return;
+	munmap(sh->watched, GRANULES);
 	munmap(sh->reservation, RESERVE_BYTES);
 	free(sh);
+}
+
+const uint8_t *shadow_watched(const struct shadow *sh)
+{
+	return sh->watched;
 }
 
 hva_t shadow_window(const struct shadow *sh)
@@ -134,20 +154,26 @@ static void protect_traced(struct shadow *sh, const struct run *r)
 			ASSERT(mprotect(sh->window + r->base + at, PAGE_SIZE, PROT_READ) == 0);
 }
 
+static void map(const struct run *r, void *at, int prot)
+{
+	if (mmap(at, r->len, prot, MAP_SHARED | MAP_FIXED, r->backing->fd, (off_t)r->offset) == MAP_FAILED)
+		PANIC("mapping %llx+%llx: %s", (unsigned long long)r->base, (unsigned long long)r->len, strerror(errno));
+}
+
 static bool map_run(struct shadow *sh, gva_t linear)
 {
 	const struct pm_span *s = physmem_span(sh->pm, linear & sh->pm->a20_mask);
 	struct run r;
-	int prot;
 
 	if (!s->region || (s->region->kind != PM_RAM && s->region->kind != PM_ROM))
 		return false;
 	if (sh->nruns == SHADOW_MAX_RUNS)
 		drop_all(sh);
 	widest(sh, linear, s, &r);
-	prot = r.writable ? PROT_READ | PROT_WRITE : PROT_READ;
-	if (mmap(sh->window + r.base, r.len, prot, MAP_SHARED | MAP_FIXED, r.backing->fd, (off_t)r.offset) == MAP_FAILED)
-		PANIC("mapping %llx+%llx: %s", (unsigned long long)r.base, (unsigned long long)r.len, strerror(errno));
+	map(&r, sh->window + r.base, r.writable ? PROT_READ | PROT_WRITE : PROT_READ);
+	/* Granules are those of linear addresses: behind a masked A20 they would not be those of the memory. */
+	if (r.writable && sh->pm->a20_mask == ~0ull)
+		map(&r, sh->window + SHADOW_ALIAS + r.base, PROT_READ | PROT_WRITE);
 	sh->runs[sh->nruns++] = r;
 	sh->cpu->stats->mappings_made++;
 	sh->cpu->stats->mappings++;
@@ -161,9 +187,8 @@ enum shadow_fault shadow_handle_fault(struct shadow *sh, hva_t address, bool wri
 	const struct run *r;
 	gva_t linear;
 
-	if (!shadow_to_linear(sh, address, &linear)) {
+	if (!shadow_to_linear(sh, address, &linear) && !shadow_to_linear(sh, address - SHADOW_ALIAS, &linear))
 		return address - (hva_t)sh->reservation < RESERVE_BYTES ? SHADOW_EMULATE : SHADOW_FOREIGN;
-	}
 	r = shadow_find_run(sh, linear);
 	if (!r) {
 		if (!map_run(sh, linear))

@@ -31,6 +31,16 @@ void shadow_destroy(struct shadow *sh);
  */
 hva_t shadow_window(const struct shadow *sh);
 
+/*
+ * The alias: the same memory at window + SHADOW_ALIAS, without the write protection of traces. Only for writes that shadow_watched() clears: a store whose first byte lies in
+ * a granule of count 0 touches nothing that is watched (up to SHADOW_GRANULE bytes; the granule before a watched one counts as watched too).
+ */
+#define SHADOW_ALIAS         (8 * GiB)
+#define SHADOW_GRANULE_SHIFT 6
+#define SHADOW_GRANULE       (1u << SHADOW_GRANULE_SHIFT)
+/* One byte for each granule of linear addresses. */
+const uint8_t *shadow_watched(const struct shadow *sh);
+
 enum shadow_fault {
 	SHADOW_FOREIGN,  /* not an address of a window */
 	SHADOW_RESOLVED, /* was a hidden fault: now mapped, retry the access */

@@ -10,7 +10,8 @@
 #define GUARD_BYTES  (1 * MiB)
 
 /* Everything is reserved with room to align the window to 4 GiB. */
-#define RESERVE_BYTES (3 * WINDOW_BYTES)
+#define RESERVE_BYTES (5 * WINDOW_BYTES)
+#define GRANULES      (WINDOW_BYTES >> SHADOW_GRANULE_SHIFT)
 
 enum { SHADOW_MAX_RUNS = 256 };
 
@@ -34,6 +35,7 @@ struct shadow {
 	bool audit;
 	uint8_t *reservation;
 	uint8_t *window; /* linear address 0 */
+	uint8_t *watched; /* per granule: how many watch it */
 	struct run runs[SHADOW_MAX_RUNS];
 	unsigned nruns;
 	struct subscriber subscribers[TRACK_CLIENTS];

@@ -48,3 +48,18 @@ void track_release(struct shadow *sh, gpa_t gpa, enum track_client who)
 		trace(shadow, "untrace %llx", (unsigned long long)gpa);
 	}
 }
+
+void track_watch(struct shadow *sh, gpa_t gpa, unsigned len, bool on)
+{
+	uint64_t first = gpa >> SHADOW_GRANULE_SHIFT, last = (gpa + len - 1) >> SHADOW_GRANULE_SHIFT;
+
+	if (gpa + len > WINDOW_BYTES)
+		return;
+	first -= first > 0; /* stores that begin before and reach into it */
+	for (uint64_t g = first; g <= last; g++) {
+		if (sh->watched[g] == UINT8_MAX)
+			continue; /* too many to count: stays watched */
+		ASSERT(on || sh->watched[g]);
+		sh->watched[g] = (uint8_t)(on ? sh->watched[g] + 1 : sh->watched[g] - 1);
+	}
+}

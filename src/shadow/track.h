@@ -11,14 +11,17 @@
 enum track_client { TRACK_CODE = 1, TRACK_PAGE_TABLE = 2, TRACK_CLIENTS = 2 };
 
 /*
- * Called before a write to a page traced by the client, by the CPU (dma false) or a device; len stays within the page. The callback may release the trace.
+ * Called before [gpa, gpa + len) of a page traced by the client is overwritten with data, by the CPU or a device; len stays within the page. The callback may release the trace.
  */
-typedef void track_fn(void *arg, gpa_t gpa, unsigned len);
+typedef void track_fn(void *arg, gpa_t gpa, const uint8_t *data, unsigned len);
 
 void track_subscribe(struct shadow *sh, enum track_client who, track_fn *fn, void *arg);
 
 /* Write-protects the page in every window. False if it is not RAM (ROM and the like need no trace). */
 bool track_protect(struct shadow *sh, gpa_t gpa, enum track_client who);
 void track_release(struct shadow *sh, gpa_t gpa, enum track_client who);
+
+/* Watches (or no longer watches) [gpa, gpa + len) of a traced page: see shadow_watched(). Calls are paired; len at least 1. */
+void track_watch(struct shadow *sh, gpa_t gpa, unsigned len, bool on);
 
 #endif

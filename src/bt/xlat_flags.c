@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * PUSHF, POPF, CLI, STI on their common paths: IOPL allows them, and nothing changes that the context depends on. Arithmetic flags and DF are the host's; the others are in
+ * struct cpu, whose copies of the former are stale meanwhile.
+ */
+#include "xlat.h"
+
+#define FLAGS_LIVE ((uint32_t)(FLAGS_ARITH | FLAG_DF))
+/* A POPF that changes any of these is left to the C body. */
+#define FLAGS_SLOW ((uint32_t)(FLAG_TF | FLAG_IOPL | FLAG_NT | FLAG_AC | FLAG_ID))
+
+enum { CC_E = 4, CC_NE = 5 };
+
+static bool allowed(const struct xlat *t)
+{
+	return !(t->ctx->key.flags & CTX_PROTECTED) || ((t->ctx->key.flags & CTX_IOPL) && !(t->ctx->key.flags & CTX_V86));
+}
+
+/* reg &= mask, without flags. Changes `temp`. */
+static void mask(struct xlat *t, unsigned reg, uint32_t bits, unsigned temp)
+{
+	emit_mov_imm(&t->e, temp, bits);
+	emit_pext32(&t->e, reg, reg, temp);
+	emit_pdep32(&t->e, reg, reg, temp);
+}
+
+static bool pushf(struct xlat *t)
+{
+	unsigned size = t->in->opsize;
+
+	if (!allowed(t) || !xlat_segment_usable(t, SEG_SS, true))
+		return false;
+	emit_pushf(&t->e);
+	emit_pop(&t->e, HOST_T3);
+	mask(t, HOST_T3, FLAGS_LIVE | (uint32_t)FLAG_1, HOST_T2);
+	emit_load(&t->e, 4, HOST_T1, AT_CPU(CPU_OFF(rflags)));
+	mask(t, HOST_T1, (uint32_t)(FLAGS_ALL & ~(FLAG_VM | FLAG_RF)) & ~FLAGS_LIVE, HOST_T2);
+	emit_lea(&t->e, 4, HOST_T3, (struct host_addr){HOST_T3, HOST_T1, 1, 0, false, false});
+	emit_store(&t->e, size, HOST_T3, xlat_stack(t, -(int32_t)size, size));
+	xlat_stack_move(t, -(int32_t)size);
+	return true;
+}
+
+/* `op` (an ALU operation with an immediate, /n of opcode 81) on a register or memory: for where flags are dead. */
+static void alu_imm(struct xlat *t, unsigned n, unsigned reg, uint32_t imm)
+{
+	emit_op_reg(&t->e, 4, 0x81, n, reg);
+	emit32(&t->e, imm);
+}
+
+static void test_imm(struct xlat *t, unsigned reg, uint32_t imm)
+{
+	emit_op_reg(&t->e, 4, 0xf7, 0, reg);
+	emit32(&t->e, imm);
+}
+
+enum { ALU_OR = 1, ALU_AND = 4, ALU_XOR = 6, ALU_CMP = 7 };
+
+/* Flags are dead from the load on: POPF, or its C body, replaces them all. */
+static bool popf(struct xlat *t)
+{
+	unsigned size = t->in->opsize;
+	uint8_t *slow[2], *same, *off, *done;
+	uint32_t watched = size == 2 ? FLAGS_SLOW & 0xffff : FLAGS_SLOW;
+
+	if (!allowed(t) || !xlat_segment_usable(t, SEG_SS, false))
+		return false;
+	emit_load(&t->e, size, HOST_T3, xlat_stack(t, 0, size));
+	emit_load(&t->e, 4, HOST_T1, AT_CPU(CPU_OFF(rflags)));
+	emit_op_reg(&t->e, 4, 0x31, HOST_T3, HOST_T1); /* xor: what changes */
+	test_imm(t, HOST_T1, watched);
+	slow[0] = emit_jcc8(&t->e, CC_NE);
+	test_imm(t, HOST_T1, (uint32_t)FLAG_IF);
+	same = emit_jcc8(&t->e, CC_E);
+	test_imm(t, HOST_T3, (uint32_t)FLAG_IF);
+	off = emit_jcc8(&t->e, CC_E);
+	emit_op_mem(&t->e, 1, 0x80, ALU_CMP, AT_CPU(CPU_OFF(intr))); /* an interrupt waits for IF */
+	emit8(&t->e, 0);
+	slow[1] = emit_jcc8(&t->e, CC_NE);
+	emit_target8(&t->e, off);
+	emit_op_mem(&t->e, 4, 0x81, ALU_XOR, AT_CPU(CPU_OFF(rflags)));
+	emit32(&t->e, (uint32_t)FLAG_IF);
+	emit_target8(&t->e, same);
+	xlat_stack_move(t, (int32_t)size);
+	alu_imm(t, ALU_AND, HOST_T3, FLAGS_LIVE);
+	alu_imm(t, ALU_OR, HOST_T3, (uint32_t)(FLAG_1 | FLAG_IF)); /* the host's own IF: POPF in user mode ignores it */
+	emit_push(&t->e, HOST_T3);
+	emit_popf(&t->e);
+	done = emit_jmp8(&t->e);
+	emit_target8(&t->e, slow[0]);
+	emit_target8(&t->e, slow[1]);
+	xlat_slow_callout(t);
+	emit_target8(&t->e, done);
+	return true;
+}
+
+static bool cli(struct xlat *t)
+{
+	if (!allowed(t))
+		return false;
+	emit_load(&t->e, 4, HOST_T1, AT_CPU(CPU_OFF(rflags)));
+	mask(t, HOST_T1, (uint32_t)(FLAGS_ALL | FLAG_1) & ~(uint32_t)FLAG_IF, HOST_T2);
+	emit_store(&t->e, 4, HOST_T1, AT_CPU(CPU_OFF(rflags)));
+	return true;
+}
+
+/* The next instruction is in STI's shadow: it must be in this block. */
+static bool sti(struct xlat *t)
+{
+	uint8_t *quiet, *done;
+
+	if (!allowed(t) || t->last)
+		return false;
+	emit_mov(&t->e, 8, HOST_T1, RCX);
+	emit_load(&t->e, 1, RCX, AT_CPU(CPU_OFF(intr)));
+	quiet = emit_jecxz(&t->e);
+	emit_mov(&t->e, 8, RCX, HOST_T1);
+	xlat_slow_callout(t);
+	done = emit_jmp8(&t->e);
+	emit_target8(&t->e, quiet);
+	emit_mov(&t->e, 8, RCX, HOST_T1);
+	emit_load(&t->e, 4, HOST_T1, AT_CPU(CPU_OFF(rflags)));
+	mask(t, HOST_T1, (uint32_t)(FLAGS_ALL | FLAG_1) & ~(uint32_t)FLAG_IF, HOST_T2);
+	emit_lea(&t->e, 4, HOST_T1, (struct host_addr){HOST_T1, REG_NONE, 1, (int32_t)FLAG_IF, false, false});
+	emit_store(&t->e, 4, HOST_T1, AT_CPU(CPU_OFF(rflags)));
+	emit_target8(&t->e, done);
+	xlat_map(t)[1].flags |= MAP_NO_EVENT;
+	return true;
+}
+
+bool xlat_flags(struct xlat *t)
+{
+	switch (t->in->id) {
+	case INSN_PUSHF:
+	case INSN_PUSHFD:
+		return pushf(t);
+	case INSN_POPF:
+	case INSN_POPFD:
+		return popf(t);
+	case INSN_CLI:
+		return cli(t);
+	case INSN_STI:
+		return sti(t);
+	default:
+		return false;
+	}
+}
