@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Random guests under every engine: the monitor must survive, come back when it is asked to, and the engines must
+ * agree.
+ *
+ * step, bt: no crash, no hang. lockstep: every block compared with the single-stepper. compare: a guest that ends by
+ * itself under the single-stepper ends in the same state under the translator, with its links and invalidations, which
+ * lockstep does not use.
+ */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpu/event.h"
+#include "cpu/step.h"
+#include "cpu/sys.h"
+#include "guest.h"
+
+#define SLICE_NS  (1 * NS_PER_MS) /* between kicks */
+#define BUDGET_NS (6 * NS_PER_MS) /* for one case */
+
+enum { MAX_STEPS = 4000, MAX_EVENTS = 200, PORT_A20 = 0x92 };
+
+struct guest {
+	struct machine *m;
+	const struct cpu_ops *machine_ops;
+	struct cpu_ops ops;
+	unsigned events; /* interrupts left that wake it from HLT */
+};
+
+/* --- ports: those of the harness, but for what makes a run depend on time or files --- */
+
+static struct guest *guest_of(void *arg)
+{
+	return (struct guest *)((struct machine *)arg)->arg;
+}
+
+static void port_out(void *arg, uint16_t port, unsigned size, uint32_t value)
+{
+	struct machine *m = arg;
+	bool enabled = value & 2;
+
+	if (port == PORT_A20) {
+		if (enabled != (m->pm.a20_mask == ~0ull)) {
+			physmem_set_a20(&m->pm, enabled);
+			m->cpu.ops->mmu_event(m, MMU_A20, 0);
+		}
+		return;
+	}
+	if (port == ISA_PORT_ASYNC || port == ISA_PORT_DONE)
+		return;
+	guest_of(arg)->machine_ops->port_out(arg, port, size, value);
+}
+
+static void guest_create(struct guest *g, uint64_t seed, enum isa_engine engine)
+{
+	struct rng r = rng_seeded(seed);
+
+	g->m = machine_create(engine);
+	g->m->arg = g;
+	g->machine_ops = g->m->cpu.ops;
+	g->ops = *g->machine_ops;
+	g->ops.port_out = port_out;
+	g->m->cpu.ops = &g->ops;
+	g->events = rng_below(&r, 8);
+	guest_setup(g->m, &r);
+	/* Random by design: they differ from run to run. */
+	cpu_has(&g->m->cpu, FEAT_RDRAND);
+	g->m->cpu.features &= ~(BIT(FEAT_RDRAND) | BIT(FEAT_RDSEED));
+	timer_settime(g->m->timer, 0,
+		      &(struct itimerspec){.it_value = {.tv_nsec = SLICE_NS}, .it_interval = {.tv_nsec = SLICE_NS}},
+		      NULL);
+}
+
+/* Between engine runs: events. False: the guest has come to its end. */
+static bool boundary(struct guest *g)
+{
+	struct cpu *cpu = &g->m->cpu;
+
+	cpu_take_event(cpu);
+	if (g->m->triple)
+		return false;
+	if (cpu->activity == CPU_HALTED && (cpu->rflags & FLAG_IF) && g->events) {
+		g->events--;
+		g->m->vector = (uint8_t)(0x20 + g->events);
+		cpu->intr = true;
+		return cpu_take_event(cpu);
+	}
+	return cpu->activity == CPU_RUNNING;
+}
+
+/* --- runs --- */
+
+/* True if the guest came to its end. */
+static bool run_step(struct guest *g)
+{
+	for (unsigned n = 0; n < MAX_STEPS; n++) {
+		if (!boundary(g))
+			return true;
+		cpu_step(&g->m->cpu);
+	}
+	return false;
+}
+
+/* Until its end, or until `ns` have passed. *same: lockstep found no difference. */
+static bool run_translator(struct guest *g, uint64_t ns, bool *same)
+{
+	uint64_t end = host_now_ns() + ns;
+
+	*same = true;
+	while (host_now_ns() < end) {
+		if (!boundary(g))
+			return true;
+		if (g->m->engine == ENGINE_LOCKSTEP)
+			*same = bt_lockstep(g->m->bt);
+		else
+			bt_run(g->m->bt);
+		if (!*same)
+			return false;
+		g->m->stop = 0;
+	}
+	return false;
+}
+
+/* --- the end compared --- */
+
+static bool same_value(const char *what, unsigned n, uint64_t bt, uint64_t step)
+{
+	if (bt == step)
+		return true;
+	fprintf(stderr, "%s %x: %llx, single-stepped %llx\n", what, n, (unsigned long long)bt,
+		(unsigned long long)step);
+	return false;
+}
+
+static bool same_cpu(const struct cpu *a, const struct cpu *b)
+{
+	bool same = true;
+
+	for (unsigned i = 0; i < 8; i++)
+		same &= same_value("register", i, a->gpr[i], b->gpr[i]);
+	for (unsigned i = 0; i < SEG_COUNT; i++) {
+		same &= same_value("selector", i, a->seg[i].selector, b->seg[i].selector);
+		same &= same_value("base", i, a->seg[i].base, b->seg[i].base);
+		same &= same_value("limit", i, a->seg[i].limit, b->seg[i].limit);
+		same &= same_value("attr", i, a->seg[i].attr, b->seg[i].attr);
+	}
+	same &= same_value("rip", 0, a->rip, b->rip);
+	same &= same_value("rflags", 0, a->rflags, b->rflags);
+	same &= same_value("cr", 0, a->cr0, b->cr0);
+	same &= same_value("cr", 2, a->cr2, b->cr2);
+	same &= same_value("cpl", 0, a->cpl, b->cpl);
+	same &= same_value("activity", 0, a->activity, b->activity);
+	same &= same_value("x87 control", 0, load_le(a->fpu.image, 6), load_le(b->fpu.image, 6));
+	for (unsigned i = 0; i < 8; i++) {
+		same &=
+		    same_value("st", i, load_le(a->fpu.image + 32 + 16 * i, 8), load_le(b->fpu.image + 32 + 16 * i, 8));
+		same &= same_value("xmm", i, load_le(a->fpu.image + 160 + 16 * i, 8),
+				   load_le(b->fpu.image + 160 + 16 * i, 8));
+	}
+	return same;
+}
+
+static bool same_memory(const struct physmem *a, const struct physmem *b)
+{
+	unsigned differ = 0;
+
+	for (unsigned i = 0; i < ISA_RAM && differ < 8; i++)
+		if (a->ram.host[i] != b->ram.host[i])
+			differ += !same_value("memory", i, a->ram.host[i], b->ram.host[i]);
+	return !differ;
+}
+
+static bool compare(uint64_t seed)
+{
+	struct guest step, bt;
+	bool ok = true, same;
+
+	guest_create(&step, seed, ENGINE_STEP);
+	if (run_step(&step)) {
+		guest_create(&bt, seed, ENGINE_BT);
+		if (!run_translator(&bt, 2 * NS_PER_SEC, &same)) {
+			fprintf(stderr, "the guest ended single-stepped, not translated\n");
+			ok = false;
+		} else {
+			ok = same_cpu(&bt.m->cpu, &step.m->cpu);
+			ok &= same_memory(&bt.m->pm, &step.m->pm);
+		}
+		machine_destroy(bt.m);
+	}
+	machine_destroy(step.m);
+	return ok;
+}
+
+static bool run_case(uint64_t seed, const char *variant)
+{
+	struct guest g;
+	bool same = true;
+
+	if (!strcmp(variant, "compare"))
+		return compare(seed);
+	if (!strcmp(variant, "step")) {
+		guest_create(&g, seed, ENGINE_STEP);
+		run_step(&g);
+	} else {
+		guest_create(&g, seed, !strcmp(variant, "bt") ? ENGINE_BT : ENGINE_LOCKSTEP);
+		run_translator(&g, BUDGET_NS, &same);
+		shadow_audit(g.m->shadow);
+	}
+	machine_destroy(g.m);
+	return same;
+}
+
+int main(int argc, char **argv)
+{
+	static const char *const variants[] = {"step", "bt", "lockstep", "compare", NULL};
+
+	return fuzz_main(
+	    argc, argv,
+	    &(struct fuzzer){.name = "fuzz_guest", .variants = variants, .run = run_case, .case_seconds = 20});
+}

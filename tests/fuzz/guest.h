@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Random guests for fuzz_guest: code, registers, tables. */
+#ifndef GNOMON_TESTS_FUZZ_GUEST_H
+#define GNOMON_TESTS_FUZZ_GUEST_H
+
+#include "fuzz.h"
+#include "harness.h"
+
+enum {
+	GUEST_CODE = ISA_LOAD,
+	GUEST_CODE_BYTES = 0x1000,
+	GUEST_FAR_CODE = ISA_BASED + 0x400, /* the same in the segments that are based at ISA_BASED */
+	GUEST_HIGH_CODE = 0x100100,	    /* above 1 MiB: A20, and HMA of real mode */
+};
+
+/* Instructions generated one after the other. */
+struct code {
+	struct rng *r;
+	uint8_t *out;
+	unsigned len, cap;
+	unsigned size;	 /* of the code segment: 2 or 4 */
+	uint32_t offset; /* of out[0] in CS */
+	uint32_t linear; /* of out[0] */
+};
+
+/* Fills the whole buffer: instructions, noise, HLT at the end. */
+void code_generate(struct code *c);
+
+/* A number that addresses, counts and limits are interesting at. */
+uint32_t guest_number(struct rng *r);
+/* A linear address of something: code, stack, tables, device memory, edges. */
+uint32_t guest_address(struct rng *r);
+/* A selector: mostly of the harness's GDT. */
+uint16_t guest_selector(struct rng *r);
+
+/* Fills memory and registers of a machine that has just been reset, from a seed. */
+void guest_setup(struct machine *m, struct rng *r);
+
+#endif
