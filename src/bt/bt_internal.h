@@ -17,6 +17,7 @@ enum {
 	MAX_CONTEXTS = 192,
 	INDIRECT_ENTRIES = 1 << 16, /* by the low 16 bits of the target */
 	SITE_ENTRIES = 4096,
+	AUDIT_EVERY = 64,
 	ADAPT_AFTER = 3,  /* slow faults at a site before it becomes a callout */
 	COLD_AFTER = 256, /* callouts of an adapted site in a row that would not have faulted before it becomes fast again */
 };
@@ -175,7 +176,8 @@ struct bt {
 	struct shadow *shadow;
 	struct stats *stats;
 	const volatile sig_atomic_t *stop;
-	bool audit, lockstep;
+	bool count, audit, lockstep;
+	unsigned audit_countdown; /* audits are dear: one every AUDIT_EVERY translations */
 
 	/* the cache: two mappings of one memfd */
 	uint8_t *cache_write;
@@ -231,6 +233,8 @@ void bt_link(struct bt *bt, struct bt_exit *x, struct block *to);
 void bt_invalidate(struct bt *bt, struct block *b, bool keep);
 /* A dormant block whose bytes stand in memory again, made valid; NULL if there is none. */
 struct block *bt_revive(struct bt *bt, struct context *ctx, uint32_t eip);
+/* Are the block's bytes those in memory? */
+bool bt_source_matches(struct bt *bt, const struct block *b);
 /* Invalidates what was translated from RAM bytes that the write of data at gpa changes. Returns how many blocks. */
 unsigned bt_invalidate_bytes(struct bt *bt, gpa_t gpa, const uint8_t *data, unsigned len);
 /* The valid or invalid block whose host code holds pc; NULL if none. Safe in a signal handler. */
@@ -252,6 +256,9 @@ static inline unsigned exit_number(const struct bt *bt, const struct bt_exit *x)
 /* The code bytes at a linear address, up to the end of the page; NULL if they are not in memory where writes to them are seen. */
 const uint8_t *bt_code_at(struct bt *bt, uint32_t linear, unsigned *len);
 struct block *bt_translate(struct bt *bt, struct context *ctx, uint32_t eip, unsigned max_insns);
+
+/* --- audit.c --- */
+void bt_audit(struct bt *bt);
 
 /* --- adapt.c --- */
 enum site_level bt_site_level(const struct bt *bt, uint32_t linear);

@@ -261,8 +261,7 @@ unsigned bt_invalidate_bytes(struct bt *bt, gpa_t gpa, const uint8_t *data, unsi
 	return count;
 }
 
-/* Are the block's bytes those in memory? */
-static bool source_matches(struct bt *bt, const struct block *b)
+bool bt_source_matches(struct bt *bt, const struct block *b)
 {
 	unsigned len, rest;
 	const uint8_t *code = bt_code_at(bt, b->linear, &len);
@@ -284,7 +283,7 @@ struct block *bt_revive(struct bt *bt, struct context *ctx, uint32_t eip)
 
 	for (unsigned tries = 0; *p && tries < MAX_REVIVE_TRIES; tries++, p = &(*p)->hash_next) {
 		struct block *b = *p;
-		if (b->ctx != ctx || b->eip != eip || !source_matches(bt, b))
+		if (b->ctx != ctx || b->eip != eip || !bt_source_matches(bt, b))
 			continue;
 		*p = b->hash_next;
 		bt_insert(bt, b);

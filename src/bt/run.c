@@ -82,6 +82,7 @@ int bt_create(struct bt **out, const struct bt_config *cfg)
 	bt->stats = cfg->cpu->stats;
 	bt->stop = cfg->stop;
 	bt->audit = cfg->audit;
+	bt->count = cfg->count;
 	bt->stats->insn_names = insn_names;
 	bt->stats->insn_count = INSN_COUNT;
 	bt->frame.cpu = (uintptr_t)cfg->cpu + CPU_BIAS;
@@ -392,6 +393,7 @@ void bt_run_once(struct bt *bt)
 	enter(bt, at);
 	leave(bt);
 	bt->stats->insns_executed = bt->frame.count;
+	bt->stats->indirect_hits = bt->cpu->bt_indirect_hits;
 }
 
 void bt_begin(struct bt *bt)

@@ -254,6 +254,11 @@ static void emit_indirect_entry(struct xlat *t)
 	emit_jmp_to(&t->e, t->bt->stubs.indirect_miss);
 	emit_target8(&t->e, same);
 	emit_mov(&t->e, 8, RCX, HOST_T1);
+	if (t->bt->count) {
+		emit_load(&t->e, 8, HOST_T1, AT_CPU(CPU_OFF(bt_indirect_hits)));
+		emit_lea(&t->e, 8, HOST_T1, (struct host_addr){HOST_T1, REG_NONE, 1, 1, false, false});
+		emit_store(&t->e, 8, HOST_T1, AT_CPU(CPU_OFF(bt_indirect_hits)));
+	}
 }
 
 static void emit_body(struct xlat *t, const struct insn *ins, unsigned count)
@@ -341,6 +346,8 @@ static void commit(struct bt *bt, struct xlat *t)
 	bt->stats->cache_bytes_used = bt->cache_used;
 	copy_source(bt, b);
 	bt_insert(bt, b);
+	if (bt->audit && ++bt->audit_countdown % AUDIT_EVERY == 0)
+		bt_audit(bt);
 	trace(bt, "block %x ctx %u: %u insns, %u bytes -> %u bytes", b->linear, b->ctx->id, b->ninsns, b->guest_len, b->body_len);
 }
 

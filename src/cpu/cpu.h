@@ -117,6 +117,7 @@ struct cpu {
 	struct fpu_state fpu;
 
 	void *bt_indirect; /* the translator's: table of indirect branch targets of the present mode */
+	uint64_t bt_indirect_hits; /* the translator's: counted with --count */
 	struct physmem *pm;
 	const struct cpu_ops *ops;
 	void *machine;

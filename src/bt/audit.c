@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Restates the invariants of README.md that concern blocks; under --audit, after every translation. */
+#include "bt_internal.h"
+#include "shadow/track.h"
+
+static void check_traced(const struct bt *bt, const struct block *b)
+{
+	const uint8_t *watched = shadow_watched(bt->shadow);
+
+	for (unsigned n = 0; n < 2; n++)
+		if (b->ram_page[n] != NO_PAGE)
+			ASSERTF(bt->pm->traced[b->ram_page[n]] & TRACK_CODE, "BT-8: page %llx of block %x is not traced",
+				(unsigned long long)b->ram_page[n], b->linear);
+	for (unsigned at = 0; at < b->guest_len; at++)
+		ASSERTF(watched[(b->gpa + at) >> SHADOW_GRANULE_SHIFT], "BT-8: byte %u of block %x is not watched", at, b->linear);
+}
+
+static void check_links(const struct bt *bt, const struct block *b)
+{
+	for (unsigned i = 0; i < b->nexits; i++) {
+		const struct bt_exit *x = &b->exits[i], *in;
+		if (!x->to)
+			continue;
+		ASSERTF(x->to->valid && x->to->ctx == b->ctx && x->to->eip == x->target, "BT-9: exit %u of block %x leads to %x", i, b->linear,
+			x->to->linear);
+		for (in = x->to->incoming; in && in != x; in = in->next_incoming)
+			;
+		ASSERTF(in, "BT-9: block %x does not know of exit %u of %x", x->to->linear, i, b->linear);
+	}
+	for (const struct bt_exit *x = b->incoming; x; x = x->next_incoming)
+		ASSERTF(x->to == b && x->from->valid, "BT-9: block %x has an exit of %x that does not lead to it", b->linear, x->from->linear);
+	(void)bt;
+}
+
+void bt_audit(struct bt *bt)
+{
+	for (unsigned i = 0; i < bt->nblocks; i++) {
+		struct block *b = &bt->blocks[i];
+		if (!b->valid)
+			continue;
+		/* What is not in memory (ROM is) has no source to compare with. */
+		if (b->ram_page[0] != NO_PAGE) {
+			ASSERTF(bt_source_matches(bt, b), "BT-7: block %x is not what stands in memory", b->linear);
+			check_traced(bt, b);
+		}
+		check_links(bt, b);
+	}
+	for (unsigned c = 0; c < bt->ncontexts; c++)
+		for (unsigned i = 0; bt->contexts[c].indirect && i < INDIRECT_ENTRIES; i++) {
+			cache_pc_t to = bt->contexts[c].indirect[i];
+			const struct block *b = to == bt->stubs.indirect_miss ? NULL : bt_find_host(bt, to);
+			if (to != bt->stubs.indirect_miss)
+				ASSERTF(b && b->valid && b->indirect == to && b->ctx == &bt->contexts[c], "BT-10: entry %x of context %u", i, c);
+		}
+}
