@@ -11,6 +11,7 @@
 
 #include "bt_internal.h"
 #include "cpu/event.h"
+#include "cpu/exec.h"
 #include "cpu/step.h"
 #include "cpu/sys.h"
 #include "shadow/track.h"
@@ -291,7 +292,22 @@ static void event(struct bt *bt)
 	recover(bt, b, n, (cache_pc_t)bt->frame.pc);
 }
 
-/* FIP of an x87 instruction that ran in the cache names the cache: give it the guest's address. */
+/* FOP of an x87 instruction that ran in the cache holds the ModRM byte of the host's encoding. */
+static void fix_fpu_opcode(struct bt *bt, const struct block *b, int n, cache_pc_t fip)
+{
+	const uint8_t *host = (const uint8_t *)fip;
+	unsigned at = b->map[n].guest, code_size = b->ctx->key.flags & CTX_CODE32 ? 4 : 2;
+	struct insn in;
+
+	/* Nearly always 0: processors remember it for unmasked exceptions only. */
+	if (LIKELY(!load_le(&bt->cpu->fpu.image[6], 2)) || insn_decode(&in, b->source + at, b->guest_len - at, code_size))
+		return;
+	for (unsigned i = 0; i < 6 && (*host & 0xf8) != 0xd8; i++) /* prefixes */
+		host++;
+	exec_fix_fop(bt->cpu, &in, host[1]);
+}
+
+/* FIP names the cache: give it the guest's address. */
 static void fix_fpu_pointer(struct bt *bt)
 {
 	cache_pc_t fip = (cache_pc_t)load_le(&bt->cpu->fpu.image[8], 8);
@@ -302,6 +318,8 @@ static void fix_fpu_pointer(struct bt *bt)
 		return;
 	b = bt_find_host(bt, fip);
 	n = b ? bt_find_insn(b, fip) : -1;
+	if (n >= 0 && n < b->ninsns)
+		fix_fpu_opcode(bt, b, n, fip);
 	store_le(&bt->cpu->fpu.image[8], 8, n >= 0 && n < b->ninsns ? b->eip + b->map[n].guest : 0);
 }
 

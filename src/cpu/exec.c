@@ -160,6 +160,15 @@ static void save_fpu(struct cpu *cpu)
 	__asm__ volatile("fxsave64 %0\n\tfninit\n\tldmxcsr %1" : "=m"(cpu->fpu.image) : "m"(mxcsr));
 }
 
+void exec_fix_fop(struct cpu *cpu, const struct insn *in, uint8_t host_modrm)
+{
+	unsigned fop = (unsigned)load_le(&cpu->fpu.image[6], 2);
+	unsigned high = (in->bytes[in->opcode_off] & 7u) << 8;
+
+	if (in->has_mem && fop == (high | host_modrm))
+		store_le(&cpu->fpu.image[6], 2, high | in->modrm);
+}
+
 /* The x87 instruction and data pointers must name guest addresses (vol. 1, 8.1.8). */
 static void fix_fpu_pointers(struct cpu *cpu, const struct insn *in, const uint8_t *slot, uint64_t offset)
 {
@@ -167,8 +176,10 @@ static void fix_fpu_pointers(struct cpu *cpu, const struct insn *in, const uint8
 	uint64_t fip = load_le(&cpu->fpu.image[8], 8);
 	uint64_t fdp = load_le(&cpu->fpu.image[16], 8);
 
-	if (fip == (uintptr_t)slot)
+	if (fip == (uintptr_t)slot) {
 		store_le(&cpu->fpu.image[8], 8, cpu->rip);
+		exec_fix_fop(cpu, in, (in->modrm & 0x38) | 5); /* HOST_MEM_RIP */
+	}
 	if (in->has_mem && fdp - (uintptr_t)x->bounce < BOUNCE_BYTES)
 		store_le(&cpu->fpu.image[16], 8, offset);
 }
@@ -219,11 +230,19 @@ static bool run(struct cpu *cpu, const struct insn *in, uint8_t *slot, uint64_t 
 /* Instructions that leave parts of a large save area as they are need them in the bounce buffer. */
 enum { STATE_AREA_MIN = 64 };
 
+/* An x87 store that meets an unmasked exception leaves memory as it is, and the exception comes with a later instruction. */
+static bool may_not_store(const struct cpu *cpu, const struct insn *in)
+{
+	enum { FCW_MASKS = 0x3f };
+
+	return (insn_rows[in->id].checks & CHK_FPU) && (cpu->fpu.image[0] & FCW_MASKS) != FCW_MASKS;
+}
+
 static bool fetch_operand(struct cpu *cpu, const struct insn *in, uint64_t offset, uint8_t *bounce, struct x86_fault *f)
 {
 	if (in->mem_write && !cpu_probe_write(cpu, in->seg, offset, in->mem_size, f))
 		return false;
-	if (in->mem_read || (in->mem_write && in->mem_size > STATE_AREA_MIN))
+	if (in->mem_read || (in->mem_write && (in->mem_size > STATE_AREA_MIN || may_not_store(cpu, in))))
 		return cpu_read_bytes(cpu, in->seg, offset, in->mem_size, bounce, f);
 	return true;
 }

@@ -19,6 +19,9 @@ void exec_detach(struct host_exec *x);
 /* Executes in (class IDENT, or a class without handler) at cpu->rip. False: *f; the state is unchanged. */
 bool exec_insn(struct cpu *cpu, const struct insn *in, struct x86_fault *f);
 
+/* Makes the FOP of the x87 instruction `in`, if that is what the host remembers (vol. 1, 8.1.9), the guest's: its memory operand has another ModRM byte on the host. */
+void exec_fix_fop(struct cpu *cpu, const struct insn *in, uint8_t host_modrm);
+
 /* A decoded instruction remembered by address; NULL if the bytes differ. exec owns it; valid until the next call. */
 struct insn *exec_decode_cache(struct host_exec *x, gva_t linear);
 
