@@ -186,16 +186,16 @@ static void callout(struct bt *bt, struct block *b, const struct bt_exit *x)
 	const struct insn *in = &b->insns[x->extra];
 	uint32_t linear = b->linear + b->map[x->insn].guest;
 	uint64_t slow = slow_accesses(bt->stats);
+	bool unfinished;
 
 	cpu->rip = x->target;
 	bt->stats->callouts++;
 	bt->stats->insn_callouts[in->id]++;
 	/* A repeated instruction works in bounded parts. */
 	do {
-		if (cpu_step_insn(cpu, in) != STEP_DONE)
-			break;
-	} while (in->repeats && (uint32_t)cpu->rip == x->target && !*bt->stop && !cpu_event_ready(cpu) && b->valid);
-	bt->frame.count++;
+		unfinished = cpu_step_insn(cpu, in) == STEP_DONE && in->repeats && (uint32_t)cpu->rip == x->target;
+	} while (unfinished && !*bt->stop && !cpu_event_ready(cpu) && b->valid);
+	bt->frame.count += !unfinished;
 	if (bt_site_level(bt, linear) == SITE_CALLOUT)
 		bt_site_ran(bt, b, linear, slow_accesses(bt->stats) != slow);
 	continue_behind(bt, b, x->insn);
