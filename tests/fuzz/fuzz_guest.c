@@ -46,7 +46,7 @@ static void port_out(void *arg, uint16_t port, unsigned size, uint32_t value)
 	if (port == PORT_A20) {
 		if (enabled != (m->pm.a20_mask == ~0ull)) {
 			physmem_set_a20(&m->pm, enabled);
-			m->cpu.ops->mmu_event(m, MMU_A20, 0);
+			guest_of(arg)->machine_ops->mmu_event(m, MMU_A20, 0);
 		}
 		return;
 	}
