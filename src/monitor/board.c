@@ -265,7 +265,8 @@ static int add_drives(struct board *b, const struct vm_config *vm, char *err, si
 	for (unsigned i = 0; i < vm->ndisks && !rc; i++) {
 		rc =
 		    image_open(&b->disk[i], vm->disks[i].path, vm->disks[i].snapshot ? IMAGE_SNAPSHOT : 0, err, errlen);
-		ide_attach_disk(&b->ide.channel[places[i] / 2], places[i] % 2, &b->disk[i]);
+		if (!rc)
+			ide_attach_disk(&b->ide.channel[places[i] / 2], places[i] % 2, &b->disk[i]);
 	}
 	ASSERT(fdc_init(&b->fdc, &b->ports, piix3_isa_irq(&b->piix3, 6), &b->dma) == 0); /* 3f0-3f5, 3f7 */
 	if (!rc && vm->floppy) {
