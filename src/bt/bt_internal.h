@@ -211,6 +211,7 @@ struct bt {
 	uint64_t generation;    /* counts flushes */
 	cache_pc_t resume; /* where in `current` to go on, or 0: by lookup */
 	unsigned resume_uncounted;
+	uint64_t entry_rf, entry_count; /* RFLAGS.RF and instructions executed when the cache was last entered */
 	bool signal_stepping;   /* the handler single-steps to a boundary */
 	struct lockstep *lockstep_state; /* allocated by the first bt_lockstep() */
 	uint64_t count_limit;  /* lockstep: HOST_COUNT at which to stop */

@@ -180,6 +180,13 @@ static uint64_t slow_accesses(const struct stats *s)
 	return s->mmio_reads + s->mmio_writes + s->traced_writes;
 }
 
+/* RF lasts to the end of the first instruction: it still holds if that one has not been completed. */
+static void restore_rf(struct bt *bt)
+{
+	if (bt->frame.count == bt->entry_count)
+		bt->cpu->rflags |= bt->entry_rf;
+}
+
 static void callout(struct bt *bt, struct block *b, const struct bt_exit *x)
 {
 	struct cpu *cpu = bt->cpu;
@@ -189,6 +196,7 @@ static void callout(struct bt *bt, struct block *b, const struct bt_exit *x)
 	bool unfinished;
 
 	cpu->rip = x->target;
+	restore_rf(bt);
 	bt->stats->callouts++;
 	bt->stats->insn_callouts[in->id]++;
 	/* A repeated instruction works in bounded parts. */
@@ -249,6 +257,7 @@ static void recover(struct bt *bt, const struct block *b, int n, cache_pc_t pc)
 	}
 	cpu->rip = b->eip + m->guest;
 	bt->frame.count += m->uncounted;
+	restore_rf(bt);
 }
 
 static struct block *block_at(struct bt *bt, cache_pc_t pc, int *n)
@@ -328,11 +337,15 @@ static void enter(struct bt *bt, cache_pc_t at)
 	struct cpu *cpu = bt->cpu;
 
 	bt->frame.rflags = (cpu->rflags & FLAGS_LIVE) | FLAG_1 | FLAG_IF;
+	bt->entry_rf = cpu->rflags & FLAG_RF;
+	bt->entry_count = bt->frame.count + bt->resume_uncounted;
 	cpu->rflags &= ~FLAG_RF;
 	bt->stats->cache_entries++;
 	bt_enter(&bt->frame, at);
-	if (bt->frame.reason == LEAVE_KICKED)
+	if (bt->frame.reason == LEAVE_KICKED) {
+		cpu->rflags |= bt->entry_rf;
 		return;
+	}
 	cpu->rflags = (cpu->rflags & ~FLAGS_LIVE) | (bt->frame.rflags & FLAGS_LIVE);
 	fix_fpu_pointer(bt);
 }
@@ -350,6 +363,7 @@ static void leave(struct bt *bt)
 			callout(bt, x->from, x);
 		else {
 			bt->cpu->rip = x->target;
+			restore_rf(bt);
 			bt_step(bt, &bt->stats->stepped_callout);
 		}
 		break;
