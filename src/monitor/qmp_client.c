@@ -84,17 +84,22 @@ static int send_command(struct qmp_conn *conn, const char *command, json_t *args
 {
 	json_t *message = json_pack("{ss}", "execute", command);
 	char *text;
+	size_t size;
 	int rc;
 
 	if (args)
 		json_object_set_new(message, "arguments", args);
-	text = json_dumps(message, JSON_COMPACT);
-	json_decref(message);
-	if (!text)
+	size = json_dumpb(message, NULL, 0, JSON_COMPACT);
+	text = size ? malloc(size + 2) : NULL;
+	if (!text) {
+		json_decref(message);
 		return fail(-ENOMEM, err, errlen, "out of memory");
-	rc = send_all(conn, text, strlen(text));
-	if (!rc)
-		rc = send_all(conn, "\r\n", 2);
+	}
+	json_dumpb(message, text, size, JSON_COMPACT);
+	json_decref(message);
+	/* In one piece: after `quit` the VM is gone as soon as it has seen the command's end. */
+	memcpy(text + size, "\r\n", 2);
+	rc = send_all(conn, text, size + 2);
 	free(text);
 	return rc ? fail(rc, err, errlen, "the VM closed the connection") : 0;
 }

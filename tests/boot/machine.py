@@ -39,7 +39,7 @@ class Machine:
 
     def __exit__(self, kind, *_):
         if kind:
-            print("--- screen ---\n" + self.screen())
+            print(f"--- gnomon: {self.process.poll()} (None: runs) --- screen ---\n" + self.screen())
             if os.path.exists(self.debug):
                 with open(self.debug, errors="replace") as f:
                     print("--- end of the BIOS log ---\n" + f.read()[-1500:])
@@ -79,5 +79,6 @@ class Machine:
         assert got == status, f"exit status {got}, expected {status}"
 
     def quit(self):
-        assert self.ctl("quit").returncode == 0
+        result = self.ctl("quit")
+        assert result.returncode == 0, result.stderr
         self.ends(0)
