@@ -16,8 +16,9 @@ static enum seg_class classify(const struct cpu *cpu, unsigned seg)
 
 	if (!real && ((s->attr & SEG_NULL) || !(s->attr & SEG_P)))
 		return SEGC_ODD;
-	if (!real && (s->attr & SEG_CODE)) { /* readable code may be read; writes are found when translating */
-		if (!(s->attr & SEG_R))
+	if (!real && (s->attr & SEG_CODE)) {
+		/* Writes through CS are found when translating; in another register the key must tell code from data. */
+		if (!(s->attr & SEG_R) || seg != SEG_CS)
 			return SEGC_ODD;
 	} else if (!(s->attr & SEG_CODE)) {
 		if ((s->attr & SEG_E) || (!real && !(s->attr & SEG_W)))
@@ -45,14 +46,15 @@ static struct context_key make_key(const struct cpu *cpu)
 	flags |= cpu->cr0 & (CR0_EM | CR0_TS) ? CTX_NO_FPU : 0;
 	flags |= (cpu->cr0 & (CR0_MP | CR0_TS)) == (CR0_MP | CR0_TS) ? CTX_WAIT_TRAPS : 0;
 	flags |= cpu->cr4 & CR4_OSFXSR ? CTX_SSE : 0;
+	flags |= cpu_paging(cpu) ? CTX_PAGED : 0;
 	k.flags = (uint16_t)flags;
 	return k;
 }
 
-/* Modes whose code is single-stepped. */
+/* Other modes are single-stepped. */
 static bool translated_mode(const struct cpu *cpu)
 {
-	if (cpu_paging(cpu) || cpu_long(cpu) || cpu_debug_active(cpu))
+	if (cpu_long(cpu) || cpu_debug_active(cpu))
 		return false;
 	/* Alignment checks are made by the single-stepper. */
 	return !((cpu->rflags & FLAG_AC) && (cpu->cr0 & CR0_AM) && cpu->cpl == 3);
@@ -97,4 +99,35 @@ cache_pc_t *bt_indirect_table(struct bt *bt, struct context *ctx)
 		return NULL; /* it goes on without a table */
 	memcpy(table, bt->miss_table, INDIRECT_BYTES);
 	return ctx->indirect = table;
+}
+
+void bt_indirect_fill(struct bt *bt, struct block *b)
+{
+	cache_pc_t *table = bt_indirect_table(bt, b->ctx);
+	unsigned n = b->eip % INDIRECT_ENTRIES;
+
+	if (!table)
+		return;
+	table[n] = b->indirect;
+	bt->stats->indirect_fills++;
+	if (!(b->ctx->key.flags & CTX_PAGED))
+		return;
+	if (b->ctx->nfills < MAX_FILLS)
+		b->ctx->fills[b->ctx->nfills] = (uint16_t)n;
+	b->ctx->nfills++;
+}
+
+void bt_indirect_forget(struct bt *bt)
+{
+	for (unsigned i = 0; i < bt->ncontexts; i++) {
+		struct context *c = &bt->contexts[i];
+		if (!c->nfills)
+			continue;
+		if (c->nfills > MAX_FILLS)
+			memcpy(c->indirect, bt->miss_table, INDIRECT_BYTES);
+		else
+			for (unsigned n = 0; n < c->nfills; n++)
+				c->indirect[c->fills[n]] = bt->stubs.indirect_miss;
+		c->nfills = 0;
+	}
 }

@@ -257,6 +257,8 @@ static void recover(struct bt *bt, const struct block *b, int n, cache_pc_t pc)
 	}
 	cpu->rip = b->eip + m->guest;
 	bt->frame.count += m->uncounted;
+	if (m->flags & MAP_NO_EVENT) /* whoever looks for events before it goes on must know */
+		cpu->shadow = m->flags & MAP_BEHIND_SS ? SHADOW_MOV_SS : SHADOW_STI;
 	restore_rf(bt);
 }
 
@@ -305,11 +307,15 @@ static void event(struct bt *bt)
 static void fix_fpu_opcode(struct bt *bt, const struct block *b, int n, cache_pc_t fip)
 {
 	const uint8_t *host = (const uint8_t *)fip;
+	const uint8_t *image = bt->cpu->fpu.image;
 	unsigned at = b->map[n].guest, code_size = b->ctx->key.flags & CTX_CODE32 ? 4 : 2;
+	enum { FSW_ES = 0x80 };
 	struct insn in;
 
 	/* Nearly always 0: processors remember it for unmasked exceptions only. */
-	if (LIKELY(!load_le(&bt->cpu->fpu.image[6], 2)) || insn_decode(&in, b->source + at, b->guest_len - at, code_size))
+	if (LIKELY(!load_le(&image[6], 2) && !(image[2] & FSW_ES)))
+		return;
+	if (insn_decode(&in, b->source + at, b->guest_len - at, code_size))
 		return;
 	for (unsigned i = 0; i < 6 && (*host & 0xf8) != 0xd8; i++) /* prefixes */
 		host++;
@@ -347,6 +353,7 @@ static void enter(struct bt *bt, cache_pc_t at)
 		return;
 	}
 	cpu->rflags = (cpu->rflags & ~FLAGS_LIVE) | (bt->frame.rflags & FLAGS_LIVE);
+	cpu->shadow = SHADOW_NONE;
 	fix_fpu_pointer(bt);
 }
 
