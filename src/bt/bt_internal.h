@@ -97,6 +97,7 @@ struct insn_map {
 
 enum {
 	MAP_NO_EVENT = 1, /* in an interrupt shadow: not a place to stop */
+	MAP_BEHIND_SS = 32, /* that shadow is MOV SS's, not STI's */
 	MAP_SWAPPED = 2,
 	MAP_CHECKED = 16, /* translated as SITE_CHECKED */
 	MAP_STRING = 4,   /* a string instruction with rebased RSI, RDI */

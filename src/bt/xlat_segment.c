@@ -57,6 +57,6 @@ bool xlat_load_sreg(struct xlat *t)
 	}
 	set_real(t, seg);
 	if (seg == SEG_SS)
-		xlat_map(t)[1].flags |= MAP_NO_EVENT;
+		xlat_map(t)[1].flags |= MAP_NO_EVENT | MAP_BEHIND_SS;
 	return true;
 }

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * On top of cpu_fixture.h: the translator (or the single-stepper) over 1 MiB of RAM, with that RAM once more at ALIAS,
+ * a page of device memory and a page of ROM. Guest code ends with HLT.
+ */
+#ifndef GNOMON_TESTS_BT_FIXTURE_H
+#define GNOMON_TESTS_BT_FIXTURE_H
+
+#include "unit/cpu/cpu_fixture.h"
+
+#include <unistd.h>
+
+#include "bt/bt_internal.h"
+#include "cpu/exec.h"
+#include "cpu/step.h"
+#include "hostsig.h"
+#include "shadow/track.h"
+
+enum {
+	CODE = 0x20000, /* where guest code goes */
+	DATA = 0x30000,
+	ALIAS = 0x1000000, /* RAM again */
+	DEVICE = 0x2000000,
+	ROM_AT = 0x3000000,
+	SMALL_CACHE = 256 * 1024,
+	PORT_IRQ = 0xe3,  /* OUT: an interrupt of vector AL waits from now on */
+	PORT_DMA = 0xe4,  /* OUT AL: a device writes it to dma_at */
+	PORT_HOOK = 0xe5, /* OUT: calls port_hook */
+};
+
+static struct host_exec *exec;
+static struct shadow *sh;
+static struct bt *bt;
+static volatile sig_atomic_t stop;
+static struct pm_region alias_region, device_region, rom_region;
+static struct pm_backing rom;
+static uint8_t device_bytes[PAGE_SIZE];
+static unsigned device_reads, device_writes;
+static gpa_t dma_at;
+static void (*port_hook)(void);
+
+static uint32_t fixture_in(void *m, uint16_t port, unsigned size)
+{
+	return 0x12345678;
+}
+
+static void fixture_out(void *m, uint16_t port, unsigned size, uint32_t value)
+{
+	if (port == PORT_IRQ) {
+		vector_pending = (int)value;
+		cpu.intr = true;
+	} else if (port == PORT_DMA) {
+		poke(dma_at, size, value);
+	} else if (port == PORT_HOOK) {
+		port_hook();
+	}
+}
+
+static void fixture_mmu_event(void *m, enum mmu_event event, gva_t address)
+{
+	if (sh)
+		shadow_mmu_event(sh, event, address);
+	if (bt)
+		bt_mmu_event(bt, event, address);
+}
+
+static uint64_t fixture_tsc(void *m)
+{
+	return 0;
+}
+
+static void fixture_ferr(void *m, bool level)
+{
+	stop = 1;
+}
+
+static const struct cpu_ops bt_ops = {.port_in = fixture_in,
+				      .port_out = fixture_out,
+				      .intr_ack = on_intr_ack,
+				      .tsc = fixture_tsc,
+				      .mmu_event = fixture_mmu_event,
+				      .ferr = fixture_ferr,
+				      .triple_fault = on_triple_fault};
+
+static uint64_t device_read(void *dev, uint64_t offset, unsigned size)
+{
+	device_reads++;
+	return load_le(device_bytes + offset, size);
+}
+
+static void device_write(void *dev, uint64_t offset, unsigned size, uint64_t value)
+{
+	device_writes++;
+	store_le(device_bytes + offset, size, value);
+}
+
+static const struct io_ops device_ops = {"device", device_read, device_write, IO_8 | IO_16 | IO_32};
+
+/* Handlers of all exceptions and interrupts: HLT, one every 16 bytes from HANDLER on. */
+static inline void fill_handlers(void)
+{
+	for (unsigned v = 0; v < 64; v++) {
+		set_gate(v, gate(CODE0, HANDLER + 16 * v, SEG_P | SYS_INT32, 0));
+		poke(HANDLER + 16 * v, 1, 0xf4);
+	}
+}
+
+/* The vector whose handler the CPU halted in, or -1. */
+static inline int halted_in(void)
+{
+	uint64_t at = cpu_linear_pc(&cpu) - 1 - HANDLER;
+
+	return cpu.activity == CPU_HALTED && at < 64 * 16 && at % 16 == 0 ? (int)(at / 16) : -1;
+}
+
+static void add_regions(void)
+{
+	alias_region = (struct pm_region){
+	    .name = "alias", .kind = PM_RAM, .base = ALIAS, .len = RAM_BYTES, .enabled = true, .backing = &pm.ram};
+	device_region = (struct pm_region){
+	    .name = "device", .kind = PM_IO, .base = DEVICE, .len = PAGE_SIZE, .enabled = true, .ops = &device_ops};
+	rom_region = (struct pm_region){
+	    .name = "rom", .kind = PM_ROM, .base = ROM_AT, .len = PAGE_SIZE, .enabled = true, .backing = &rom};
+	ck_assert_int_eq(pm_backing_init(&rom, "rom", PAGE_SIZE), 0);
+	physmem_add(&pm, &alias_region);
+	physmem_add(&pm, &device_region);
+	physmem_add(&pm, &rom_region);
+}
+
+static void make_translator(size_t cache_bytes)
+{
+	ck_assert_int_eq(shadow_create(&sh, &(struct shadow_config){.cpu = &cpu, .audit = true}), 0);
+	ck_assert_int_eq(
+	    bt_create(&bt,
+		      &(struct bt_config){
+			  .cpu = &cpu, .shadow = sh, .stop = &stop, .cache_bytes = cache_bytes, .audit = true}),
+	    0);
+}
+
+/* Protected mode, ring 0, flat; see cpu_fixture.h. Each test runs in a process of its own. */
+static void setup_machine(void)
+{
+	setup();
+	memset(&fault, 0, sizeof(fault));
+	cpu.ops = &bt_ops;
+	cpu.gdtr.limit = GDT_BYTES - 1;
+	ck_assert_int_eq(hostsig_thread_init(), 0);
+	ck_assert_int_eq(exec_create(&exec), 0);
+	exec_attach(exec);
+	cpu.exec = exec;
+	add_regions();
+	fill_handlers();
+}
+
+static void setup_bt(void)
+{
+	setup_machine();
+	make_translator(SMALL_CACHE);
+}
+
+static void teardown_bt(void)
+{
+	bt_destroy(bt);
+	shadow_destroy(sh);
+	exec_detach(exec);
+	exec_destroy(exec);
+	pm_backing_destroy(&rom);
+	teardown();
+}
+
+static inline void poke_bytes(gpa_t at, const void *bytes, unsigned len)
+{
+	physmem_write(&pm, at, bytes, len);
+}
+
+/* Guest code at CODE, as bytes; the next call goes on behind it. */
+#define CODE_BYTES(at, ...) poke_bytes((at), (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+
+/* Runs until HLT (or shutdown), taking events. */
+static inline void run_events(bool events)
+{
+	cpu.activity = CPU_RUNNING;
+	while (cpu.activity == CPU_RUNNING && !triple_faults) {
+		if (events)
+			cpu_take_event(&cpu);
+		if (bt)
+			bt_run(bt);
+		else
+			cpu_step(&cpu);
+		stop = 0;
+		if (!events && cpu_event_ready(&cpu))
+			break;
+	}
+}
+
+static inline void run_from(uint32_t eip)
+{
+	cpu.rip = eip;
+	run_events(true);
+}
+
+/* The valid block at eip in the CPU's present mode, or NULL. */
+static inline struct block *block_at_eip(uint32_t eip)
+{
+	struct context *ctx = bt_context(bt);
+
+	for (unsigned i = 0; i < bt->nblocks; i++)
+		if (bt->blocks[i].valid && bt->blocks[i].ctx == ctx && bt->blocks[i].eip == eip)
+			return &bt->blocks[i];
+	return NULL;
+}
+
+/* 16-bit stack at DATA, 64 KiB. */
+static inline void use_stack16(uint32_t esp)
+{
+	set_descriptor(SCRATCH, descriptor(DATA, 0xffff, SEG_P | SEG_S | SEG_W));
+	force_segment(SEG_SS, SCRATCH);
+	cpu.gpr[RSP] = esp;
+}
+
+#endif
