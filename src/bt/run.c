@@ -126,11 +126,12 @@ static void set_gs_base(hva_t base)
 /* Counts an instruction that the stepper executes for the translator. */
 void bt_step(struct bt *bt, uint64_t *why)
 {
-	uint64_t rip = bt->cpu->rip;
+	struct cpu *cpu = bt->cpu;
+	uint64_t rip = cpu->rip;
 
 	++*why;
-	/* Part of a repeated instruction is none yet. */
-	if (cpu_step(bt->cpu) != STEP_DONE || bt->cpu->rip != rip)
+	/* Part of a repeated instruction is none yet. Others may come back to themselves, or wait for FERR# to be seen. */
+	if (cpu_step(cpu) != STEP_DONE || cpu->rip != rip || !exec_decode_cache(cpu->exec, cpu_linear_pc(cpu))->repeats)
 		bt->frame.count++;
 }
 
