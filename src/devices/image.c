@@ -292,6 +292,45 @@ int image_write(struct image *im, uint64_t offset, const void *buf, size_t len)
 	return err ? err : beyond ? -ENOSPC : 0;
 }
 
+/* 0, -EROFS, -ENODEV or -ENOSPC: whether a range may be changed. */
+static int check_range(const struct image *im, uint64_t offset, uint64_t len)
+{
+	if (!image_present(im))
+		return -ENODEV;
+	if (im->readonly)
+		return -EROFS;
+	return offset > im->size || len > im->size - offset ? -ENOSPC : 0;
+}
+
+int image_zero(struct image *im, uint64_t offset, uint64_t len, bool unmap)
+{
+	static const uint8_t zeros[16 * 1024];
+	int err = check_range(im, offset, len);
+
+	if (!err && len && !im->overlay_map) {
+		int mode = (unmap ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE) | FALLOC_FL_KEEP_SIZE;
+		if (fallocate(im->fd, mode, (off_t)offset, (off_t)len) == 0)
+			return 0;
+	}
+	while (!err && len) {
+		size_t n = (size_t)MIN(len, sizeof(zeros));
+		err = image_write(im, offset, zeros, n);
+		offset += n;
+		len -= n;
+	}
+	return err;
+}
+
+int image_discard(struct image *im, uint64_t offset, uint64_t len)
+{
+	int err = check_range(im, offset, len);
+
+	/* A snapshot keeps what it has: the image below is not to be touched. */
+	if (!err && len && !im->overlay_map)
+		fallocate(im->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)len);
+	return err;
+}
+
 int image_flush(struct image *im)
 {
 	if (!image_present(im))

@@ -43,6 +43,16 @@ static inline bool image_present(const struct image *im)
 int image_read(struct image *im, uint64_t offset, void *buf, size_t len);
 int image_write(struct image *im, uint64_t offset, const void *buf, size_t len);
 
+/*
+ * Makes a range read as zeros, with a hole in the file where `unmap` is set and the file system has them. Limits and
+ * errors as image_write. Where the file cannot
+ * do it, zeros are written.
+ */
+int image_zero(struct image *im, uint64_t offset, uint64_t len, bool unmap);
+
+/* The guest has no more use for a range: a hint, which may do nothing. What it reads as afterwards is undefined. */
+int image_discard(struct image *im, uint64_t offset, uint64_t len);
+
 /* Everything written before is on stable storage after it (a snapshot has none: success). 0 or a negative errno. */
 int image_flush(struct image *im);
 

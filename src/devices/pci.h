@@ -126,6 +126,9 @@ struct pci_bus {
 	/* Byte accesses to cf9 (the reset control register of the south bridge, PIIX3 2.5.3.9). NULL: none. */
 	const struct io_ops *rcr_ops;
 	void *rcr_dev;
+	/* Message signalled interrupts, to the local APICs. NULL: nobody takes them. */
+	void (*msi)(void *arg, uint64_t address, uint32_t data);
+	void *msi_arg;
 };
 
 /* An empty bus, with its two registers in `ports` at cf8-cff. Both must outlive it. 0 or bus_add's error. */

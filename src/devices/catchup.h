@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Ticks that the guest has not seen, because they fell due while it could not run or had not taken the one before: they
+ * are delivered later, so that a guest which counts ticks keeps time on a loaded host. docs/time.md has the policy.
+ *
+ * A tick that is owed comes half a period after the last one was acknowledged, never at once: a guest whose handler is
+ * slow still gets on with its work. Where nobody reports acknowledgements, nothing is owed.
+ */
+#ifndef GNOMON_CATCHUP_H
+#define GNOMON_CATCHUP_H
+
+#include "../clock.h"
+
+#define CATCHUP_MAX 2000u /* ticks owed at most; what is beyond them is lost */
+
+struct catchup {
+	uint32_t owed;
+	bool waiting;	/* a tick was delivered, and not acknowledged yet */
+	bool acks_seen; /* somebody calls catchup_acked() */
+	uint64_t pause; /* ns from an acknowledgement to the next tick that is owed */
+	struct timer timer;
+	void (*deliver)(void *arg);
+	void *arg;
+};
+
+/* deliver: raises the interrupt once more. */
+void catchup_init(struct catchup *c, struct clock *clock, void (*deliver)(void *arg), void *arg);
+
+/* Forgets everything: the timer was stopped or set anew. */
+void catchup_clear(struct catchup *c);
+
+/* The device delivers a tick now, in place of `due` (at least 1) that have fallen due. period: ns. */
+void catchup_tick(struct catchup *c, uint64_t due, uint64_t period);
+
+/* The guest has taken the tick delivered last. */
+void catchup_acked(struct catchup *c);
+
+#endif
