@@ -292,6 +292,7 @@ static int describe(struct board *b, const struct vm_config *vm)
 	uint64_t below = ram_below_4g(b), above = b->pm->ram.size - below;
 	char boot[CONFIG_MAX_BOOT + 1] = "";
 	unsigned nboot = 0;
+	int rc;
 
 	/* As in the configuration, but what is not there. A BIOS skips it too, after a while. */
 	for (const char *p = vm->boot; *p; p++)
@@ -306,7 +307,13 @@ static int describe(struct board *b, const struct vm_config *vm)
 	rtc_cmos_set(&b->rtc, CMOS_FLOPPIES, fdc_cmos_types(&b->fdc));
 	fw_cfg_init(&b->fw_cfg, b->pm);
 	ASSERT(fw_cfg_attach(&b->fw_cfg, &b->ports) == 0); /* 510-51b */
-	return fw_cfg_add_pc(&b->fw_cfg, &(struct fw_cfg_pc){.ram_below_4g = below, .ram_above_4g = above, .cpus = 1});
+	rc = fw_cfg_add_pc(&b->fw_cfg, &(struct fw_cfg_pc){.ram_below_4g = below,
+							   .ram_above_4g = above,
+							   .cpus = 1,
+							   .bootorder = vm->kernel ? KERNEL_BOOT_ORDER "\n" : NULL});
+	if (!rc && vm->kernel)
+		rc = kernel_boot_offer(&b->kernel, &b->fw_cfg);
+	return rc;
 }
 
 static int load_firmware(struct board *b, const struct vm_config *vm, char *err, size_t errlen)
@@ -342,6 +349,8 @@ int board_init(struct board *b, const struct board_config *cfg, char *err, size_
 	*err = 0;
 
 	rc = load_firmware(b, cfg->vm, err, errlen);
+	if (!rc && cfg->vm->kernel)
+		rc = kernel_boot_init(&b->kernel, cfg->vm, ram_below_4g(b), err, errlen);
 	if (!rc) {
 		map_memory(b);
 		add_chipset(b);
@@ -366,6 +375,7 @@ void board_destroy(struct board *b)
 {
 	close_drives(b);
 	fw_cfg_destroy(&b->fw_cfg);
+	kernel_boot_destroy(&b->kernel);
 	vga_destroy(&b->vga);
 	pm_backing_destroy(&b->vga_rom);
 	pm_backing_destroy(&b->bios);

@@ -29,6 +29,7 @@
 #include "devices/uart16550.h"
 #include "devices/vga.h"
 #include "devices/vga_pci.h"
+#include "kernel_boot.h"
 
 /* The host's end of a character device. Members may be NULL. */
 struct board_chardev {
@@ -93,6 +94,7 @@ struct board {
 	struct dma8237 dma;
 	struct i8042 i8042;
 	struct fw_cfg fw_cfg;
+	struct kernel_boot kernel;
 
 	/* peripherals */
 	struct uart uart[CONFIG_MAX_SERIALS];

@@ -23,6 +23,9 @@ void config_destroy(struct vm_config *cfg)
 		free(cfg->debugcons[i].path);
 	free(cfg->cdrom);
 	free(cfg->floppy);
+	free(cfg->kernel);
+	free(cfg->initrd);
+	free(cfg->append);
 	free(cfg->bios);
 	free(cfg->control);
 	free(cfg->trace);

@@ -57,7 +57,10 @@ struct vm_config {
 	struct disk_config disks[CONFIG_MAX_DISKS];
 	unsigned ndisks;
 	char boot[CONFIG_MAX_BOOT + 1]; /* letters of "dca", each at most once, not empty */
-	char *bios;			/* NULL: the built-in default */
+	char *kernel;			/* NULL: boot from media; initrd and append may be NULL with a kernel too */
+	char *initrd;
+	char *append;
+	char *bios; /* NULL: the built-in default */
 	struct chardev_config serials[CONFIG_MAX_SERIALS];
 	unsigned nserials; /* 0: no serial port is connected */
 	struct debugcon_config debugcons[CONFIG_MAX_DEBUGCONS];

@@ -164,6 +164,22 @@ static bool parse_boot(struct parse *p, const char *value)
 
 _Static_assert(CONFIG_MAX_BOOT == 3, "a boot order without repetition of the letters d, c, a");
 
+static bool parse_kernel(struct parse *p, const char *value)
+{
+	return take_path(p, value, &p->cfg->kernel);
+}
+
+static bool parse_initrd(struct parse *p, const char *value)
+{
+	return take_path(p, value, &p->cfg->initrd);
+}
+
+static bool parse_append(struct parse *p, const char *value)
+{
+	p->cfg->append = strdup(value);
+	return p->cfg->append || wrong(p, "out of memory");
+}
+
 static bool parse_bios(struct parse *p, const char *value)
 {
 	return take_path(p, value, &p->cfg->bios);
@@ -337,6 +353,8 @@ static enum options_result check_together(const struct vm_config *cfg, char *err
 		return fail(err, errlen, "--display tty and --serial stdio%s both want the terminal", "");
 	if (cfg->lockstep && cfg->engine == ENGINE_STEP)
 		return fail(err, errlen, "--lockstep checks the translator: it does not go with --engine step%s", "");
+	if (!cfg->kernel && (cfg->initrd || cfg->append))
+		return fail(err, errlen, "%s without --kernel", cfg->initrd ? "--initrd" : "--append");
 	if (cfg->trace_file && !cfg->trace)
 		return fail(err, errlen, "--trace-file without --trace%s", "");
 	return OPTIONS_OK;

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Files that are read whole, with complaints for the user. */
+#ifndef GNOMON_MONITOR_FILE_H
+#define GNOMON_MONITOR_FILE_H
+
+#include "base.h"
+
+/*
+ * Opens a regular file for reading; *size: its bytes. The descriptor, or a negative errno and a line "<what> '<path>':
+ * ..." in err.
+ */
+int file_open(const char *path, const char *what, uint64_t *size, char *err, size_t errlen);
+
+/* Reads exactly len bytes. 0 or a negative errno; -ENODATA if the file is shorter than it said. */
+int file_read_all(int fd, void *to, uint64_t len);
+
+#endif
