@@ -15,6 +15,7 @@ enum {
 	BLOCK_MAX_EXITS = 40,
 	HASH_BUCKETS = 1 << 16,
 	MAX_CONTEXTS = 192,
+	MAX_FILLS = 1024,
 	INDIRECT_ENTRIES = 1 << 16, /* by the low 16 bits of the target */
 	SITE_ENTRIES = 4096,
 	AUDIT_EVERY = 64,
@@ -50,6 +51,7 @@ enum {
 	CTX_NO_FPU = 64, /* CR0.EM or TS: x87, MMX and SSE are single-stepped */
 	CTX_WAIT_TRAPS = 128,
 	CTX_SSE = 256, /* CR4.OSFXSR */
+	CTX_PAGED = 512,
 	CTX_GS_SHIFT = 12,
 };
 
@@ -57,6 +59,8 @@ struct context {
 	struct context_key key;
 	uint16_t id;
 	cache_pc_t *indirect; /* INDIRECT_ENTRIES, allocated when first filled */
+	uint16_t fills[MAX_FILLS]; /* CTX_PAGED: entries filled since the last flush of the guest's TLB */
+	unsigned nfills;           /* may exceed MAX_FILLS: too many to note */
 };
 
 static inline enum seg_class context_seg_class(const struct context *c, unsigned seg)
@@ -66,6 +70,7 @@ static inline enum seg_class context_seg_class(const struct context *c, unsigned
 
 enum exit_kind {
 	EXIT_LINK,    /* direct branch or fall-through to target */
+	EXIT_TABLE,   /* the same to another page, under paging: through the indirect table, since mappings may change */
 	EXIT_CALLOUT, /* run the instruction's C body, then go on behind it if the mode is the same */
 	EXIT_STEP,    /* single-step the instruction at target: no translation of it exists here */
 };
@@ -213,6 +218,8 @@ struct bt {
 	cache_pc_t resume; /* where in `current` to go on, or 0: by lookup */
 	unsigned resume_uncounted;
 	uint64_t entry_rf, entry_count; /* RFLAGS.RF and instructions executed when the cache was last entered */
+	uint64_t mmu_events; /* bt_mmu_event() calls */
+	hva_t gs_base;       /* of the thread, while between bt_begin() and bt_end() */
 	bool signal_stepping;   /* the handler single-steps to a boundary */
 	struct lockstep *lockstep_state; /* allocated by the first bt_lockstep() */
 	uint64_t count_limit;  /* lockstep: HOST_COUNT at which to stop */
@@ -223,18 +230,22 @@ struct bt {
 struct context *bt_context(struct bt *bt);
 /* Its indirect table, made on first use. */
 cache_pc_t *bt_indirect_table(struct bt *bt, struct context *ctx);
+/* Fills the entry of a block. */
+void bt_indirect_fill(struct bt *bt, struct block *b);
+/* The guest's linear addresses may mean something else now. */
+void bt_indirect_forget(struct bt *bt);
 
 /* --- cache.c --- */
 int bt_cache_init(struct bt *bt, size_t bytes);
 void bt_cache_destroy(struct bt *bt);
-struct block *bt_lookup(struct bt *bt, struct context *ctx, uint32_t eip);
+struct block *bt_lookup(struct bt *bt, struct context *ctx, uint32_t eip, gpa_t gpa);
 void bt_insert(struct bt *bt, struct block *b);
 /* Links an exit to a block (and the reverse). */
 void bt_link(struct bt *bt, struct bt_exit *x, struct block *to);
 /* keep: the block may come back if its bytes do (bt_revive). */
 void bt_invalidate(struct bt *bt, struct block *b, bool keep);
 /* A dormant block whose bytes stand in memory again, made valid; NULL if there is none. */
-struct block *bt_revive(struct bt *bt, struct context *ctx, uint32_t eip);
+struct block *bt_revive(struct bt *bt, struct context *ctx, uint32_t eip, gpa_t gpa);
 /* Are the block's bytes those in memory? */
 bool bt_source_matches(struct bt *bt, const struct block *b);
 /* Invalidates what was translated from RAM bytes that the write of data at gpa changes. Returns how many blocks. */
@@ -255,9 +266,11 @@ static inline unsigned exit_number(const struct bt *bt, const struct bt_exit *x)
 
 /* --- translate.c --- */
 /* Translates at eip in ctx, at most max_insns instructions. NULL: the first instruction cannot be translated (single-step it). */
-/* The code bytes at a linear address, up to the end of the page; NULL if they are not in memory where writes to them are seen. */
-const uint8_t *bt_code_at(struct bt *bt, uint32_t linear, unsigned *len);
-struct block *bt_translate(struct bt *bt, struct context *ctx, uint32_t eip, unsigned max_insns);
+/* The code bytes at a physical address, up to the end of the page; NULL if they are not in memory where writes to them are seen. */
+const uint8_t *bt_code_at(struct bt *bt, gpa_t gpa, unsigned *len);
+/* The physical address of code at a linear address, as fetched in the CPU's present mode (A20 applied, accessed bits set). False: the fetch faults. */
+bool bt_code_gpa(struct bt *bt, uint32_t linear, gpa_t *gpa);
+struct block *bt_translate(struct bt *bt, struct context *ctx, uint32_t eip, gpa_t gpa, unsigned max_insns);
 
 /* --- audit.c --- */
 void bt_audit(struct bt *bt);
@@ -280,7 +293,7 @@ void bt_run_once(struct bt *bt);
 void bt_step(struct bt *bt, uint64_t *why);
 /* Must bt_run() return to its caller? */
 bool bt_must_return(const struct bt *bt);
-/* Finds or makes the block at CS:RIP. */
+/* Finds or makes the block at CS:RIP. NULL: the fetch faults, the single-stepper will raise it. */
 struct block *bt_find_block(struct bt *bt, struct context *ctx);
 /* Prepares the thread for the cache, and back. */
 void bt_begin(struct bt *bt);
@@ -288,6 +301,9 @@ void bt_end(struct bt *bt);
 
 /* --- lockstep.c --- */
 void bt_lockstep_destroy(struct bt *bt);
+
+/* --- gsbase.c --- */
+void bt_set_gs_base(unsigned long base);
 
 /* --- enter.S --- */
 void bt_enter(struct bt_frame *frame, cache_pc_t at);

@@ -116,11 +116,11 @@ static unsigned bucket(const struct context *ctx, uint32_t eip)
 	return h >> 16 & (HASH_BUCKETS - 1);
 }
 
-struct block *bt_lookup(struct bt *bt, struct context *ctx, uint32_t eip)
+struct block *bt_lookup(struct bt *bt, struct context *ctx, uint32_t eip, gpa_t gpa)
 {
 	bt->stats->dispatcher_lookups++;
 	for (struct block *b = bt->hash[bucket(ctx, eip)]; b; b = b->hash_next)
-		if (b->ctx == ctx && b->eip == eip)
+		if (b->ctx == ctx && b->eip == eip && b->gpa == gpa)
 			return b;
 	return NULL;
 }
@@ -264,26 +264,26 @@ unsigned bt_invalidate_bytes(struct bt *bt, gpa_t gpa, const uint8_t *data, unsi
 bool bt_source_matches(struct bt *bt, const struct block *b)
 {
 	unsigned len, rest;
-	const uint8_t *code = bt_code_at(bt, b->linear, &len);
+	const uint8_t *code = bt_code_at(bt, b->gpa, &len);
 
 	len = MIN(len, (unsigned)b->guest_len);
 	if (!code || memcmp(code, b->source, len))
 		return false;
 	if (len == b->guest_len)
 		return true;
-	code = bt_code_at(bt, b->linear + len, &rest);
+	code = bt_code_at(bt, (b->linear + len) & bt->pm->a20_mask, &rest); /* never under paging */
 	return code && !memcmp(code, b->source + len, b->guest_len - len);
 }
 
 enum { MAX_REVIVE_TRIES = 16 };
 
-struct block *bt_revive(struct bt *bt, struct context *ctx, uint32_t eip)
+struct block *bt_revive(struct bt *bt, struct context *ctx, uint32_t eip, gpa_t gpa)
 {
 	struct block **p = &bt->dormant[bucket(ctx, eip)];
 
 	for (unsigned tries = 0; *p && tries < MAX_REVIVE_TRIES; tries++, p = &(*p)->hash_next) {
 		struct block *b = *p;
-		if (b->ctx != ctx || b->eip != eip || !bt_source_matches(bt, b))
+		if (b->ctx != ctx || b->eip != eip || b->gpa != gpa || !bt_source_matches(bt, b))
 			continue;
 		*p = b->hash_next;
 		bt_insert(bt, b);

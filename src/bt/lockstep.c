@@ -548,6 +548,10 @@ static bool lockstep_block(struct bt *bt, struct context *ctx)
 	unsigned count;
 	bool ran, same;
 
+	if (!b) {
+		bt_step(bt, &bt->stats->stepped_fault);
+		return true;
+	}
 	ls->before = *bt->cpu;
 	ls->real_ops = bt->cpu->ops;
 	count = run_reference(ls, b);

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The dispatcher: enters the cache, and deals with what comes out of it. */
 #define _GNU_SOURCE
-#include <asm/prctl.h>
 #include <cpuid.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "bt_internal.h"
 #include "cpu/event.h"
@@ -114,13 +111,22 @@ void bt_destroy(struct bt *bt)
 
 void bt_mmu_event(struct bt *bt, enum mmu_event event, gva_t address)
 {
+	bt->mmu_events++;
+	bt_indirect_forget(bt);
 	if (event == MMU_A20)
 		bt_flush(bt);
 }
 
-static void set_gs_base(hva_t base)
+/* Translated code reaches the window of the CPU's present mode. */
+static void use_window(struct bt *bt)
 {
-	syscall(SYS_arch_prctl, ARCH_SET_GS, base);
+	hva_t window = shadow_window(bt->shadow);
+
+	if (window == bt->gs_base)
+		return;
+	bt_set_gs_base(window);
+	bt->gs_base = window;
+	bt->frame.window = window;
 }
 
 /* Counts an instruction that the stepper executes for the translator. */
@@ -144,15 +150,19 @@ static void set_context(struct bt *bt, struct context *ctx)
 struct block *bt_find_block(struct bt *bt, struct context *ctx)
 {
 	uint32_t eip = (uint32_t)bt->cpu->rip;
-	struct block *b = bt_lookup(bt, ctx, eip);
+	struct block *b;
+	gpa_t gpa;
 
+	if (!bt_code_gpa(bt, ctx->key.cs_base + eip, &gpa))
+		return NULL;
+	b = bt_lookup(bt, ctx, eip, gpa);
 	if (b)
 		return b;
 	bt->stats->dispatcher_misses++;
-	b = bt_revive(bt, ctx, eip);
+	b = bt_revive(bt, ctx, eip, gpa);
 	if (b)
 		return b;
-	b = bt_translate(bt, ctx, eip, BLOCK_MAX_INSNS);
+	b = bt_translate(bt, ctx, eip, gpa, BLOCK_MAX_INSNS);
 	set_context(bt, b->ctx);
 	return b;
 }
@@ -193,7 +203,7 @@ static void callout(struct bt *bt, struct block *b, const struct bt_exit *x)
 	struct cpu *cpu = bt->cpu;
 	const struct insn *in = &b->insns[x->extra];
 	uint32_t linear = b->linear + b->map[x->insn].guest;
-	uint64_t slow = slow_accesses(bt->stats);
+	uint64_t slow = slow_accesses(bt->stats), mmu_events = bt->mmu_events;
 	bool unfinished;
 
 	cpu->rip = x->target;
@@ -207,7 +217,8 @@ static void callout(struct bt *bt, struct block *b, const struct bt_exit *x)
 	bt->frame.count += !unfinished;
 	if (bt_site_level(bt, linear) == SITE_CALLOUT)
 		bt_site_ran(bt, b, linear, slow_accesses(bt->stats) != slow);
-	continue_behind(bt, b, x->insn);
+	if (mmu_events == bt->mmu_events) /* else this very page may be another one now */
+		continue_behind(bt, b, x->insn);
 }
 
 static void follow_link(struct bt *bt, struct bt_exit *x)
@@ -219,6 +230,8 @@ static void follow_link(struct bt *bt, struct bt_exit *x)
 	if (bt->lockstep)
 		return;
 	to = bt_find_block(bt, bt->ctx);
+	if (!to)
+		return;
 	if (generation == bt->generation && x->from->valid && !x->to)
 		bt_link(bt, x, to);
 	resume_at(bt, to, 0);
@@ -227,18 +240,15 @@ static void follow_link(struct bt *bt, struct bt_exit *x)
 static void follow_indirect(struct bt *bt, uint32_t eip)
 {
 	struct block *b;
-	cache_pc_t *table;
 
 	bt->cpu->rip = eip;
 	bt->stats->indirect_misses++;
 	if (bt->lockstep)
 		return;
 	b = bt_find_block(bt, bt->ctx);
-	table = bt_indirect_table(bt, b->ctx);
-	if (table) {
-		table[eip % INDIRECT_ENTRIES] = b->indirect;
-		bt->stats->indirect_fills++;
-	}
+	if (!b)
+		return;
+	bt_indirect_fill(bt, b);
 	set_context(bt, b->ctx);
 	resume_at(bt, b, 0);
 }
@@ -348,6 +358,7 @@ static void enter(struct bt *bt, cache_pc_t at)
 	bt->entry_count = bt->frame.count + bt->resume_uncounted;
 	cpu->rflags &= ~FLAG_RF;
 	bt->stats->cache_entries++;
+	use_window(bt);
 	bt_enter(&bt->frame, at);
 	if (bt->frame.reason == LEAVE_KICKED) {
 		cpu->rflags |= bt->entry_rf;
@@ -397,6 +408,7 @@ static cache_pc_t entry(struct bt *bt)
 	struct cpu *cpu = bt->cpu;
 	cache_pc_t at = bt->resume;
 	struct context *ctx;
+	struct block *b;
 
 	bt->resume = 0;
 	if (at && bt->current && bt->current->valid) {
@@ -414,8 +426,13 @@ static cache_pc_t entry(struct bt *bt)
 		return 0;
 	}
 	set_context(bt, ctx);
-	bt->current = bt_find_block(bt, ctx);
-	return bt->current->body;
+	b = bt_find_block(bt, ctx);
+	if (!b) {
+		bt_step(bt, &bt->stats->stepped_fault);
+		return 0;
+	}
+	bt->current = b;
+	return b->body;
 }
 
 bool bt_must_return(const struct bt *bt)
@@ -438,7 +455,7 @@ void bt_run_once(struct bt *bt)
 
 void bt_begin(struct bt *bt)
 {
-	set_gs_base((hva_t)bt->frame.window);
+	bt->gs_base = 0; /* the thread may have run another VM meanwhile */
 	bt_signals_attach(bt);
 	bt->resume = 0;
 }

@@ -2,6 +2,7 @@
 /* Translation of a block: decode what lies before us on this page, then emit. */
 #include <string.h>
 
+#include "cpu/mem.h"
 #include "cpu/sys.h"
 #include "trace.h"
 #include "xlat.h"
@@ -44,7 +45,8 @@ static struct bt_exit *new_exit(struct xlat *t, enum exit_kind kind, uint32_t ta
 
 void xlat_link(struct xlat *t, uint32_t target, int cc)
 {
-	struct bt_exit *x = new_exit(t, EXIT_LINK, target);
+	bool other_page = ((t->ctx->key.cs_base + target) ^ t->b->linear) >> PAGE_SHIFT;
+	struct bt_exit *x = new_exit(t, other_page && (t->ctx->key.flags & CTX_PAGED) ? EXIT_TABLE : EXIT_LINK, target);
 
 	xlat_count(t);
 	x->patch = cc < 0 ? emit_jmp(&t->e) : emit_jcc(&t->e, (unsigned)cc);
@@ -155,6 +157,8 @@ static void translate_insn(struct xlat *t)
 	level = bt_site_level(t->bt, t->b->linear + xlat_map(t)->guest);
 	if (level == SITE_CALLOUT)
 		done = false;
+	else if (level == SITE_CHECKED && (t->ctx->key.flags & CTX_PAGED))
+		done = false; /* granules are those of physical addresses */
 	else if (level == SITE_CHECKED)
 		done = row->class == CLASS_IDENT ? xlat_ident_checked(t) : xlat_string(t, level);
 	else if (row->class == CLASS_IDENT)
@@ -167,26 +171,42 @@ static void translate_insn(struct xlat *t)
 		xlat_callout(t);
 }
 
-const uint8_t *bt_code_at(struct bt *bt, uint32_t linear, unsigned *len)
+bool bt_code_gpa(struct bt *bt, uint32_t linear, gpa_t *gpa)
 {
-	gpa_t gpa = linear & bt->pm->a20_mask;
+	struct cpu *cpu = bt->cpu;
+	struct translation tr;
+	struct x86_fault f;
+
+	if (!cpu_walk(cpu, linear, ACC_EXEC, cpu->cpl == 3, true, &tr, &f))
+		return false;
+	*gpa = tr.gpa & bt->pm->a20_mask;
+	return true;
+}
+
+const uint8_t *bt_code_at(struct bt *bt, gpa_t gpa, unsigned *len)
+{
 	const struct pm_region *r = physmem_span(bt->pm, gpa)->region;
 	uint64_t left;
 	const uint8_t *host = physmem_host(bt->pm, gpa, &left);
 
-	*len = (unsigned)MIN(left, PAGE_SIZE - (linear & PAGE_MASK));
+	*len = (unsigned)MIN(left, PAGE_SIZE - (gpa & PAGE_MASK));
 	/* Writes to memory that is not RAM (a frame buffer) are not traced. */
 	if (r && r->kind == PM_RAM && r->backing != &bt->pm->ram)
 		return NULL;
 	return host;
 }
 
-/* Decodes one instruction, the second page asked only if it is reached. False: not decodable here. */
-static bool decode(struct bt *bt, uint32_t linear, unsigned code_size, struct insn *in)
+/*
+ * Decodes one instruction, the second page asked only if it is reached (never under paging: its mapping may change by itself, so that such instructions are single-stepped). False:
+ * not decodable here.
+ */
+static bool decode(struct xlat *t, uint32_t linear, unsigned code_size, struct insn *in)
 {
+	struct bt *bt = t->bt;
+	gpa_t gpa = t->b->gpa + (linear - t->b->linear);
 	uint8_t bytes[INSN_MAX_BYTES];
 	unsigned have, more;
-	const uint8_t *host = bt_code_at(bt, linear, &have), *next;
+	const uint8_t *host = bt_code_at(bt, gpa, &have), *next;
 	int err;
 
 	if (!host)
@@ -195,7 +215,9 @@ static bool decode(struct bt *bt, uint32_t linear, unsigned code_size, struct in
 	err = insn_decode(in, host, have, code_size);
 	if (err != -ENODATA)
 		return err == 0;
-	next = bt_code_at(bt, linear + have, &more);
+	if (t->ctx->key.flags & CTX_PAGED)
+		return false;
+	next = bt_code_at(bt, (linear + have) & bt->pm->a20_mask, &more);
 	if (!next)
 		return false;
 	memcpy(bytes, host, have);
@@ -226,7 +248,7 @@ static unsigned decode_block(struct xlat *t, struct insn *ins, unsigned max)
 		struct insn *in = &ins[n];
 		if (n && (linear ^ t->b->linear) >> PAGE_SHIFT)
 			break;
-		if (eip > t->ctx->key.cs_limit || !decode(t->bt, linear, code_size, in) || in->len - 1u > t->ctx->key.cs_limit - eip) {
+		if (eip > t->ctx->key.cs_limit || !decode(t, linear, code_size, in) || in->len - 1u > t->ctx->key.cs_limit - eip) {
 			if (n)
 				break;
 			memset(in, 0, sizeof(*in)); /* single-stepped: it raises what it must */
@@ -294,11 +316,16 @@ static void emit_stubs(struct xlat *t)
 {
 	for (unsigned i = 0; i < t->b->nexits; i++) {
 		struct bt_exit *x = &t->b->exits[i];
-		if (x->kind != EXIT_LINK)
+		if (x->kind != EXIT_LINK && x->kind != EXIT_TABLE)
 			continue;
 		x->stub = emit_pc(&t->e);
 		emit_target32(&t->e, x->patch, x->stub);
-		leave(t, x);
+		if (x->kind == EXIT_LINK) {
+			leave(t, x);
+		} else {
+			emit_mov_imm(&t->e, HOST_T0, x->target);
+			xlat_jump_table(t);
+		}
 	}
 	t->b->body_len = xlat_here(t);
 }
@@ -317,7 +344,7 @@ static void copy_source(struct bt *bt, struct block *b)
 {
 	uint8_t *to = &bt->sources[bt->nsources];
 	unsigned len, rest;
-	const uint8_t *code = bt_code_at(bt, b->linear, &len);
+	const uint8_t *code = bt_code_at(bt, b->gpa, &len);
 
 	b->source = to;
 	bt->nsources += b->guest_len;
@@ -325,7 +352,7 @@ static void copy_source(struct bt *bt, struct block *b)
 	len = MIN(len, (unsigned)b->guest_len);
 	if (code)
 		memcpy(to, code, len);
-	code = len < b->guest_len ? bt_code_at(bt, b->linear + len, &rest) : NULL;
+	code = len < b->guest_len ? bt_code_at(bt, (b->linear + len) & bt->pm->a20_mask, &rest) : NULL;
 	if (code)
 		memcpy(to + len, code, b->guest_len - len);
 }
@@ -351,7 +378,7 @@ static void commit(struct bt *bt, struct xlat *t)
 	trace(bt, "block %x ctx %u: %u insns, %u bytes -> %u bytes", b->linear, b->ctx->id, b->ninsns, b->guest_len, b->body_len);
 }
 
-struct block *bt_translate(struct bt *bt, struct context *ctx, uint32_t eip, unsigned max_insns)
+struct block *bt_translate(struct bt *bt, struct context *ctx, uint32_t eip, gpa_t gpa, unsigned max_insns)
 {
 	struct insn ins[BLOCK_MAX_INSNS];
 	struct context_key key = ctx->key;
@@ -368,7 +395,7 @@ struct block *bt_translate(struct bt *bt, struct context *ctx, uint32_t eip, uns
 	t.ctx = ctx;
 	t.b = &bt->blocks[bt->nblocks];
 	*t.b = (struct block){.ctx = ctx, .eip = eip, .linear = ctx->key.cs_base + eip};
-	t.b->gpa = t.b->linear & bt->pm->a20_mask;
+	t.b->gpa = gpa;
 	t.b->map = &bt->maps[bt->nmaps];
 	t.b->exits = &bt->exits[bt->nexits];
 	t.b->insns = &bt->insns[bt->ninsns];

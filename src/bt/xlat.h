@@ -64,6 +64,8 @@ bool xlat_popa(struct xlat *t);
 bool xlat_leave(struct xlat *t);
 
 /* --- xlat_branch.c --- */
+/* Goes to the EIP in T0 through the table of indirect targets. */
+void xlat_jump_table(struct xlat *t);
 bool xlat_branch(struct xlat *t);
 
 /* --- xlat_string.c --- */

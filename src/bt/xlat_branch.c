@@ -15,13 +15,17 @@ static bool target_in_limit(const struct xlat *t, uint32_t target)
 	return target <= t->ctx->key.cs_limit;
 }
 
-/* Goes to the EIP in T0 through the table of indirect targets. */
-static void jump_indirect(struct xlat *t)
+void xlat_jump_table(struct xlat *t)
 {
-	xlat_count(t);
 	emit_load(&t->e, 8, HOST_T1, AT_CPU(CPU_OFF(bt_indirect)));
 	emit_movzx16(&t->e, HOST_T2, HOST_T0);
 	emit_op_mem(&t->e, 4, 0xff, 4, (struct host_addr){HOST_T1, HOST_T2, 8, 0, false, false});
+}
+
+static void jump_indirect(struct xlat *t)
+{
+	xlat_count(t);
+	xlat_jump_table(t);
 	t->ended = true;
 }
 

@@ -114,6 +114,10 @@ static bool check_rights(const struct walk *w, const struct translation *t, stru
 /* Sets A in every entry used, and D in the leaf (level `leaf`) on a write. */
 static void set_accessed_dirty(struct walk *w, unsigned leaf)
 {
+	struct cpu_journal *journal = w->cpu->journal;
+
+	/* Not undone and compared by lockstep: a TLB (the shadow) may have set them before. */
+	w->cpu->journal = NULL;
 	for (unsigned level = w->g->levels; level >= leaf; level--) {
 		uint64_t set = PTE_A;
 		if (level == leaf && (w->access & ACC_WRITE))
@@ -123,6 +127,7 @@ static void set_accessed_dirty(struct walk *w, unsigned leaf)
 		w->entry[level] |= set;
 		cpu_phys_write(w->cpu, w->at[level], &w->entry[level], w->g->entry_bytes);
 	}
+	w->cpu->journal = journal;
 }
 
 /* Where the walk starts; *level_out its level. False: not present (PAE) . */

@@ -38,6 +38,7 @@ static void map_changed(void *arg, gpa_t base, uint64_t len)
 {
 	struct shadow *sh = arg;
 
+	paged_drop_all(sh);
 	if (sh->pm->a20_mask != ~0ull || len > WINDOW_BYTES) { /* aliases: not worth finding them */
 		drop_all(sh);
 		return;
@@ -61,6 +62,7 @@ static void traced_write(void *arg, gpa_t gpa, const uint8_t *data, unsigned len
 int shadow_create(struct shadow **out, const struct shadow_config *cfg)
 {
 	struct shadow *sh = calloc(1, sizeof(*sh));
+	int err;
 
 	*out = NULL;
 	if (!sh)
@@ -69,16 +71,10 @@ int shadow_create(struct shadow **out, const struct shadow_config *cfg)
 	sh->pm = cfg->cpu->pm;
 	sh->audit = cfg->audit;
 	sh->reservation = mmap(NULL, RESERVE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (sh->reservation == MAP_FAILED) {
-		int err = -errno;
-		free(sh);
-		return err;
-	}
 	sh->watched = mmap(NULL, GRANULES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (sh->watched == MAP_FAILED) {
-		int err = -errno;
-		munmap(sh->reservation, RESERVE_BYTES);
-		free(sh);
+	err = sh->reservation == MAP_FAILED || sh->watched == MAP_FAILED ? -ENOMEM : paged_init(sh);
+	if (err) {
+		shadow_destroy(sh);
 		return err;
 	}
 	sh->window = (uint8_t *)ALIGN_UP((uintptr_t)sh->reservation + GUARD_BYTES, WINDOW_BYTES);
@@ -92,8 +88,11 @@ void shadow_destroy(struct shadow *sh)
 {
 	if (!sh)
 		return;
-	munmap(sh->watched, GRANULES);
-	munmap(sh->reservation, RESERVE_BYTES);
+	if (sh->watched != MAP_FAILED)
+		munmap(sh->watched, GRANULES);
+	if (sh->reservation != MAP_FAILED)
+		munmap(sh->reservation, RESERVE_BYTES);
+	paged_destroy(sh);
 	free(sh);
 }
 
@@ -104,17 +103,17 @@ const uint8_t *shadow_watched(const struct shadow *sh)
 
 hva_t shadow_window(const struct shadow *sh)
 {
+	if (cpu_paging(sh->cpu))
+		return (hva_t)sh->paged[sh->cpu->cpl == 3 ? PAGED_USER : PAGED_SUPERVISOR].base;
 	return (hva_t)sh->window;
 }
 
 bool shadow_to_linear(const struct shadow *sh, hva_t address, gva_t *linear)
 {
-	uint64_t offset = address - (hva_t)sh->window;
+	hva_t base = ALIGN_DOWN(address, WINDOW_BYTES);
 
-	if (offset >= WINDOW_BYTES)
-		return false;
-	*linear = offset;
-	return true;
+	*linear = address - base;
+	return base == (hva_t)sh->window || base == (hva_t)sh->paged[PAGED_USER].base || base == (hva_t)sh->paged[PAGED_SUPERVISOR].base;
 }
 
 const struct run *shadow_find_run(const struct shadow *sh, gva_t linear)
@@ -182,13 +181,27 @@ static bool map_run(struct shadow *sh, gva_t linear)
 	return true;
 }
 
+/* An address in the guards or between the windows. */
+static enum shadow_fault outside(const struct shadow *sh, hva_t address)
+{
+	bool ours = address - (hva_t)sh->reservation < RESERVE_BYTES;
+
+	for (unsigned i = 0; i < 2; i++)
+		ours |= address - (hva_t)sh->paged[i].reservation < 3 * WINDOW_BYTES;
+	return ours ? SHADOW_EMULATE : SHADOW_FOREIGN;
+}
+
 enum shadow_fault shadow_handle_fault(struct shadow *sh, hva_t address, bool write)
 {
 	const struct run *r;
 	gva_t linear;
 
+	for (unsigned i = 0; i < 2; i++)
+		if (ALIGN_DOWN(address, WINDOW_BYTES) == (hva_t)sh->paged[i].base)
+			return paged_fault(sh, i, address - (hva_t)sh->paged[i].base, write);
+
 	if (!shadow_to_linear(sh, address, &linear) && !shadow_to_linear(sh, address - SHADOW_ALIAS, &linear))
-		return address - (hva_t)sh->reservation < RESERVE_BYTES ? SHADOW_EMULATE : SHADOW_FOREIGN;
+		return outside(sh, address);
 	r = shadow_find_run(sh, linear);
 	if (!r) {
 		if (!map_run(sh, linear))
@@ -215,11 +228,15 @@ void shadow_protect_page(struct shadow *sh, uint64_t offset, bool writable)
 		if (mprotect(at, PAGE_SIZE, writable ? PROT_READ | PROT_WRITE : PROT_READ) < 0)
 			PANIC("protecting a page: %s", strerror(errno));
 	}
+	paged_protect_page(sh, offset, writable);
 }
 
 void shadow_mmu_event(struct shadow *sh, enum mmu_event event, gva_t address)
 {
-	/* Without paging nothing depends on these; A20 comes through the map listener. */
-	if (sh->audit && event == MMU_A20)
+	if (event == MMU_INVLPG)
+		paged_drop(sh, address);
+	else
+		paged_drop_all(sh);
+	if (sh->audit)
 		shadow_audit(sh);
 }

@@ -29,6 +29,23 @@ struct subscriber {
 	void *arg;
 };
 
+enum { PAGED_SUPERVISOR, PAGED_USER };
+
+/* A window of a guest with paging: paged.c. */
+struct paged_window {
+	uint8_t *reservation;
+	uint8_t *base;      /* linear address 0; a multiple of 4 GiB */
+	uint8_t *state;     /* by page: PAGE_* */
+	uint32_t *frame;    /* by page, if mapped: the page of RAM */
+	uint64_t mappings;  /* made since it was empty */
+};
+
+/* Entry of the reverse map: a page of a window, and the next one that shows the same page of RAM. */
+struct alias {
+	uint32_t page; /* page << 1 | window */
+	uint32_t next;
+};
+
 struct shadow {
 	struct cpu *cpu;
 	struct physmem *pm;
@@ -39,6 +56,10 @@ struct shadow {
 	struct run runs[SHADOW_MAX_RUNS];
 	unsigned nruns;
 	struct subscriber subscribers[TRACK_CLIENTS];
+	struct paged_window paged[2]; /* PAGED_* */
+	uint64_t *alias_head;         /* by page of RAM: generation << 32 | index */
+	struct alias *aliases;
+	uint32_t naliases, alias_generation;
 };
 
 /* The run that holds the linear address, or NULL. */
@@ -46,5 +67,13 @@ const struct run *shadow_find_run(const struct shadow *sh, gva_t linear);
 
 /* Sets the protection of the page at `offset` of RAM wherever it is mapped. */
 void shadow_protect_page(struct shadow *sh, uint64_t offset, bool writable);
+
+/* --- paged.c --- */
+int paged_init(struct shadow *sh);
+void paged_destroy(struct shadow *sh);
+enum shadow_fault paged_fault(struct shadow *sh, unsigned window, gva_t linear, bool write);
+void paged_drop_all(struct shadow *sh);
+void paged_drop(struct shadow *sh, gva_t linear);
+void paged_protect_page(struct shadow *sh, uint64_t offset, bool writable);
 
 #endif
