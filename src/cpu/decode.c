@@ -208,6 +208,28 @@ static void fill_memory(struct insn *in, const ZydisDecodedOperand *op)
 	in->mem_size = (uint16_t)(op->size / 8);
 }
 
+/* What Zydis calls an access and is none: hints never fault. What it calls a cache line is a byte to segmentation and paging (volume 2, CLFLUSH). */
+static void correct_memory(struct insn *in)
+{
+	switch (in->id) {
+	case INSN_NOP:
+	case INSN_PREFETCH:
+	case INSN_PREFETCHW:
+	case INSN_PREFETCHWT1:
+	case INSN_PREFETCHNTA:
+	case INSN_PREFETCHT0:
+	case INSN_PREFETCHT1:
+	case INSN_PREFETCHT2:
+		in->mem_read = in->mem_write = false;
+		break;
+	case INSN_CLFLUSH:
+	case INSN_CLFLUSHOPT:
+	case INSN_CLWB:
+		in->mem_size = 1;
+		break;
+	}
+}
+
 static void note_registers(struct insn *in, const struct decoded *d)
 {
 	for (unsigned i = 0; i < d->zi.operand_count; i++) {
@@ -383,6 +405,7 @@ int insn_decode(struct insn *in, const uint8_t *bytes, unsigned avail, unsigned 
 		}
 	}
 	in->moffs = in->has_mem && !in->modrm_off;
+	correct_memory(in);
 	note_registers(in, &d);
 	if (d.zi.cpu_flags) {
 		in->flags_read = d.zi.cpu_flags->tested;

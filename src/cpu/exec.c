@@ -247,6 +247,14 @@ static bool fetch_operand(struct cpu *cpu, const struct insn *in, uint64_t offse
 	return true;
 }
 
+/* Outside 64-bit mode FXSAVE leaves all behind XMM7 as it is (volume 1, 10.5.1). */
+static unsigned stored_bytes(const struct insn *in)
+{
+	enum { FXSAVE_TO_XMM7 = 288 };
+
+	return in->id == INSN_FXSAVE && in->code_size != 8 ? FXSAVE_TO_XMM7 : in->mem_size;
+}
+
 bool exec_insn(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 {
 	struct host_exec *x = cpu->exec;
@@ -272,6 +280,6 @@ bool exec_insn(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 	if (!run(cpu, in, slot, offset, f))
 		return false;
 	if (in->mem_write && cpu->next_rip != cpu->rip)
-		return cpu_write_bytes(cpu, in->seg, offset, in->mem_size, x->bounce + align, f);
+		return cpu_write_bytes(cpu, in->seg, offset, stored_bytes(in), x->bounce + align, f);
 	return true;
 }

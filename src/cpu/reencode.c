@@ -151,6 +151,12 @@ static bool needs_66(const struct insn *in)
 	/* Group 15 (FXSAVE, CLFLUSH, XSAVE ...) has no operand size: there, 66 makes #UD or another instruction. */
 	if (in->bytes[in->opcode_off] == 0x0f && in->bytes[in->opcode_off + 1] == 0xae)
 		return false;
+	switch (in->id) { /* nor have these */
+	case INSN_MOVNTI:
+	case INSN_MOVDIRI:
+	case INSN_SERIALIZE:
+		return false;
+	}
 	return in->opsize == 2;
 }
 

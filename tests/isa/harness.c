@@ -365,7 +365,7 @@ struct isa_frame machine_frame(const struct machine *m)
 	f.eflags = (uint32_t)machine_peek(w, at + 2 * f.width, f.width);
 	at += 3 * f.width;
 	f.ss = cpu->seg[SEG_SS].selector;
-	f.esp = sp + (uint32_t)(at - f.bottom);
+	f.esp = (uint32_t)((sp + (at - f.bottom)) & size_mask(cpu_stack_size(cpu)));
 	if (!real && ((f.eflags & FLAG_VM) || (f.cs & 3))) {
 		f.esp = (uint32_t)machine_peek(w, at, 4);
 		f.ss = (uint32_t)machine_peek(w, at + 4, 2);

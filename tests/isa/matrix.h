@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Generated instructions: every row of insn.def that can run at CPL 3, in all its encodings, against the host's own
+ * execution of the same bytes.
+ */
+#ifndef GNOMON_TESTS_ISA_MATRIX_H
+#define GNOMON_TESTS_ISA_MATRIX_H
+
+#include "harness.h"
+#include "native.h"
+
+enum {
+	CODE_AT = 0xc000,
+	CODE_FROM = 0xb000, /* around it, HLT everywhere: wherever a branch goes, it ends */
+	CODE_TO = 0xe000,
+	LOW_TO = 0x10000, /* data that 16-bit addresses reach in flat segments */
+	DATA_FROM = 0x20000,
+	DATA_TO = 0x40000,
+};
+
+/* A mode with its segments, in both worlds. */
+struct layout {
+	const char *name;
+	enum isa_mode mode;
+	unsigned code_size;
+	struct native_segment seg[SEG_COUNT];
+};
+
+extern const struct layout layouts[];
+extern const unsigned layout_count;
+
+/* An encoding without its operands. */
+struct encoding {
+	uint16_t id;
+	uint8_t prefix; /* 0, 66, F2, F3: part of the opcode or not, as the case may be */
+	uint8_t map;	/* 0: one byte, 1: 0F, 2: 0F38, 3: 0F3A, 4: VEX 0F38, 5: VEX 0F3A */
+	uint8_t opcode;
+	bool mem;
+};
+
+/* One instruction with the state it starts from. */
+struct test_case {
+	struct insn in;
+	struct native_state start;
+	/* memory beside random data: what an indirect branch finds */
+	struct {
+		uint32_t at, value;
+		bool used;
+	} word;
+};
+
+/* Can the host run it, at CPL 3, so that the outcome is comparable? */
+bool matrix_row_tested(const struct cpu *cpu, unsigned id);
+
+/* All encodings of the tested rows; the caller frees them. */
+struct encoding *matrix_encodings(const struct cpu *cpu, unsigned *count);
+
+/* A random instruction of an encoding for the layout. False: none was found. */
+bool matrix_case(struct machine *m, const struct layout *l, const struct encoding *e, struct test_case *c);
+
+#endif

@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which instructions the matrix tests, and their encodings. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpu/sys.h"
+#include "matrix.h"
+
+/* Rows with a C body that ring 3 may execute and whose outcome does not depend on selectors or privilege. */
+static bool callout_tested(unsigned id)
+{
+	switch (id) {
+	case INSN_DAA:
+	case INSN_DAS:
+	case INSN_AAA:
+	case INSN_AAS:
+	case INSN_AAM:
+	case INSN_AAD:
+	case INSN_ENTER:
+	case INSN_BOUND:
+	case INSN_MASKMOVQ:
+	case INSN_MASKMOVDQU:
+	case INSN_FNSTENV:
+	case INSN_FLDENV:
+	case INSN_FNSAVE:
+	case INSN_FRSTOR:
+	case INSN_FXSAVE:
+	case INSN_FXRSTOR:
+		return true;
+	}
+	return false;
+}
+
+/* Rows without an encoding in 16- and 32-bit code, or (the last ones) none that Zydis is asked to know. */
+static bool only64(unsigned id)
+{
+	switch (id) {
+	case INSN_JRCXZ:
+	case INSN_MOVSQ:
+	case INSN_STOSQ:
+	case INSN_LODSQ:
+	case INSN_CMPSQ:
+	case INSN_SCASQ:
+	case INSN_MOVSXD:
+	case INSN_CDQE:
+	case INSN_CQO:
+	case INSN_PEXTRQ:
+	case INSN_PINSRQ:
+	case INSN_ENDBR32:
+	case INSN_ENDBR64:
+	case INSN_CLDEMOTE:
+		return true;
+	}
+	return insn_rows[id].checks & CHK_ONLY64;
+}
+
+bool matrix_row_tested(const struct cpu *cpu, unsigned id)
+{
+	const struct insn_row *row = &insn_rows[id];
+
+	if (id == INSN_INVALID || !cpu_has(cpu, row->feature) || only64(id))
+		return false;
+	if ((row->checks & CHK_AVX) && !cpu_has(cpu, FEAT_AVX))
+		return false;
+	switch (row->class) {
+	case CLASS_IDENT:
+		return id != INSN_RDRAND && id != INSN_RDSEED;
+	case CLASS_BRANCH:
+		return true;
+	case CLASS_REWRITE:
+		return id != INSN_MOV_FROM_SREG && id != INSN_PUSH_SREG; /* selectors are not the same on both sides */
+	case CLASS_CALLOUT:
+		return callout_tested(id);
+	case CLASS_UNDEF:
+		return id == INSN_UD1 || id == INSN_UD2;
+	}
+	return false;
+}
+
+struct list {
+	struct encoding *items;
+	unsigned count, room;
+};
+
+static void append(struct list *list, const struct encoding *e)
+{
+	for (unsigned i = list->count; i-- > 0;) {
+		const struct encoding *o = &list->items[i];
+		if (o->map != e->map || o->prefix != e->prefix || o->opcode != e->opcode)
+			break;
+		if (o->id == e->id && o->mem == e->mem)
+			return;
+	}
+	if (list->count == list->room) {
+		list->room = list->room ? 2 * list->room : 1024;
+		list->items = realloc(list->items, list->room * sizeof(*list->items));
+		ASSERT(list->items);
+	}
+	list->items[list->count++] = *e;
+}
+
+/* Writes prefix, map and opcode; returns their number. */
+static unsigned put_opcode(uint8_t *to, uint8_t prefix, uint8_t map, uint8_t opcode, uint8_t vvvv)
+{
+	static const uint8_t pp[4] = {0, 0x66, 0xf3, 0xf2};
+	unsigned n = 0;
+
+	if (map >= 4) {
+		to[n++] = 0xc4;
+		to[n++] = (uint8_t)(0xe0 | (map - 2));
+		to[n] = (uint8_t)(vvvv << 3);
+		for (unsigned i = 0; i < 4; i++)
+			if (pp[i] == prefix)
+				to[n] |= (uint8_t)i;
+		n++;
+		to[n++] = opcode;
+		return n;
+	}
+	if (prefix)
+		to[n++] = prefix;
+	if (map)
+		to[n++] = 0x0f;
+	if (map >= 2)
+		to[n++] = map == 2 ? 0x38 : 0x3a;
+	to[n++] = opcode;
+	return n;
+}
+
+/* Every ModRM byte that can matter: all of mod 3, and one addressing form for each reg. */
+static bool worth_trying(unsigned modrm)
+{
+	return modrm >= 0xc0 || (modrm & 0xc7) == 1;
+}
+
+static bool is_prefix_byte(uint8_t map, uint8_t opcode)
+{
+	switch (opcode) {
+	case 0x26:
+	case 0x2e:
+	case 0x36:
+	case 0x3e:
+	case 0x64:
+	case 0x65:
+	case 0x66:
+	case 0x67:
+	case 0xf0:
+	case 0xf2:
+	case 0xf3:
+		return map == 0;
+	case 0x0f:
+		return map == 0;
+	case 0x38:
+	case 0x3a:
+		return map == 1;
+	}
+	return false;
+}
+
+/* False: what was decoded has no ModRM. */
+static bool scan_one(const struct cpu *cpu, struct list *list, struct encoding e, uint8_t modrm, unsigned code_size,
+		     uint8_t vvvv)
+{
+	uint8_t bytes[INSN_MAX_BYTES] = {0};
+	struct insn in;
+
+	bytes[put_opcode(bytes, e.prefix, e.map, e.opcode, vvvv)] = modrm;
+	if (insn_decode(&in, bytes, sizeof(bytes), code_size))
+		return true;
+	e.id = in.id;
+	e.mem = in.has_mem;
+	if (matrix_row_tested(cpu, in.id))
+		append(list, &e);
+	return in.modrm_off;
+}
+
+static void scan_opcode(const struct cpu *cpu, struct list *list, struct encoding e)
+{
+	for (unsigned modrm = 0; modrm < 256; modrm++) {
+		/* Either code size; and in VEX either a free or a fixed vvvv. */
+		if (!worth_trying(modrm))
+			continue;
+		bool has_modrm = scan_one(cpu, list, e, (uint8_t)modrm, 4, 0xf);
+		scan_one(cpu, list, e, (uint8_t)modrm, 2, 0xf);
+		if (e.map >= 4)
+			scan_one(cpu, list, e, (uint8_t)modrm, 4, 0xe);
+		if (!has_modrm)
+			return;
+	}
+}
+
+struct encoding *matrix_encodings(const struct cpu *cpu, unsigned *count)
+{
+	static const uint8_t prefixes[4] = {0, 0x66, 0xf2, 0xf3};
+	struct list list = {0};
+
+	for (unsigned map = 0; map <= 5; map++)
+		for (unsigned opcode = 0; opcode < 256; opcode++)
+			for (unsigned p = 0; p < 4; p++)
+				if (!is_prefix_byte((uint8_t)map, (uint8_t)opcode))
+					scan_opcode(cpu, &list,
+						    (struct encoding){.prefix = prefixes[p],
+								      .map = (uint8_t)map,
+								      .opcode = (uint8_t)opcode});
+	*count = list.count;
+	return list.items;
+}
+
+/* --- one instruction --- */
+
+static unsigned chance(struct machine *m, unsigned one_in)
+{
+	return machine_random(m) % one_in == 0;
+}
+
+static void random_bytes(struct machine *m, uint8_t *to, unsigned n)
+{
+	while (n--)
+		*to++ = (uint8_t)machine_random(m);
+}
+
+static unsigned put_prefixes(struct machine *m, const struct encoding *e, uint8_t *to)
+{
+	static const uint8_t segments[5] = {0x26, 0x2e, 0x36, 0x3e, 0x65};
+	static const uint8_t reps[2] = {0xf2, 0xf3};
+	unsigned n = 0;
+
+	if (chance(m, 4))
+		to[n++] = segments[machine_random(m) % 5];
+	if (chance(m, 5))
+		to[n++] = 0x67;
+	if (e->map < 4) {
+		if (chance(m, 5) && e->prefix != 0x66)
+			to[n++] = 0x66;
+		if (e->mem && chance(m, 6))
+			to[n++] = 0xf0;
+		if (insn_rows[e->id].class == CLASS_REWRITE && !e->prefix && chance(m, 2))
+			to[n++] = reps[machine_random(m) % 2];
+	}
+	return n;
+}
+
+static bool try_encoding(struct machine *m, const struct layout *l, const struct encoding *e, struct insn *in)
+{
+	uint8_t bytes[32];
+	unsigned n = put_prefixes(m, e, bytes);
+	unsigned mod = machine_random(m) % 3;
+
+	n += put_opcode(bytes + n, e->prefix, e->map, e->opcode, (uint8_t)(8 | (machine_random(m) & 7)));
+	random_bytes(m, bytes + n, 12);
+	bytes[n] = (uint8_t)((bytes[n] & 0x3f) | (e->mem ? mod : 3) << 6);
+	if (insn_decode(in, bytes, INSN_MAX_BYTES, l->code_size) || in->id != e->id)
+		return false;
+	if (in->has_mem && in->seg == SEG_FS)
+		return false;
+	if (in->seg == SEG_CS &&
+	    (in->id == INSN_MASKMOVQ || in->id == INSN_MASKMOVDQU || insn_rows[in->id].class == CLASS_BRANCH))
+		return false;
+	/* Code segments are writable in real-address and V86 mode, but not to the host. */
+	return !(in->mem_write && in->seg == SEG_CS && (l->mode == ISA_REAL || l->mode == ISA_V86));
+}
+
+/* Offsets that a segment allows and both sides have memory for. */
+static void window(const struct layout *l, unsigned seg, unsigned addrsize, uint32_t *low, uint32_t *high)
+{
+	const struct native_segment *s = &l->seg[seg];
+	uint32_t from = s->code ? CODE_FROM : DATA_FROM, to = s->code ? CODE_TO : DATA_TO;
+
+	if (!s->code && !s->base && addrsize == 2) {
+		from = CODE_TO;
+		to = LOW_TO;
+	}
+
+	*low = s->base < from ? from - s->base : 0;
+	*high = to - 1 - s->base;
+	if (s->down) {
+		*low = MAX(*low, s->limit + 1);
+		*high = s->big ? *high : MIN(*high, 0xffffu);
+	} else {
+		*high = MIN(*high, s->limit);
+	}
+}
+
+enum { NO_EDGE = 600 }; /* size of an access that shall stay inside */
+
+/* An offset for an access of `size` bytes: mostly inside, sometimes at the edge or beyond. */
+static uint32_t pick_offset(struct machine *m, const struct layout *l, unsigned seg, unsigned addrsize, unsigned size)
+{
+	uint32_t low, high, at;
+
+	window(l, seg, addrsize, &low, &high);
+	/* Across the end of 4 GiB, processors may fault or wrap (volume 3, 5.3). */
+	if (size != NO_EDGE && l->seg[seg].limit != 0xffffffffu && chance(m, 8)) {
+		at = chance(m, 2) ? low - machine_random(m) % (size + 1) : high + 1 - machine_random(m) % (size + 2);
+		return chance(m, 4) ? at & ~15u : at;
+	}
+	at = low + machine_random(m) % (high - low + 1 - MIN(size, (high - low) / 2));
+	if (size >= 16 && !chance(m, 8))
+		at = ALIGN_UP(at + l->seg[seg].base, 64) - l->seg[seg].base;
+	return at;
+}
+
+static uint32_t random_value(struct machine *m)
+{
+	static const uint32_t special[] = {0,	   1,	   2,	   0x7f,       0x80,	    0xff,
+					   0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000u, 0xffffffffu};
+	uint32_t v = machine_random(m) << 16 ^ machine_random(m);
+
+	return chance(m, 4) ? special[v % ARRAY_LEN(special)] : chance(m, 4) ? v & 0xff : v;
+}
+
+static void set_low(uint32_t *reg, unsigned size, uint32_t v)
+{
+	*reg = size == 2 ? (*reg & 0xffff0000u) | (v & 0xffff) : v;
+}
+
+static void patch_disp(struct insn *in, uint32_t disp)
+{
+	memcpy(in->bytes + in->disp_off, &disp, in->disp_len);
+	in->disp = in->disp_len == 2 ? (int16_t)disp : (int32_t)disp;
+}
+
+/* Chooses registers (or the displacement) so that the operand is at offset `at`, or near it. */
+static void solve(struct machine *m, struct insn *in, uint32_t *gpr, uint32_t at)
+{
+	unsigned size = in->addrsize;
+	uint32_t index = 0;
+
+	if (in->index != REG_NONE && in->index != in->base) {
+		set_low(&gpr[in->index], size, machine_random(m) % 300 - 40);
+		index = gpr[in->index] * in->scale;
+	}
+	if (in->base == REG_NONE || in->base == RSP) {
+		uint32_t base = in->base == RSP ? gpr[RSP] : 0;
+		if (in->disp_len == size)
+			patch_disp(in, at - index - base);
+		else if (in->index != REG_NONE)
+			set_low(&gpr[in->index], size, at - (uint32_t)in->disp);
+	} else if (in->base == in->index) {
+		set_low(&gpr[in->base], size, (at - (uint32_t)in->disp) / (in->scale + 1u));
+	} else {
+		set_low(&gpr[in->base], size, at - index - (uint32_t)in->disp);
+	}
+}
+
+static void put_word(struct test_case *c, uint32_t at, uint32_t value)
+{
+	c->word.used = true;
+	c->word.at = at;
+	c->word.value = value;
+}
+
+static uint32_t branch_goal(struct machine *m)
+{
+	return CODE_FROM + 64 + machine_random(m) % (CODE_TO - CODE_FROM - 128);
+}
+
+static void prepare_branch(struct machine *m, const struct layout *l, struct test_case *c, uint32_t operand)
+{
+	struct insn *in = &c->in;
+	uint32_t goal = branch_goal(m);
+
+	if (in->op[0].kind == OPD_REL && chance(m, 2))
+		set_low(&c->start.gpr[RCX], in->addrsize, machine_random(m) % 3);
+	if (in->id == INSN_RET)
+		put_word(c, l->seg[SEG_SS].base + (c->start.gpr[RSP] & (l->seg[SEG_SS].big ? ~0u : 0xffff)), goal);
+	else if (in->has_mem)
+		put_word(c, l->seg[in->seg].base + operand, goal);
+	else if (in->op[0].kind == OPD_GPR)
+		set_low(&c->start.gpr[in->op[0].reg], in->opsize, goal);
+	else if (in->imm_len >= 2) {
+		uint32_t disp = goal - CODE_AT - in->len;
+		memcpy(in->bytes + in->imm_off, &disp, in->imm_len);
+	} else if (in->op[0].kind == OPD_REL && -(int8_t)in->bytes[in->imm_off] <= in->len) {
+		in->bytes[in->imm_off] &= 0x7f; /* not into itself */
+	}
+}
+
+/* Instructions whose registers are addresses or counts without being named in an operand. */
+static void prepare_implicit(struct machine *m, const struct layout *l, struct test_case *c)
+{
+	struct insn *in = &c->in;
+	uint32_t *gpr = c->start.gpr;
+
+	switch (in->id) {
+	case INSN_MOVSB ... INSN_SCASD:
+	case INSN_MOVSD_STRING:
+	case INSN_CMPSD_STRING:
+		set_low(&gpr[RSI], in->addrsize, pick_offset(m, l, in->seg, in->addrsize, 16));
+		set_low(&gpr[RDI], in->addrsize, pick_offset(m, l, SEG_ES, in->addrsize, 16));
+		set_low(&gpr[RCX], in->addrsize, machine_random(m) % 24);
+		break;
+	case INSN_XLAT:
+		set_low(&gpr[RBX], in->addrsize, pick_offset(m, l, in->seg, in->addrsize, 1) - (gpr[RAX] & 0xff));
+		break;
+	case INSN_MASKMOVQ:
+	case INSN_MASKMOVDQU:
+		/* Bytes that the mask leaves out may fault or not. */
+		set_low(&gpr[RDI], in->addrsize, pick_offset(m, l, in->seg, in->addrsize, NO_EDGE));
+		break;
+	case INSN_BT_MEM_REG ... INSN_BTC_MEM_REG:
+		set_low(&gpr[in->op[1].reg], in->opsize, machine_random(m) % 0x4000 - 0x2000);
+		break;
+	case INSN_ENTER:
+		in->bytes[in->imm_off + 1] &= 3;
+		set_low(&gpr[RBP], 4, gpr[RSP] + machine_random(m) % 256);
+		break;
+	case INSN_LEAVE:
+		set_low(&gpr[RBP], 4, pick_offset(m, l, SEG_SS, l->seg[SEG_SS].big ? 4 : 2, 4));
+		break;
+	case INSN_DIV:
+	case INSN_IDIV:
+		if (!chance(m, 3))
+			gpr[RDX] = machine_random(m) % 16;
+		break;
+	}
+}
+
+static void random_x87(struct machine *m, uint8_t *fx)
+{
+	store_le(fx, 2, 0x37f | (machine_random(m) & 0xc00));
+	store_le(fx + 2, 2, machine_random(m) & 0x7f00 & ~0x8000u);
+	fx[4] = (uint8_t)(chance(m, 3) ? machine_random(m) : 0xff);
+	store_le(fx + 24, 4, 0x1f80 | (machine_random(m) & 0xe040));
+	for (unsigned i = 0; i < 8; i++) {
+		long double v = (long double)(int32_t)machine_random(m) / (1 << machine_random(m) % 24) - 3.5L;
+		uint8_t *st = fx + 32 + 16 * i;
+		memcpy(st, &v, 10);
+		if (chance(m, 3))
+			random_bytes(m, st, 10);
+		else if (chance(m, 4))
+			store_le(st, 8, chance(m, 2) ? 0 : BIT(63));
+	}
+	for (unsigned i = 0; i < 16; i++) {
+		float v[4];
+		uint8_t *xmm = fx + 160 + 8 * i;
+		for (unsigned k = 0; k < 2; k++)
+			v[k] = (float)(int32_t)machine_random(m) / (float)(1 << machine_random(m) % 28);
+		memcpy(xmm, v, 8);
+		if (chance(m, 2))
+			random_bytes(m, xmm, 8);
+	}
+}
+
+static uint32_t pick_stack(struct machine *m, const struct layout *l)
+{
+	uint32_t at = pick_offset(m, l, SEG_SS, l->seg[SEG_SS].big ? 4 : 2, 32);
+
+	/* A fault in real-address mode pushes its frame here; at 1, 3 or 5 that would be a triple fault. */
+	if (l->mode == ISA_REAL || !chance(m, 8))
+		at &= ~3u;
+	return l->seg[SEG_SS].big ? at : (at & 0xffff) | (machine_random(m) << 16);
+}
+
+bool matrix_case(struct machine *m, const struct layout *l, const struct encoding *e, struct test_case *c)
+{
+	uint32_t operand = 0;
+	unsigned tries = 0;
+
+	memset(c, 0, sizeof(*c));
+	while (!try_encoding(m, l, e, &c->in))
+		if (++tries == 200)
+			return false;
+	for (unsigned i = 0; i < 8; i++)
+		c->start.gpr[i] = random_value(m);
+	c->start.gpr[RSP] = pick_stack(m, l);
+	c->start.eip = CODE_AT;
+	c->start.eflags = (uint32_t)(machine_random(m) & (FLAGS_ARITH | FLAG_DF)) | FLAG_1;
+	random_x87(m, c->start.fx);
+	prepare_implicit(m, l, c);
+	if (c->in.has_mem && !c->in.agen) {
+		/* 16-bit addresses of large x87 operands wrap at 64 KiB piece by piece, in ways of the processor's own.
+		 */
+		bool pieces = c->in.addrsize == 2 && c->in.mem_size >= 10 && (insn_rows[c->in.id].checks & CHK_FPU);
+		operand = pick_offset(m, l, c->in.seg, c->in.addrsize,
+				      pieces || c->in.id == INSN_BOUND ? NO_EDGE : MAX(c->in.mem_size, 1));
+		solve(m, &c->in, c->start.gpr, operand);
+	}
+	if (insn_rows[c->in.id].class == CLASS_BRANCH)
+		prepare_branch(m, l, c, operand);
+	return true;
+}

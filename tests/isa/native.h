@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The oracle: runs 16- and 32-bit code natively, in this process's own compatibility mode, on segments of a local
+ * descriptor table. What it gives is the silicon's word, from the very bytes that the guest has; nothing of src/ takes
+ * part in it.
+ */
+#ifndef GNOMON_TESTS_ISA_NATIVE_H
+#define GNOMON_TESTS_ISA_NATIVE_H
+
+#include "base.h"
+
+struct native;
+
+enum { NATIVE_ENDLESS = 255 }; /* native_state.trap: it did not end */
+
+/* A segment as both sides see it. FS stays the C library's: not available. */
+struct native_segment {
+	uint32_t base, limit; /* guest linear base; highest offset (or, expand-down, the one below the lowest) */
+	bool big, down, read_only, code;
+};
+
+struct native_state {
+	uint32_t gpr[8];
+	uint32_t eip, eflags;
+	uint8_t fx[512]; /* FXSAVE64 image; bytes beyond XMM7 are not loaded */
+	/* out: the exception that ended it */
+	int trap;
+	uint32_t error;
+};
+
+/* 0, or -ENOSYS if the host does not let us. Needs hostsig_thread_init(). */
+int native_create(struct native **out);
+void native_destroy(struct native *n);
+
+/* Memory at guest linear `base`: zeros. What is not mapped raises a page fault. */
+void native_map(struct native *n, uint32_t base, uint32_t len);
+/* Host address of a guest linear one. */
+uint8_t *native_memory(struct native *n, uint32_t linear);
+
+/* seg: SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_GS. */
+void native_set_segment(struct native *n, unsigned seg, const struct native_segment *s);
+
+/* Runs from the state until an exception, which HLT makes at the latest. */
+void native_run(struct native *n, struct native_state *s);
+
+#endif
