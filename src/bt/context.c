@@ -26,6 +26,9 @@ static enum seg_class classify(const struct cpu *cpu, unsigned seg)
 	}
 	if (s->limit == 0xffffffffu)
 		return s->base == 0 ? SEGC_FLAT : SEGC_BASED;
+	/* A load in real mode also sets the attributes; where that changes something, it is left to the C body (xlat_load_sreg). */
+	if (real && !cpu_v86(cpu) && (s->attr & (SEG_TYPE | SEG_S | SEG_DPL | SEG_P)) != (SEG_P | SEG_S | SEG_W | SEG_A))
+		return SEGC_LIMIT;
 	return s->limit == 0xffff ? SEGC_64K : SEGC_LIMIT;
 }
 
@@ -105,7 +108,6 @@ void bt_indirect_fill(struct bt *bt, struct block *b)
 {
 	cache_pc_t *table = bt_indirect_table(bt, b->ctx);
 	unsigned n = b->eip % INDIRECT_ENTRIES;
-	struct fills *f;
 
 	if (!table)
 		return;
@@ -113,47 +115,22 @@ void bt_indirect_fill(struct bt *bt, struct block *b)
 	bt->stats->indirect_fills++;
 	if (!(b->ctx->key.flags & CTX_PAGED))
 		return;
-	f = &b->ctx->fills[bt->fetch_global];
-	if (f->count < MAX_FILLS)
-		f->at[f->count] = (uint16_t)n;
-	f->count++;
+	if (b->ctx->nfills < MAX_FILLS)
+		b->ctx->fills[b->ctx->nfills] = (uint16_t)n;
+	b->ctx->nfills++;
 }
 
-static void forget(struct bt *bt, struct context *c, struct fills *f)
-{
-	if (f->count > MAX_FILLS) {
-		memcpy(c->indirect, bt->miss_table, INDIRECT_BYTES);
-		c->fills[0].count = c->fills[1].count = 0;
-		return;
-	}
-	for (unsigned n = 0; n < f->count; n++)
-		c->indirect[f->at[n]] = bt->stubs.indirect_miss;
-	f->count = 0;
-}
-
-/* The entries that code on one page may have: those whose EIP has the page's bits 15:12 (CS bases are 0, but for oddities, which are forgotten whole). */
-static void forget_page(struct bt *bt, struct context *c, struct fills *f, gva_t page)
-{
-	if (f->count > MAX_FILLS || c->key.cs_base) {
-		forget(bt, c, f);
-		return;
-	}
-	for (unsigned n = 0; n < f->count; n++)
-		if (f->at[n] >> PAGE_SHIFT == (page >> PAGE_SHIFT & 15))
-			c->indirect[f->at[n]] = bt->stubs.indirect_miss;
-}
-
-void bt_indirect_forget(struct bt *bt, enum mmu_event event, gva_t address)
+void bt_indirect_forget(struct bt *bt)
 {
 	for (unsigned i = 0; i < bt->ncontexts; i++) {
 		struct context *c = &bt->contexts[i];
-		for (unsigned g = 0; g < 2; g++) {
-			if (!c->fills[g].count)
-				continue;
-			if (event == MMU_INVLPG)
-				forget_page(bt, c, &c->fills[g], address);
-			else if (event != MMU_CR3 || g == 0)
-				forget(bt, c, &c->fills[g]);
-		}
+		if (!c->nfills)
+			continue;
+		if (c->nfills > MAX_FILLS)
+			memcpy(c->indirect, bt->miss_table, INDIRECT_BYTES);
+		else
+			for (unsigned n = 0; n < c->nfills; n++)
+				c->indirect[c->fills[n]] = bt->stubs.indirect_miss;
+		c->nfills = 0;
 	}
 }

@@ -48,6 +48,8 @@ void xlat_go_through_alias(struct xlat *t);
 struct host_addr xlat_operand(struct xlat *t, unsigned size, int32_t more_disp);
 /* Faults (to be single-stepped) if `reg` is above `limit`. Changes T1, T2. */
 void xlat_check_limit(struct xlat *t, unsigned reg, uint32_t limit);
+/* Faults if `size` bytes from T0 (below 64 KiB) on cross 64 KiB. Changes T1. */
+void xlat_check_64k(struct xlat *t, unsigned size);
 bool xlat_ident(struct xlat *t);
 /* The same for a store that tends to hit pages with translated code: SITE_CHECKED. */
 bool xlat_ident_checked(struct xlat *t);

@@ -50,8 +50,8 @@ static void check_limit(struct xlat *t, unsigned seg, unsigned size)
 	probe_sign(t);
 }
 
-/* The same for limit FFFF and an offset known to be below 64 KiB: bit 16 of the last byte's offset, moved to bit 8. */
-static void check_64k(struct xlat *t, unsigned size)
+/* Bit 16 of the last byte's offset, moved to bit 8. */
+void xlat_check_64k(struct xlat *t, unsigned size)
 {
 	emit_lea(&t->e, 4, HOST_T1, (struct host_addr){HOST_T0, REG_NONE, 1, (int32_t)size - 1, false, false});
 	emit_bswap32(&t->e, HOST_T1);
@@ -68,7 +68,7 @@ void xlat_segment_apply(struct xlat *t, unsigned seg, unsigned size, bool off16)
 	if (class == SEGC_LIMIT || (class == SEGC_64K && !off16))
 		check_limit(t, seg, size);
 	else if (class == SEGC_64K && size > 1)
-		check_64k(t, size);
+		xlat_check_64k(t, size);
 	emit_load(&t->e, 4, HOST_T1, AT_CPU(SEG_OFF(seg, base)));
 	emit_lea(&t->e, 4, HOST_T0, (struct host_addr){HOST_T0, HOST_T1, 1, 0, false, false});
 }

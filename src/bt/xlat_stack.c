@@ -74,7 +74,7 @@ static bool pop_memory(struct xlat *t, unsigned size)
 	/* An address with ESP counts from the stack pointer behind the POP (volume 2, POP). */
 	int32_t more = t->in->base == RSP ? (int32_t)size : 0;
 
-	if (!xlat_segment_usable(t, t->in->seg, true))
+	if (!xlat_segment_usable(t, t->in->seg, true) || (more && !xlat_wide_stack(t)))
 		return false;
 	emit_load(&t->e, size, HOST_T3, xlat_stack(t, 0, size));
 	emit_store(&t->e, size, HOST_T3, xlat_operand(t, size, more));
@@ -106,14 +106,28 @@ bool xlat_pop(struct xlat *t)
 /* PUSHA and POPA take registers in this order from the highest address down. */
 static const uint8_t pusha_order[8] = {RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI};
 
+/* SS:[SP + delta], from where eight words lie; faults if any of them is beyond the limit or behind the wrap-around of SP. */
+static struct host_addr eight_words(struct xlat *t, int32_t delta, unsigned size)
+{
+	if (xlat_wide_stack(t))
+		return xlat_stack(t, delta, 8 * size);
+	emit_lea(&t->e, 4, HOST_T0, (struct host_addr){HOST_ESP, REG_NONE, 1, delta, false, false});
+	emit_movzx16(&t->e, HOST_T0, HOST_T0);
+	xlat_check_64k(t, 8 * size);
+	xlat_segment_apply(t, SEG_SS, 8 * size, true);
+	return AT_GS(HOST_T0);
+}
+
 bool xlat_pusha(struct xlat *t)
 {
 	int32_t size = t->in->opsize;
+	struct host_addr at;
 
 	if (!stack_usable(t))
 		return false;
-	for (int32_t i = 0; i < 8; i++)
-		emit_store(&t->e, (unsigned)size, host_reg(pusha_order[i]), xlat_stack(t, -size * (i + 1), (unsigned)size));
+	at = eight_words(t, -8 * size, (unsigned)size);
+	for (int32_t i = 7; i >= 0; i--, at.disp += size)
+		emit_store(&t->e, (unsigned)size, host_reg(pusha_order[i]), at);
 	xlat_stack_move(t, -8 * size);
 	return true;
 }
@@ -121,15 +135,18 @@ bool xlat_pusha(struct xlat *t)
 bool xlat_popa(struct xlat *t)
 {
 	int32_t size = t->in->opsize;
+	struct host_addr at;
 
 	if (!stack_usable(t))
 		return false;
+	at = eight_words(t, 0, (unsigned)size);
 	/* Both ends first: no register is loaded before all that can fault has been touched. */
-	emit_load(&t->e, (unsigned)size, HOST_T3, xlat_stack(t, 0, (unsigned)size));
-	emit_load(&t->e, (unsigned)size, HOST_T3, xlat_stack(t, 7 * size, (unsigned)size));
-	for (int32_t i = 0; i < 8; i++)
+	emit_load(&t->e, (unsigned)size, HOST_T3, at);
+	at.disp += 7 * size;
+	emit_load(&t->e, (unsigned)size, HOST_T3, at);
+	for (int32_t i = 0; i < 8; i++, at.disp -= size)
 		if (pusha_order[i] != RSP)
-			emit_load_part(&t->e, (unsigned)size, pusha_order[i], xlat_stack(t, size * (7 - i), (unsigned)size));
+			emit_load_part(&t->e, (unsigned)size, pusha_order[i], at);
 	xlat_stack_move(t, 8 * size);
 	return true;
 }

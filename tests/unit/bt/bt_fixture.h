@@ -177,26 +177,81 @@ static inline void poke_bytes(gpa_t at, const void *bytes, unsigned len)
 #define CODE_BYTES(at, ...) poke_bytes((at), (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
 
 /* Runs until HLT (or shutdown), taking events. */
-static inline void run_events(bool events)
+static inline void run_engine(bool translate)
 {
 	cpu.activity = CPU_RUNNING;
+	triple_faults = 0;
 	while (cpu.activity == CPU_RUNNING && !triple_faults) {
-		if (events)
-			cpu_take_event(&cpu);
-		if (bt)
+		cpu_take_event(&cpu);
+		if (translate)
 			bt_run(bt);
 		else
 			cpu_step(&cpu);
 		stop = 0;
-		if (!events && cpu_event_ready(&cpu))
-			break;
 	}
 }
 
 static inline void run_from(uint32_t eip)
 {
 	cpu.rip = eip;
-	run_events(true);
+	run_engine(true);
+}
+
+/* Flags that the compared code leaves undefined. */
+static uint64_t undefined_flags;
+
+static inline void check_same_cpu(const char *what, const struct cpu *ref)
+{
+	for (unsigned i = 0; i < 8; i++)
+		ck_assert_msg(cpu.gpr[i] == ref->gpr[i], "%s: register %u is %llx, single-stepped %llx", what, i,
+			      (unsigned long long)cpu.gpr[i], (unsigned long long)ref->gpr[i]);
+	ck_assert_msg(cpu.rip == ref->rip, "%s: rip %llx, single-stepped %llx", what, (unsigned long long)cpu.rip,
+		      (unsigned long long)ref->rip);
+	ck_assert_msg(!((cpu.rflags ^ ref->rflags) & ~undefined_flags), "%s: flags %llx, single-stepped %llx", what,
+		      (unsigned long long)cpu.rflags, (unsigned long long)ref->rflags);
+	for (unsigned i = 0; i < SEG_COUNT; i++)
+		ck_assert_msg(!memcmp(&cpu.seg[i], &ref->seg[i], sizeof(struct segment)),
+			      "%s: segment %u: %x %x, single-stepped %x %x", what, i, cpu.seg[i].selector,
+			      cpu.seg[i].attr, ref->seg[i].selector, ref->seg[i].attr);
+	ck_assert_msg(cpu.cpl == ref->cpl && cpu.activity == ref->activity && cpu.shadow == ref->shadow &&
+			  cpu.pending_db == ref->pending_db,
+		      "%s: modes", what);
+	ck_assert_msg(!memcmp(cpu.fpu.image + 24, ref->fpu.image + 24, 4) &&
+			  !memcmp(cpu.fpu.image + 32, ref->fpu.image + 32, 128 + 256),
+		      "%s: x87 or SSE registers", what);
+}
+
+/* Runs code from the present state and memory by single-stepping, then (`times` times) translated: all must come out
+ * the same. */
+static inline void same_as_stepped(const char *what, uint32_t eip, unsigned times)
+{
+	static struct cpu start, ref;
+	uint8_t *memory = malloc(2 * RAM_BYTES), *ref_memory = memory + RAM_BYTES;
+	uint8_t device[PAGE_SIZE];
+
+	cpu.rip = eip;
+	start = cpu;
+	memcpy(memory, pm.ram.host, RAM_BYTES);
+	memcpy(device, device_bytes, PAGE_SIZE);
+	run_engine(false);
+	ref = cpu;
+	memcpy(ref_memory, pm.ram.host, RAM_BYTES);
+	while (times--) {
+		void *table = cpu.bt_indirect;
+		cpu = start;
+		cpu.bt_indirect = table;
+		/* As a device would: whoever has translated must know. */
+		for (unsigned at = 0; at < RAM_BYTES; at += PAGE_SIZE)
+			if (memcmp(pm.ram.host + at, memory + at, PAGE_SIZE))
+				poke_bytes(at, memory + at, PAGE_SIZE);
+		memcpy(device_bytes, device, PAGE_SIZE);
+		run_engine(true);
+		check_same_cpu(what, &ref);
+		for (unsigned at = 0; at < RAM_BYTES; at++)
+			ck_assert_msg(pm.ram.host[at] == ref_memory[at], "%s: memory at %x is %x, single-stepped %x",
+				      what, at, pm.ram.host[at], ref_memory[at]);
+	}
+	free(memory);
 }
 
 /* The valid block at eip in the CPU's present mode, or NULL. */

@@ -62,6 +62,76 @@ START_TEST(test_mov_ss_shadow_outlives_hidden_fault)
 }
 END_TEST
 
+/* --- instructions that make several accesses, a middle one of which faults --- */
+
+START_TEST(test_popa_across_stack_end)
+{
+	/* popa of words, of doublewords, where one element crosses FFFF, or the whole only wraps around */
+	static const uint32_t sp[] = {0xfff5, 0xfff2, 0xfff0, 0xfff8, 0xffe1, 0xfffe};
+
+	for (unsigned i = 0; i < 16; i++)
+		cpu.gpr[i] = 0x11111111 * i;
+	for (unsigned i = 0; i < 64; i++)
+		poke(DATA + (uint16_t)(0xffe0 + i), 1, 0x40 + i);
+	use_stack16(0xabc00000 | sp[_i / 2]);
+	if (_i & 1)
+		CODE_BYTES(CODE, 0x66, 0x61, 0xf4);
+	else
+		CODE_BYTES(CODE, 0x61, 0xf4);
+	same_as_stepped("POPA", CODE, 2);
+}
+END_TEST
+
+START_TEST(test_popa_across_limit)
+{
+	/* 16-bit stack of limit FFFD: the word at FFFE is beyond, both ends of what is popped are not */
+	set_descriptor(SCRATCH, descriptor(DATA, 0xfffd, SEG_P | SEG_S | SEG_W));
+	force_segment(SEG_SS, SCRATCH);
+	cpu.gpr[RSP] = 0xfffa;
+	CODE_BYTES(CODE, 0x66, 0x61, 0xf4);
+	same_as_stepped("POPA", CODE, 2);
+}
+END_TEST
+
+START_TEST(test_pusha_across_stack_end)
+{
+	static const uint32_t sp[] = {0x0005, 0x0002, 0x0010, 0x0018, 0x000f, 0x0000};
+
+	for (unsigned i = 0; i < 8; i++)
+		cpu.gpr[i] = 0x11111111 * i;
+	use_stack16(0xabc00000 | sp[_i / 2]);
+	if (_i & 1)
+		CODE_BYTES(CODE, 0x66, 0x60, 0xf4);
+	else
+		CODE_BYTES(CODE, 0x60, 0xf4);
+	same_as_stepped("PUSHA", CODE, 2);
+}
+END_TEST
+
+START_TEST(test_pop_to_esp_relative)
+{
+	/* 16-bit stack, pop dword [ds:esp + 8]: SP wraps around, the address does not carry */
+	use_stack16(0x2fffc);
+	poke(DATA + 0xfffc, 4, 0xcafebabe);
+	CODE_BYTES(CODE, 0x3e, 0x8f, 0x44, 0x24, 0x08, 0xf4);
+	same_as_stepped("POP [ESP+8]", CODE, 2);
+}
+END_TEST
+
+/* --- what an inline segment load leaves behind --- */
+
+START_TEST(test_real_mode_segment_attributes)
+{
+	enter_real();
+	cpu_set_real_segment(&cpu, SEG_CS, CODE >> 4);
+	/* Loaded in protected mode as read-only data, and still so: MOV DS gives it the attributes of real mode. */
+	cpu.seg[SEG_DS].attr = SEG_P | SEG_S | SEG_A;
+	cpu.gpr[RAX] = 0x300;
+	CODE_BYTES(CODE, 0x8e, 0xd8, 0xf4);
+	same_as_stepped("MOV DS", 0, 2);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("translate");
@@ -71,6 +141,11 @@ static Suite *suite(void)
 	tcase_add_test(t, test_runs);
 	tcase_add_test(t, test_sti_shadow_outlives_hidden_fault);
 	tcase_add_test(t, test_mov_ss_shadow_outlives_hidden_fault);
+	tcase_add_loop_test(t, test_popa_across_stack_end, 0, 12);
+	tcase_add_test(t, test_popa_across_limit);
+	tcase_add_loop_test(t, test_pusha_across_stack_end, 0, 12);
+	tcase_add_test(t, test_pop_to_esp_relative);
+	tcase_add_test(t, test_real_mode_segment_attributes);
 	suite_add_tcase(s, t);
 	return s;
 }
