@@ -94,6 +94,14 @@ void ioapic_eoi(void *arg, uint8_t vector)
 	}
 }
 
+int ioapic_edge_pin(const struct ioapic *io, uint8_t vector)
+{
+	for (int n = 0; n < IOAPIC_PINS; n++)
+		if ((io->entry[n] & (ENTRY_MASKED | ENTRY_LEVEL | 0xff)) == vector)
+			return n;
+	return -1;
+}
+
 static uint32_t read_register(const struct ioapic *io)
 {
 	unsigned reg = io->select, n = (reg - REG_TABLE) >> 1;

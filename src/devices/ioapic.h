@@ -32,6 +32,9 @@ void ioapic_reset(struct ioapic *io);
 /* Drives input n (0-23); ioapic is a struct ioapic. */
 void ioapic_set_irq(void *ioapic, int n, bool level);
 
+/* The pin whose unmasked entry gives this vector on an edge, or -1. */
+int ioapic_edge_pin(const struct ioapic *ioapic, uint8_t vector);
+
 /* EOI broadcast of a vector by a local APIC; ioapic is a struct ioapic. Fits lapic_config.eoi. */
 void ioapic_eoi(void *ioapic, uint8_t vector);
 

@@ -18,6 +18,8 @@
 #define BIOS_MAX      (256 * KiB)
 #define BIOS_ISA_MAX  (128 * KiB) /* how much of the BIOS's end shows below 1 MiB */
 #define VGA_DEVFN     PCI_DEVFN(2, 0)
+#define CONSOLE_SLOT  12
+#define RNG_SLOT      13
 #define CMOS_FLOPPIES 0x10 /* types of the drives */
 
 /* --- memory --- */
@@ -55,7 +57,8 @@ static void map_memory(struct board *b)
 	if (below > HIGH_RAM_BASE)
 		add_memory(b, &b->ram_high, "ram", PM_RAM, PM_PRIO_RAM, HIGH_RAM_BASE, below - HIGH_RAM_BASE, ram,
 			   HIGH_RAM_BASE);
-	/* c0000000 - febfffff: PCI; fec00000: I/O APIC; fee00000: local APIC; up to ffffffff: the BIOS */
+	/* c0000000 - febfffff: PCI; fec00000: I/O APIC; fed00000: HPET; fee00000: local APIC; up to ffffffff: the BIOS
+	 */
 	add_memory(b, &b->bios_top, "bios", PM_ROM, PM_PRIO_ROM, ABOVE_4G - b->bios.size, b->bios.size, &b->bios, 0);
 	/* 100000000 - */
 	if (ram->size > below)
@@ -182,7 +185,7 @@ static void add_chipset(struct board *b)
 	port(b, 0x80, 0x10, &dma_io_ops, &b->dma, DMA_PORT_PAGE);
 	port(b, 0xc0, 0x20, &dma_io_ops, &b->dma, DMA_PORT_HIGH);
 
-	pit_init(&b->pit, b->clock, piix3_isa_irq(&b->piix3, 0));
+	pit_init(&b->pit, b->clock, board_timer_line(b, 0));
 	port(b, 0x40, 4, &pit_io_ops, &b->pit, 0);
 	port61_init(&b->port61, &b->pit);
 	port(b, 0x61, 1, &port61_io_ops, &b->port61, 0);
@@ -198,8 +201,9 @@ static void add_chipset(struct board *b)
 	port(b, 0x60, 1, &i8042_io_ops, &b->i8042, I8042_PORT_DATA);
 	port(b, 0x64, 1, &i8042_io_ops, &b->i8042, I8042_PORT_COMMAND);
 
-	rtc_init(&b->rtc, b->clock, piix3_isa_irq(&b->piix3, 8), (int64_t)time(NULL));
+	rtc_init(&b->rtc, b->clock, board_timer_line(b, 8), (int64_t)time(NULL));
 	port(b, 0x70, 2, &rtc_io_ops, &b->rtc, 0);
+	board_init_hpet(b); /* fed00000 */
 
 	acpi_pm_init(&b->acpi,
 		     &(struct acpi_pm_config){
@@ -243,46 +247,16 @@ static int add_debugcons(struct board *b, const struct board_config *cfg, char *
 	return 0;
 }
 
-/* --- drives --- */
-
-static int add_drives(struct board *b, const struct vm_config *vm, char *err, size_t errlen)
+static void add_virtio(struct board *b, const struct board_config *cfg)
 {
-	const struct irq_line irq[PIIX_IDE_CHANNELS] = {piix3_isa_irq(&b->piix3, 14), piix3_isa_irq(&b->piix3, 15)};
-	/* The CD-ROM drive is the second channel's master; disks fill up what is left. */
-	static const uint8_t places[] = {0, 1, 3, 2};
-	unsigned nplaces = vm->cdrom ? 3 : 4;
-	int rc = 0;
-
-	ASSERT(piix_ide_init(&b->ide, &b->pci, b->clock, irq) == 0); /* 00:01.1, 1f0-1f7, 3f6, 170-177, 376 */
-	if (vm->cdrom) {
-		rc = image_open(&b->cdrom, vm->cdrom, IMAGE_CDROM | IMAGE_READONLY, err, errlen);
-		ide_attach_cdrom(&b->ide.channel[1], 0, &b->cdrom);
+	if (cfg->vm->has_console) {
+		virtio_console_init(&b->virtio_console, b->pm, b->clock, cfg->console.write, cfg->console.arg);
+		board_add_virtio(b, &b->virtio_console.transport, CONSOLE_SLOT);
 	}
-	if (!rc && vm->ndisks > nplaces) {
-		snprintf(err, errlen, "--disk: only %u disks are possible beside a CD-ROM", nplaces);
-		rc = -EINVAL;
+	if (cfg->vm->rng) {
+		virtio_rng_init(&b->virtio_rng, b->pm, b->clock);
+		board_add_virtio(b, &b->virtio_rng.transport, RNG_SLOT);
 	}
-	for (unsigned i = 0; i < vm->ndisks && !rc; i++) {
-		rc =
-		    image_open(&b->disk[i], vm->disks[i].path, vm->disks[i].snapshot ? IMAGE_SNAPSHOT : 0, err, errlen);
-		if (!rc)
-			ide_attach_disk(&b->ide.channel[places[i] / 2], places[i] % 2, &b->disk[i]);
-	}
-	ASSERT(fdc_init(&b->fdc, &b->ports, piix3_isa_irq(&b->piix3, 6), &b->dma) == 0); /* 3f0-3f5, 3f7 */
-	if (!rc && vm->floppy) {
-		rc = image_open(&b->floppy[0], vm->floppy, IMAGE_FLOPPY, err, errlen);
-		fdc_attach(&b->fdc, 0, &b->floppy[0]);
-	}
-	return rc;
-}
-
-static void close_drives(struct board *b)
-{
-	image_close(&b->cdrom);
-	for (unsigned i = 0; i < BOARD_FLOPPIES; i++)
-		image_close(&b->floppy[i]);
-	for (unsigned i = 0; i < CONFIG_MAX_DISKS; i++)
-		image_close(&b->disk[i]);
 }
 
 /* --- what the firmware is told --- */
@@ -292,6 +266,7 @@ static int describe(struct board *b, const struct vm_config *vm)
 	uint64_t below = ram_below_4g(b), above = b->pm->ram.size - below;
 	char boot[CONFIG_MAX_BOOT + 1] = "";
 	unsigned nboot = 0;
+	char order[BOARD_BOOT_ORDER];
 	int rc;
 
 	/* As in the configuration, but what is not there. A BIOS skips it too, after a while. */
@@ -305,12 +280,12 @@ static int describe(struct board *b, const struct vm_config *vm)
 							  .cpus = 1,
 							  .floppy_check = true});
 	rtc_cmos_set(&b->rtc, CMOS_FLOPPIES, fdc_cmos_types(&b->fdc));
+	board_boot_order(vm, order, sizeof(order));
 	fw_cfg_init(&b->fw_cfg, b->pm);
 	ASSERT(fw_cfg_attach(&b->fw_cfg, &b->ports) == 0); /* 510-51b */
-	rc = fw_cfg_add_pc(&b->fw_cfg, &(struct fw_cfg_pc){.ram_below_4g = below,
-							   .ram_above_4g = above,
-							   .cpus = 1,
-							   .bootorder = vm->kernel ? KERNEL_BOOT_ORDER "\n" : NULL});
+	rc = fw_cfg_add_pc(
+	    &b->fw_cfg,
+	    &(struct fw_cfg_pc){.ram_below_4g = below, .ram_above_4g = above, .cpus = 1, .bootorder = *order ? order : NULL});
 	if (!rc && vm->kernel)
 		rc = kernel_boot_offer(&b->kernel, &b->fw_cfg);
 	return rc;
@@ -355,10 +330,11 @@ int board_init(struct board *b, const struct board_config *cfg, char *err, size_
 		map_memory(b);
 		add_chipset(b);
 		add_serial(b, cfg);
+		add_virtio(b, cfg);
 		rc = add_vga(b); /* 3b0-3df, 1ce-1d1 */
 	}
 	if (!rc)
-		rc = add_drives(b, cfg->vm, err, errlen);
+		rc = board_add_drives(b, cfg->vm, err, errlen);
 	if (!rc)
 		rc = describe(b, cfg->vm);
 	if (!rc)
@@ -373,7 +349,7 @@ int board_init(struct board *b, const struct board_config *cfg, char *err, size_
 
 void board_destroy(struct board *b)
 {
-	close_drives(b);
+	board_close_drives(b);
 	fw_cfg_destroy(&b->fw_cfg);
 	kernel_boot_destroy(&b->kernel);
 	vga_destroy(&b->vga);
@@ -389,10 +365,13 @@ void board_reset(struct board *b)
 	piix_ide_reset(&b->ide);
 	fdc_reset(&b->fdc);
 	piix4_pm_reset(&b->piix4_pm);
+	for (unsigned i = 0; i < b->nvirtio; i++)
+		virtio_pci_reset(b->virtio[i]);
 	vga_pci_reset(&b->vga_pci);
 	acpi_pm_reset(&b->acpi);
 	dma_reset(&b->dma);
 	pit_reset(&b->pit);
+	hpet_reset(&b->hpet);
 	port61_reset(&b->port61);
 	port92_reset(&b->port92);
 	rtc_reset(&b->rtc);

@@ -12,6 +12,7 @@
 #include "devices/dma8237.h"
 #include "devices/floppy.h"
 #include "devices/fw_cfg.h"
+#include "devices/hpet.h"
 #include "devices/i440fx.h"
 #include "devices/i8042.h"
 #include "devices/ioapic.h"
@@ -29,12 +30,16 @@
 #include "devices/uart16550.h"
 #include "devices/vga.h"
 #include "devices/vga_pci.h"
+#include "devices/virtio_blk.h"
+#include "devices/virtio_console.h"
+#include "devices/virtio_rng.h"
 #include "kernel_boot.h"
 
 /* The host's end of a character device. Members may be NULL. */
 struct board_chardev {
 	void (*send)(void *arg, uint8_t byte);
-	void (*room)(void *arg); /* the device can take more input */
+	void (*write)(void *arg, const uint8_t *buf, size_t len); /* as send; for devices with blocks of output */
+	void (*room)(void *arg);				  /* the device can take more input */
 	void *arg;
 };
 
@@ -58,9 +63,14 @@ struct board_config {
 	struct board_cpu cpu;
 	struct board_chardev serial[CONFIG_MAX_SERIALS];
 	struct board_chardev debugcon[CONFIG_MAX_DEBUGCONS];
+	struct board_chardev console;
 };
 
-enum { BOARD_FLOPPIES = FDC_DRIVES };
+enum {
+	BOARD_FLOPPIES = FDC_DRIVES,
+	BOARD_MAX_VIRTIO = CONFIG_MAX_DISKS + 2,
+	BOARD_BOOT_ORDER = 512, /* bytes at most */
+};
 
 struct board {
 	struct physmem *pm;
@@ -70,7 +80,7 @@ struct board {
 	/* memory */
 	struct pm_backing bios, vga_rom;
 	struct pm_region ram_low, ram_high, ram_above_4g, bios_top, bios_isa;
-	struct pm_region vga_window, vga_direct, ioapic_window, lapic_window;
+	struct pm_region vga_window, vga_direct, ioapic_window, lapic_window, hpet_window;
 
 	/* buses */
 	struct bus ports;
@@ -88,6 +98,8 @@ struct board {
 	struct lapic lapic;
 	struct ioapic ioapic;
 	struct pit pit;
+	struct hpet hpet;
+	uint16_t timer_lines, hpet_lines; /* interrupts 0 and 8: what PIT and RTC drive, and what the HPET does */
 	struct port61 port61;
 	struct port92 port92;
 	struct rtc rtc;
@@ -106,6 +118,11 @@ struct board {
 	struct vga_pci vga_pci;
 	struct piix_ide ide;
 	struct fdc fdc;
+	struct virtio_blk virtio_blk[CONFIG_MAX_DISKS]; /* by number of the disk */
+	struct virtio_rng virtio_rng;
+	struct virtio_console virtio_console;
+	struct virtio_pci *virtio[BOARD_MAX_VIRTIO]; /* those that are there */
+	unsigned nvirtio;
 	struct image cdrom, floppy[BOARD_FLOPPIES], disk[CONFIG_MAX_DISKS];
 };
 
@@ -141,5 +158,16 @@ int board_load_rom(struct pm_backing *rom, const char *path, const char *what, u
 void board_init_interrupts(struct board *b);
 void board_reset_interrupts(struct board *b);
 void board_update_intr(struct board *b);
+/* The line for the PIT's (0) or the RTC's (8) interrupt, which the HPET may take over. */
+struct irq_line board_timer_line(struct board *b, unsigned irq);
+void board_init_hpet(struct board *b);
+
+/* Internal to board*.c: drives. 0, or a negative errno and a line in err; closing is for either case. */
+int board_add_drives(struct board *b, const struct vm_config *vm, char *err, size_t errlen);
+void board_close_drives(struct board *b);
+/* The devices to boot from, as fw_cfg's "bootorder" names them, by vm->boot and the order of the disks. */
+void board_boot_order(const struct vm_config *vm, char *to, size_t len);
+/* Puts a virtio device on the bus, and on the list of those to be reset. */
+void board_add_virtio(struct board *b, struct virtio_pci *device, unsigned slot);
 
 #endif

@@ -11,6 +11,8 @@
 enum {
 	IRQ_FPU = 13,
 	MSR_X2APIC_LAST = 0x8ff,
+	IOAPIC_TIMER_PIN = 2,
+	MSI_WINDOW = 0xfee, /* bits 31-20 of the addresses that reach local APICs */
 };
 
 static bool extint_pending(const struct board *b)
@@ -23,16 +25,36 @@ void board_update_intr(struct board *b)
 	b->cpu.intr(b->cpu.arg, lapic_pending(&b->lapic) || extint_pending(b));
 }
 
+/* The CPU has taken an interrupt of line n: timers that owe it ticks may want to know. */
+static void acked(struct board *b, unsigned n)
+{
+	if (n == HPET_IRQ_TIMER && !hpet_legacy(&b->hpet))
+		pit_irq0_acked(&b->pit);
+	else
+		hpet_acked(&b->hpet, n);
+}
+
+static void vector_acked(struct board *b, uint8_t vector)
+{
+	int pin = ioapic_edge_pin(&b->ioapic, vector);
+
+	if (pin >= 0)
+		acked(b, pin == IOAPIC_TIMER_PIN ? HPET_IRQ_TIMER : (unsigned)pin);
+}
+
 int board_intr_ack(struct board *b)
 {
 	int vector = -1;
 
 	if (lapic_pending(&b->lapic)) {
 		vector = lapic_ack(&b->lapic);
+		vector_acked(b, (uint8_t)vector);
 	} else if (extint_pending(b)) {
 		vector = pic_ack(&b->pic);
 		if (vector == b->pic.chip[0].base)
-			pit_irq0_acked(&b->pit);
+			acked(b, HPET_IRQ_TIMER);
+		else if (vector == b->pic.chip[1].base)
+			acked(b, HPET_IRQ_RTC);
 	}
 	board_update_intr(b);
 	trace(irq, "acknowledged: vector %d", vector);
@@ -47,7 +69,75 @@ static void set_line(void *to, int n, bool level)
 	trace(irq, "line %d %s", n, level ? "up" : "down");
 	pic_set_irq(&b->pic, n, level);
 	/* The timer is on pin 2 of the I/O APIC (fw_cfg's IRQ0 override says so); pin 0 is the 8259s' INTR. */
-	ioapic_set_irq(&b->ioapic, n == 0 ? 2 : n, level);
+	ioapic_set_irq(&b->ioapic, n == 0 ? IOAPIC_TIMER_PIN : n, level);
+}
+
+/* Interrupts 0 and 8 have two sources each; legacy replacement selects the HPET's. */
+static void update_timer_line(struct board *b, unsigned irq)
+{
+	struct irq_line line = piix3_isa_irq(&b->piix3, irq);
+	uint16_t from = hpet_legacy(&b->hpet) ? b->hpet_lines : b->timer_lines;
+
+	irq_set(&line, from & BIT(irq));
+}
+
+static void set_timer_line(void *to, int irq, bool level)
+{
+	struct board *b = to;
+
+	b->timer_lines = (uint16_t)((b->timer_lines & ~BIT(irq)) | (level ? BIT(irq) : 0));
+	if (!hpet_legacy(&b->hpet))
+		update_timer_line(b, (unsigned)irq);
+}
+
+struct irq_line board_timer_line(struct board *b, unsigned irq)
+{
+	return (struct irq_line){set_timer_line, b, (int)irq};
+}
+
+static void hpet_irq(void *arg, unsigned n, bool level)
+{
+	struct board *b = arg;
+
+	if (n >= ISA_IRQS) {
+		ioapic_set_irq(&b->ioapic, (int)n, level);
+		return;
+	}
+	b->hpet_lines = (uint16_t)((b->hpet_lines & ~BIT(n)) | (level ? BIT(n) : 0));
+	if (hpet_legacy(&b->hpet))
+		update_timer_line(b, n);
+}
+
+static void hpet_legacy_changed(void *arg, bool on)
+{
+	struct board *b = arg;
+
+	trace(irq, "HPET %s PIT and RTC", on ? "replaces" : "makes room for");
+	update_timer_line(b, HPET_IRQ_TIMER);
+	update_timer_line(b, HPET_IRQ_RTC);
+}
+
+void board_init_hpet(struct board *b)
+{
+	hpet_init(&b->hpet,
+		  &(struct hpet_config){.clock = b->clock, .irq = hpet_irq, .legacy = hpet_legacy_changed, .arg = b});
+	b->hpet_window = (struct pm_region){.name = "hpet",
+					    .kind = PM_IO,
+					    .base = HPET_BASE,
+					    .len = PAGE_SIZE,
+					    .priority = PM_PRIO_CHIP,
+					    .enabled = true,
+					    .ops = &hpet_io_ops,
+					    .dev = &b->hpet};
+	physmem_add(b->pm, &b->hpet_window);
+}
+
+static void deliver_msi(void *arg, uint64_t address, uint32_t data)
+{
+	struct board *b = arg;
+
+	if (address >> 20 == MSI_WINDOW)
+		apic_bus_msi(&b->apics, address, data);
 }
 
 static void pic_intr(void *to, int n, bool level)
@@ -213,6 +303,8 @@ void board_init_interrupts(struct board *b)
 		b->piix3.out[n] = (struct irq_line){set_line, b, n};
 	pic_init(&b->pic, (struct irq_line){pic_intr, b, 0});
 	apic_bus_init(&b->apics);
+	b->pci.msi = deliver_msi;
+	b->pci.msi_arg = b;
 	lapic_init(&b->lapic, &lapic);
 	apic_bus_add(&b->apics, &b->lapic);
 	ioapic_init(&b->ioapic, 0x11, apic_bus_deliver, &b->apics);

@@ -10,6 +10,7 @@ void config_init(struct vm_config *cfg)
 	*cfg = (struct vm_config){
 	    .memory = CONFIG_MEMORY_DEFAULT,
 	    .boot = "dca",
+	    .rng = true,
 	};
 }
 
@@ -21,6 +22,7 @@ void config_destroy(struct vm_config *cfg)
 		free(cfg->serials[i].path);
 	for (unsigned i = 0; i < cfg->ndebugcons; i++)
 		free(cfg->debugcons[i].path);
+	free(cfg->console.path);
 	free(cfg->cdrom);
 	free(cfg->floppy);
 	free(cfg->kernel);
@@ -39,7 +41,7 @@ bool config_serial_on_stdio(const struct vm_config *cfg)
 	for (unsigned i = 0; i < cfg->nserials; i++)
 		if (cfg->serials[i].kind == CHARDEV_STDIO)
 			return true;
-	return false;
+	return cfg->has_console && cfg->console.kind == CHARDEV_STDIO;
 }
 
 enum display_kind config_display(const struct vm_config *cfg)

@@ -11,7 +11,7 @@
 #define CONFIG_MEMORY_DEFAULT (256 * MiB)
 
 enum {
-	CONFIG_MAX_DISKS = 4,
+	CONFIG_MAX_DISKS = 8,
 	CONFIG_MAX_SERIALS = 4,
 	CONFIG_MAX_DEBUGCONS = 4,
 	CONFIG_MAX_BOOT = 3,
@@ -32,6 +32,7 @@ struct chardev_config {
 struct disk_config {
 	char *path;
 	bool snapshot; /* writes are forgotten at the end */
+	bool virtio;   /* virtio-blk and not IDE */
 };
 
 struct debugcon_config {
@@ -62,7 +63,10 @@ struct vm_config {
 	char *append;
 	char *bios; /* NULL: the built-in default */
 	struct chardev_config serials[CONFIG_MAX_SERIALS];
-	unsigned nserials; /* 0: no serial port is connected */
+	unsigned nserials;	       /* 0: no serial port is connected */
+	struct chardev_config console; /* virtio console */
+	bool has_console;
+	bool rng; /* virtio entropy device */
 	struct debugcon_config debugcons[CONFIG_MAX_DEBUGCONS];
 	unsigned ndebugcons;
 	char *control; /* path of the control socket */

@@ -124,23 +124,53 @@ static bool parse_floppy(struct parse *p, const char *value)
 	return take_path(p, value, &p->cfg->floppy);
 }
 
+/* Cuts `suffix` off the end of text. False: it does not end so. */
+static bool cut(char *text, const char *suffix)
+{
+	size_t len = strlen(text), n = strlen(suffix);
+
+	if (len < n || strcmp(text + len - n, suffix))
+		return false;
+	text[len - n] = 0;
+	return true;
+}
+
+/* From the end, since file names may hold commas. */
+static void take_disk_suffixes(struct disk_config *disk)
+{
+	bool again = true;
+
+	while (again) {
+		again = true;
+		if (cut(disk->path, ",snapshot"))
+			disk->snapshot = true;
+		else if (cut(disk->path, ",if=virtio"))
+			disk->virtio = true;
+		else
+			again = cut(disk->path, ",if=ide");
+	}
+}
+
 static bool parse_disk(struct parse *p, const char *value)
 {
-	static const char suffix[] = ",snapshot";
 	struct disk_config disk = {0};
-	size_t len = strlen(value), n = strlen(suffix);
+	const char *rest;
 
 	if (p->cfg->ndisks == CONFIG_MAX_DISKS)
 		return wrong(p, "more than %d disks", CONFIG_MAX_DISKS);
 	if (!take_path(p, value, &disk.path))
 		return false;
-	if (len >= n && !strcmp(value + len - n, suffix)) {
-		disk.path[len - n] = 0;
-		disk.snapshot = true;
-	}
-	if (!*disk.path) {
+	take_disk_suffixes(&disk);
+	rest = strrchr(disk.path, ',');
+	if (!*disk.path)
+		wrong(p, "the file name is empty");
+	else if (rest && after(rest, ",if="))
+		wrong(p, "'%s' is not ide or virtio", rest + strlen(",if="));
+	else
+		rest = NULL;
+	if (!*disk.path || rest) {
 		free(disk.path);
-		return wrong(p, "the file name is empty");
+		return false;
 	}
 	p->cfg->disks[p->cfg->ndisks++] = disk;
 	return true;
@@ -185,31 +215,46 @@ static bool parse_bios(struct parse *p, const char *value)
 	return take_path(p, value, &p->cfg->bios);
 }
 
-static bool parse_serial(struct parse *p, const char *value)
+static bool parse_chardev(struct parse *p, const char *value, struct chardev_config *to)
 {
-	struct chardev_config *serial = &p->cfg->serials[p->cfg->nserials];
 	const char *path;
 
-	if (p->cfg->nserials == CONFIG_MAX_SERIALS)
-		return wrong(p, "more than %d serial ports", CONFIG_MAX_SERIALS);
-	*serial = (struct chardev_config){.kind = CHARDEV_NONE};
+	*to = (struct chardev_config){.kind = CHARDEV_NONE};
 	if (!strcmp(value, "stdio")) {
 		if (config_serial_on_stdio(p->cfg))
-			return wrong(p, "stdio is taken by another serial port");
-		serial->kind = CHARDEV_STDIO;
+			return wrong(p, "stdio is taken by another serial port or console");
+		to->kind = CHARDEV_STDIO;
 	} else if ((path = after(value, "file:"))) {
-		serial->kind = CHARDEV_FILE;
-		if (!take_path(p, path, &serial->path))
-			return false;
+		to->kind = CHARDEV_FILE;
+		return take_path(p, path, &to->path);
 	} else if ((path = after(value, "unix:"))) {
-		serial->kind = CHARDEV_UNIX;
-		if (!take_unix_path(p, path, &serial->path))
-			return false;
+		to->kind = CHARDEV_UNIX;
+		return take_unix_path(p, path, &to->path);
 	} else if (strcmp(value, "none")) {
 		return wrong(p, "'%s' is not stdio, file:PATH, unix:PATH or none", value);
 	}
+	return true;
+}
+
+static bool parse_serial(struct parse *p, const char *value)
+{
+	if (p->cfg->nserials == CONFIG_MAX_SERIALS)
+		return wrong(p, "more than %d serial ports", CONFIG_MAX_SERIALS);
+	if (!parse_chardev(p, value, &p->cfg->serials[p->cfg->nserials]))
+		return false;
 	p->cfg->nserials++;
 	return true;
+}
+
+static bool parse_console(struct parse *p, const char *value)
+{
+	return p->cfg->has_console = parse_chardev(p, value, &p->cfg->console);
+}
+
+static bool parse_rng(struct parse *p, const char *value)
+{
+	p->cfg->rng = !strcmp(value, "on");
+	return p->cfg->rng || !strcmp(value, "off") || wrong(p, "'%s' is not on or off", value);
 }
 
 static bool parse_debugcon(struct parse *p, const char *value)

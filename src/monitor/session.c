@@ -32,6 +32,7 @@ struct session {
 	bool io_made;
 	struct serial_end serial[CONFIG_MAX_SERIALS];
 	struct serial_end debugcon[CONFIG_MAX_DEBUGCONS];
+	struct serial_end console;
 	struct tty_display *tty;
 	struct io_watch tty_watch;
 	struct io_alarm tty_alarm;
@@ -41,7 +42,7 @@ struct session {
 	FILE *trace_file;
 };
 
-/* --- serial ports and debug consoles --- */
+/* --- serial ports, consoles and debug consoles --- */
 
 static void send_byte(void *arg, uint8_t byte)
 {
@@ -51,8 +52,17 @@ static void send_byte(void *arg, uint8_t byte)
 		chardev_write(&e->chardev, &byte, 1);
 }
 
+static void send_block(void *arg, const uint8_t *buf, size_t len)
+{
+	struct serial_end *e = arg;
+
+	if (e->open)
+		chardev_write(&e->chardev, buf, len);
+}
+
 struct offer {
-	struct uart *uart;
+	struct uart *uart; /* or the other */
+	struct virtio_console *console;
 	const uint8_t *buf;
 	size_t len, taken;
 };
@@ -60,13 +70,21 @@ struct offer {
 static void do_receive(void *arg)
 {
 	struct offer *o = arg;
-	o->taken = uart_receive(o->uart, o->buf, o->len);
+	o->taken = o->uart ? uart_receive(o->uart, o->buf, o->len) : virtio_console_receive(o->console, o->buf, o->len);
 }
 
 static size_t serial_input(void *arg, const uint8_t *buf, size_t len)
 {
 	struct serial_end *e = arg;
 	struct offer o = {.uart = &e->s->vm->board.uart[e->port], .buf = buf, .len = len};
+
+	return vm_call(e->s->vm, do_receive, &o) ? o.taken : 0;
+}
+
+static size_t console_input(void *arg, const uint8_t *buf, size_t len)
+{
+	struct serial_end *e = arg;
+	struct offer o = {.console = &e->s->vm->board.virtio_console, .buf = buf, .len = len};
 
 	return vm_call(e->s->vm, do_receive, &o) ? o.taken : 0;
 }
@@ -85,10 +103,11 @@ static void serial_quit(void *arg)
 	user_quits(e->s);
 }
 
-static int open_end(struct session *s, struct serial_end *e, const struct chardev_config *cc, bool input, char *err,
-		    size_t errlen)
+/* input: NULL for ends that take none. */
+static int open_end(struct session *s, struct serial_end *e, const struct chardev_config *cc,
+		    size_t (*input)(void *arg, const uint8_t *buf, size_t len), char *err, size_t errlen)
 {
-	struct chardev_user user = {.input = input ? serial_input : NULL, .quit = serial_quit, .arg = e};
+	struct chardev_user user = {.input = input, .quit = serial_quit, .arg = e};
 	int rc = chardev_open(&e->chardev, &s->io, cc, &user, err, errlen);
 
 	e->open = rc == 0;
@@ -104,15 +123,19 @@ static int open_chardevs(struct session *s, struct vm_chardevs *to, char *err, s
 		*e = (struct serial_end){.s = s, .port = n};
 		to->serial[n] = (struct board_chardev){.send = send_byte, .arg = e};
 		if (s->cfg->serials[n].kind != CHARDEV_NONE)
-			rc = open_end(s, e, &s->cfg->serials[n], true, err, errlen);
+			rc = open_end(s, e, &s->cfg->serials[n], serial_input, err, errlen);
 	}
 	for (unsigned n = 0; n < s->cfg->ndebugcons && !rc; n++) {
 		struct serial_end *e = &s->debugcon[n];
 		struct chardev_config cc = {.kind = CHARDEV_FILE, .path = s->cfg->debugcons[n].path};
 		*e = (struct serial_end){.s = s, .port = n};
 		to->debugcon[n] = (struct board_chardev){.send = send_byte, .arg = e};
-		rc = open_end(s, e, &cc, false, err, errlen);
+		rc = open_end(s, e, &cc, NULL, err, errlen);
 	}
+	s->console = (struct serial_end){.s = s};
+	to->console = (struct board_chardev){.write = send_block, .arg = &s->console};
+	if (!rc && s->cfg->has_console && s->cfg->console.kind != CHARDEV_NONE)
+		rc = open_end(s, &s->console, &s->cfg->console, console_input, err, errlen);
 	return rc;
 }
 
@@ -124,6 +147,8 @@ static void close_chardevs(struct session *s)
 	for (unsigned n = 0; n < CONFIG_MAX_DEBUGCONS; n++)
 		if (s->debugcon[n].open)
 			chardev_close(&s->debugcon[n].chardev);
+	if (s->console.open)
+		chardev_close(&s->console.chardev);
 }
 
 /* --- the screen in the terminal --- */
@@ -221,6 +246,8 @@ static void before_dump(void *arg)
 	for (unsigned n = 0; n < CONFIG_MAX_SERIALS; n++)
 		if (s->serial[n].open)
 			chardev_panic(&s->serial[n].chardev);
+	if (s->console.open)
+		chardev_panic(&s->console.chardev);
 }
 
 static int open_trace(struct session *s)

@@ -215,6 +215,7 @@ static int init_board(struct vm *vm, const struct vm_chardevs *chardevs, char *e
 	if (chardevs) {
 		memcpy(bc.serial, chardevs->serial, sizeof(bc.serial));
 		memcpy(bc.debugcon, chardevs->debugcon, sizeof(bc.debugcon));
+		bc.console = chardevs->console;
 	}
 	return board_init(&vm->board, &bc, err, errlen);
 }

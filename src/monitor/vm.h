@@ -88,6 +88,7 @@ struct vm {
 struct vm_chardevs {
 	struct board_chardev serial[CONFIG_MAX_SERIALS];
 	struct board_chardev debugcon[CONFIG_MAX_DEBUGCONS];
+	struct board_chardev console;
 };
 
 /*

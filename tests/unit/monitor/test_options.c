@@ -105,7 +105,12 @@ static const char *const bad_lines[][2] = {
     {"--cdrom a --cdrom=b", "given twice"},
     {"--cdrom ''", "empty"},
     {"--disk ,snapshot", "empty"},
-    {"--disk a --disk b --disk c --disk d --disk e", "more than 4 disks"},
+    {"--disk a --disk b --disk c --disk d --disk e --disk f --disk g --disk h --disk i", "more than 8 disks"},
+    {"--disk a,if=scsi", "'scsi' is not ide or virtio"},
+    {"--disk ,if=virtio", "empty"},
+    {"--rng maybe", "'maybe' is not on or off"},
+    {"--console tty", "is not stdio"},
+    {"--serial stdio --console stdio", "taken"},
     {"--boot ''", "empty"},
     {"--boot x", "'x' is not one of"},
     {"--boot dd", "twice"},
@@ -171,7 +176,7 @@ START_TEST(help_and_version)
 	config_destroy(&cfg);
 	options_print_help(out);
 	fclose(out);
-	ck_assert_ptr_nonnull(strstr(text, "--disk FILE[,snapshot] ..."));
+	ck_assert_ptr_nonnull(strstr(text, "--disk FILE[,snapshot][,if=IF] ..."));
 	ck_assert_ptr_nonnull(strstr(text, "--timeout SECONDS"));
 	ck_assert_ptr_nonnull(strstr(text, trace_help(TRACE_bt)));
 	free(text);
