@@ -55,12 +55,17 @@ enum {
 	CTX_GS_SHIFT = 12,
 };
 
+/* Entries of an indirect table filled since the guest last flushed its TLB. */
+struct fills {
+	uint16_t at[MAX_FILLS];
+	unsigned count; /* may exceed MAX_FILLS: too many to note */
+};
+
 struct context {
 	struct context_key key;
 	uint16_t id;
 	cache_pc_t *indirect; /* INDIRECT_ENTRIES, allocated when first filled */
-	uint16_t fills[MAX_FILLS]; /* CTX_PAGED: entries filled since the last flush of the guest's TLB */
-	unsigned nfills;           /* may exceed MAX_FILLS: too many to note */
+	struct fills fills[2]; /* CTX_PAGED: from pages that are not global, and from global ones */
 };
 
 static inline enum seg_class context_seg_class(const struct context *c, unsigned seg)
@@ -218,6 +223,7 @@ struct bt {
 	cache_pc_t resume; /* where in `current` to go on, or 0: by lookup */
 	unsigned resume_uncounted;
 	uint64_t entry_rf, entry_count; /* RFLAGS.RF and instructions executed when the cache was last entered */
+	bool fetch_global;   /* the page that bt_code_gpa() last found is global */
 	uint64_t mmu_events; /* bt_mmu_event() calls */
 	hva_t gs_base;       /* of the thread, while between bt_begin() and bt_end() */
 	bool signal_stepping;   /* the handler single-steps to a boundary */
@@ -232,8 +238,8 @@ struct context *bt_context(struct bt *bt);
 cache_pc_t *bt_indirect_table(struct bt *bt, struct context *ctx);
 /* Fills the entry of a block. */
 void bt_indirect_fill(struct bt *bt, struct block *b);
-/* The guest's linear addresses may mean something else now. */
-void bt_indirect_forget(struct bt *bt);
+/* Linear addresses may mean something else now: those of one page, all that are not global, or all. */
+void bt_indirect_forget(struct bt *bt, enum mmu_event event, gva_t address);
 
 /* --- cache.c --- */
 int bt_cache_init(struct bt *bt, size_t bytes);

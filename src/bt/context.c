@@ -108,6 +108,7 @@ void bt_indirect_fill(struct bt *bt, struct block *b)
 {
 	cache_pc_t *table = bt_indirect_table(bt, b->ctx);
 	unsigned n = b->eip % INDIRECT_ENTRIES;
+	struct fills *f;
 
 	if (!table)
 		return;
@@ -115,22 +116,47 @@ void bt_indirect_fill(struct bt *bt, struct block *b)
 	bt->stats->indirect_fills++;
 	if (!(b->ctx->key.flags & CTX_PAGED))
 		return;
-	if (b->ctx->nfills < MAX_FILLS)
-		b->ctx->fills[b->ctx->nfills] = (uint16_t)n;
-	b->ctx->nfills++;
+	f = &b->ctx->fills[bt->fetch_global];
+	if (f->count < MAX_FILLS)
+		f->at[f->count] = (uint16_t)n;
+	f->count++;
 }
 
-void bt_indirect_forget(struct bt *bt)
+static void forget(struct bt *bt, struct context *c, struct fills *f)
+{
+	if (f->count > MAX_FILLS) {
+		memcpy(c->indirect, bt->miss_table, INDIRECT_BYTES);
+		c->fills[0].count = c->fills[1].count = 0;
+		return;
+	}
+	for (unsigned n = 0; n < f->count; n++)
+		c->indirect[f->at[n]] = bt->stubs.indirect_miss;
+	f->count = 0;
+}
+
+/* The entries that code on one page may have: those whose EIP has the page's bits 15:12 (CS bases are 0, but for oddities, which are forgotten whole). */
+static void forget_page(struct bt *bt, struct context *c, struct fills *f, gva_t page)
+{
+	if (f->count > MAX_FILLS || c->key.cs_base) {
+		forget(bt, c, f);
+		return;
+	}
+	for (unsigned n = 0; n < f->count; n++)
+		if (f->at[n] >> PAGE_SHIFT == (page >> PAGE_SHIFT & 15))
+			c->indirect[f->at[n]] = bt->stubs.indirect_miss;
+}
+
+void bt_indirect_forget(struct bt *bt, enum mmu_event event, gva_t address)
 {
 	for (unsigned i = 0; i < bt->ncontexts; i++) {
 		struct context *c = &bt->contexts[i];
-		if (!c->nfills)
-			continue;
-		if (c->nfills > MAX_FILLS)
-			memcpy(c->indirect, bt->miss_table, INDIRECT_BYTES);
-		else
-			for (unsigned n = 0; n < c->nfills; n++)
-				c->indirect[c->fills[n]] = bt->stubs.indirect_miss;
-		c->nfills = 0;
+		for (unsigned g = 0; g < 2; g++) {
+			if (!c->fills[g].count)
+				continue;
+			if (event == MMU_INVLPG)
+				forget_page(bt, c, &c->fills[g], address);
+			else if (event != MMU_CR3 || g == 0)
+				forget(bt, c, &c->fills[g]);
+		}
 	}
 }

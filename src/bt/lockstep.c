@@ -419,7 +419,7 @@ static bool reference_insn(struct lockstep *ls, struct insn *in)
 		/* Billions of elements: whoever wants the thread back does not wait for them. */
 		if (in->repeats && cpu->rip == rip && *ls->bt->stop)
 			ls->overflow = true;
-	} while (in->repeats && cpu->rip == rip && cpu->activity == CPU_RUNNING && !ls->overflow);
+	} while (in->repeats && cpu->rip == rip && cpu->activity == CPU_RUNNING && !cpu->pending_db && !ls->overflow);
 	ls->undefined = (ls->undefined & ~in->flags_written) | in->flags_undefined;
 	return ls->nanswers == answers;
 }

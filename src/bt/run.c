@@ -112,7 +112,7 @@ void bt_destroy(struct bt *bt)
 void bt_mmu_event(struct bt *bt, enum mmu_event event, gva_t address)
 {
 	bt->mmu_events++;
-	bt_indirect_forget(bt);
+	bt_indirect_forget(bt, event, address);
 	if (event == MMU_A20)
 		bt_flush(bt);
 }

@@ -180,6 +180,7 @@ bool bt_code_gpa(struct bt *bt, uint32_t linear, gpa_t *gpa)
 	if (!cpu_walk(cpu, linear, ACC_EXEC, cpu->cpl == 3, true, &tr, &f))
 		return false;
 	*gpa = tr.gpa & bt->pm->a20_mask;
+	bt->fetch_global = tr.global && (cpu->cr4 & CR4_PGE);
 	return true;
 }
 

@@ -17,12 +17,14 @@ enum {
 	MAX_ALIASES = 1 << 20,  /* entries of the reverse map */
 	MAX_MAPPINGS = 40000,   /* of vm.max_map_count: 65,530 by default */
 	NO_ALIAS = 0,
+	ALIAS_TRIES = 8,
 };
 
 /* Bits of paged_window.state */
 enum {
 	PAGE_MAPPED = 1,
 	PAGE_WRITABLE = 2, /* read-only only if traced */
+	PAGE_GLOBAL = 8,   /* outlives loads of CR3 */
 	PAGE_LARGE = 4,    /* part of a large page: INVLPG of any of it drops all */
 };
 
@@ -82,17 +84,20 @@ static void unmap(struct shadow *sh, struct paged_window *w, uint64_t page, uint
 	sh->cpu->stats->mappings_dropped++;
 }
 
+static void empty(struct shadow *sh, struct paged_window *w)
+{
+	if (!w->mappings)
+		return;
+	unmap(sh, w, 0, PAGES);
+	madvise(w->state, PAGES, MADV_DONTNEED);
+	sh->cpu->stats->mappings -= w->mappings;
+	w->mappings = w->ntransient = 0;
+}
+
 void paged_drop_all(struct shadow *sh)
 {
-	for (unsigned i = 0; i < 2; i++) {
-		struct paged_window *w = &sh->paged[i];
-		if (!w->mappings)
-			continue;
-		unmap(sh, w, 0, PAGES);
-		madvise(w->state, PAGES, MADV_DONTNEED);
-		sh->cpu->stats->mappings -= w->mappings;
-		w->mappings = 0;
-	}
+	for (unsigned i = 0; i < 2; i++)
+		empty(sh, &sh->paged[i]);
 	sh->alias_generation++; /* all heads are stale */
 	sh->naliases = 1;
 }
@@ -106,6 +111,22 @@ static void drop_pages(struct shadow *sh, struct paged_window *w, uint64_t page,
 		if (n)
 			unmap(sh, w, page, n);
 		page += n;
+	}
+}
+
+void paged_drop_transient(struct shadow *sh)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct paged_window *w = &sh->paged[i];
+		if (w->mappings == w->ntransient || w->ntransient > MAX_TRANSIENT) {
+			empty(sh, w);
+			continue;
+		}
+		for (unsigned n = 0; n < w->ntransient; n++)
+			drop_pages(sh, w, w->transient[n].page, w->transient[n].count);
+		sh->cpu->stats->mappings -= w->ntransient;
+		w->mappings -= w->ntransient;
+		w->ntransient = 0;
 	}
 }
 
@@ -128,7 +149,12 @@ void paged_drop(struct shadow *sh, gva_t linear)
 static void add_alias(struct shadow *sh, unsigned window, uint64_t page, uint64_t ram_page)
 {
 	uint64_t *head = &sh->alias_head[ram_page];
-	uint32_t next = *head >> 32 == sh->alias_generation ? (uint32_t)*head : NO_ALIAS;
+	uint32_t next = *head >> 32 == sh->alias_generation ? (uint32_t)*head : NO_ALIAS, n = next;
+
+	/* Mostly it is there already, from an earlier mapping. */
+	for (unsigned tries = 0; n != NO_ALIAS && tries < ALIAS_TRIES; tries++, n = sh->aliases[n].next)
+		if (sh->aliases[n].page == (uint32_t)(page << 1 | window))
+			return;
 
 	sh->aliases[sh->naliases] = (struct alias){(uint32_t)(page << 1 | window), next};
 	*head = (uint64_t)sh->alias_generation << 32 | sh->naliases++;
@@ -155,7 +181,7 @@ struct extent {
 	uint64_t page, count;
 	const struct pm_region *region;
 	uint64_t offset; /* in the backing */
-	bool writable, large;
+	bool writable, large, global;
 };
 
 static void record(struct shadow *sh, unsigned window, const struct extent *x)
@@ -165,7 +191,7 @@ static void record(struct shadow *sh, unsigned window, const struct extent *x)
 
 	for (uint64_t i = 0; i < x->count; i++) {
 		uint64_t page = x->page + i, ram_page = (x->offset >> PAGE_SHIFT) + i;
-		w->state[page] = (uint8_t)(PAGE_MAPPED | (x->writable ? PAGE_WRITABLE : 0) | (x->large ? PAGE_LARGE : 0));
+		w->state[page] = (uint8_t)(PAGE_MAPPED | (x->writable ? PAGE_WRITABLE : 0) | (x->large ? PAGE_LARGE : 0) | (x->global ? PAGE_GLOBAL : 0));
 		w->frame[page] = ram ? (uint32_t)ram_page : UINT32_MAX;
 		if (!ram || !x->writable)
 			continue;
@@ -185,6 +211,11 @@ static void map_extent(struct shadow *sh, unsigned window, const struct extent *
 		 x->region->backing->fd, (off_t)x->offset) == MAP_FAILED)
 		PANIC("mapping %llu pages: %s", (unsigned long long)x->count, strerror(errno));
 	w->mappings++;
+	if (!x->global) {
+		if (w->ntransient < MAX_TRANSIENT)
+			w->transient[w->ntransient] = (struct page_range){(uint32_t)x->page, (uint32_t)x->count};
+		w->ntransient++;
+	}
 	sh->cpu->stats->mappings++;
 	sh->cpu->stats->mappings_made++;
 	record(sh, window, x);
@@ -202,7 +233,8 @@ static struct extent extent_of(const struct shadow *sh, const struct translation
 			       .count = (high - low) >> PAGE_SHIFT,
 			       .region = s->region,
 			       .offset = s->region->offset + (low - s->region->base),
-			       .large = t->page_size > PAGE_SIZE};
+			       .large = t->page_size > PAGE_SIZE,
+			       .global = t->global && (sh->cpu->cr4 & CR4_PGE)};
 }
 
 enum shadow_fault paged_fault(struct shadow *sh, unsigned window, gva_t linear, bool write)

@@ -235,6 +235,8 @@ void shadow_mmu_event(struct shadow *sh, enum mmu_event event, gva_t address)
 {
 	if (event == MMU_INVLPG)
 		paged_drop(sh, address);
+	else if (event == MMU_CR3)
+		paged_drop_transient(sh);
 	else
 		paged_drop_all(sh);
 	if (sh->audit)

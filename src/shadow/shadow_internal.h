@@ -31,6 +31,12 @@ struct subscriber {
 
 enum { PAGED_SUPERVISOR, PAGED_USER };
 
+enum { MAX_TRANSIENT = 4096 };
+
+struct page_range {
+	uint32_t page, count;
+};
+
 /* A window of a guest with paging: paged.c. */
 struct paged_window {
 	uint8_t *reservation;
@@ -38,6 +44,8 @@ struct paged_window {
 	uint8_t *state;     /* by page: PAGE_* */
 	uint32_t *frame;    /* by page, if mapped: the page of RAM */
 	uint64_t mappings;  /* made since it was empty */
+	struct page_range transient[MAX_TRANSIENT]; /* mappings of pages that are not global: a load of CR3 drops them */
+	unsigned ntransient; /* may exceed MAX_TRANSIENT: too many to note */
 };
 
 /* Entry of the reverse map: a page of a window, and the next one that shows the same page of RAM. */
@@ -73,6 +81,8 @@ int paged_init(struct shadow *sh);
 void paged_destroy(struct shadow *sh);
 enum shadow_fault paged_fault(struct shadow *sh, unsigned window, gva_t linear, bool write);
 void paged_drop_all(struct shadow *sh);
+/* What a load of CR3 flushes: all but global pages (4.10.4.1). */
+void paged_drop_transient(struct shadow *sh);
 void paged_drop(struct shadow *sh, gva_t linear);
 void paged_protect_page(struct shadow *sh, uint64_t offset, bool writable);
 

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Firmware for the tests of the VM: real-mode programs that talk through the debug console at port 402h. */
+#ifndef GNOMON_TEST_ROM_H
+#define GNOMON_TEST_ROM_H
+
+#include <stdint.h>
+
+/* Each is a program from its label to its _end, to be put at F000:0000; IP is 0, CS F000, the rest as after reset. */
+extern const uint8_t rom_resets[], rom_resets_end[];
+extern const uint8_t rom_ticks[], rom_ticks_end[];
+extern const uint8_t rom_a20[], rom_a20_end[];
+extern const uint8_t rom_spin[], rom_spin_end[];
+extern const uint8_t rom_halt[], rom_halt_end[];
+extern const uint8_t rom_fpu[], rom_fpu_end[];
+
+/* clang-format off */
+#define ROM_PROGRAM(name, code)                                                                                        \
+	__asm__(".pushsection .rodata\n .code16\n .globl " #name ", " #name "_end\n" #name ":\n" code                  \
+		"\n" #name "_end:\n .code64\n .popsection\n")
+
+#define SAY(al) "mov $" al ", %al\n mov $0x402, %dx\n out %al, %dx\n"
+
+/* Says how often it has been reset (from CMOS) and resets itself, each time in another way; the fifth time it says '!'. */
+ROM_PROGRAM(rom_resets,
+	"mov $0x40, %al; out %al, $0x70; in $0x71, %al\n"
+	"mov %al, %bl; inc %al; out %al, $0x71\n"
+	"mov %bl, %al; add $'0', %al; mov $0x402, %dx; out %al, %dx\n"
+	"cmp $0, %bl; jne 1f; mov $1, %al; out %al, $0x92; jmp .\n"
+	"1: cmp $1, %bl; jne 2f; mov $0xcf9, %dx; mov $6, %al; out %al, %dx; jmp .\n"
+	"2: cmp $2, %bl; jne 3f; mov $0xfe, %al; out %al, $0x64; jmp .\n"
+	/* An empty IDT makes a triple fault of any interrupt. */
+	"3: cmp $3, %bl; jne 4f; xor %ax, %ax; mov %ax, %ds; mov %ax, (0); mov %ax, (2); mov %ax, (4)\n"
+	"lidtl (0); int3; jmp .\n"
+	"4: " SAY("'!'") "cli; hlt; jmp .");
+
+/* Sets the PIT to 1 kHz and says 't' at every tenth of 100 interrupts, sleeping between them; then '!'. */
+ROM_PROGRAM(rom_ticks,
+	"xor %ax, %ax; mov %ax, %ds; mov %ax, %ss; mov $0x7000, %sp\n"
+	"movw $tick - rom_ticks, (8 * 4); movw $0xf000, (8 * 4 + 2)\n"
+	"mov $0x11, %al; out %al, $0x20; mov $8, %al; out %al, $0x21; mov $4, %al; out %al, $0x21; mov $1, %al; out %al, $0x21\n"
+	"mov $0xfe, %al; out %al, $0x21\n"
+	"mov $0x34, %al; out %al, $0x43; mov $1193 & 255, %al; out %al, $0x40; mov $1193 >> 8, %al; out %al, $0x40\n"
+	"xor %cx, %cx\n"
+	"0: sti; hlt; cmp $100, %cx; jb 0b\n"
+	"cli\n" SAY("'!'") "hlt; jmp .\n"
+	"tick: push %ax; push %dx; inc %cx\n"
+	"mov %cx, %ax; mov $10, %dl; div %dl; test %ah, %ah; jnz 1f\n" SAY("'t'")
+	"1: mov $0x20, %al; out %al, $0x20; pop %dx; pop %ax; iret");
+
+/* Writes through FFFF:0510 (100500) with A20 passed and masked, and says what 0:0500 holds then: "01"; masks by both ports. */
+ROM_PROGRAM(rom_a20,
+	"xor %ax, %ax; mov %ax, %ds; dec %ax; mov %ax, %es\n"
+	"movb $'0', (0x500); movb $'1', %es:(0x510)\n"
+	"mov (0x500), %al; mov $0x402, %dx; out %al, %dx\n"
+	"mov $0, %al; out %al, $0x92\n"
+	"movb $'1', %es:(0x510); mov (0x500), %al; out %al, %dx\n"
+	"mov $2, %al; out %al, $0x92\n"
+	"movb $'2', %es:(0x510); mov (0x500), %al; out %al, %dx\n"
+	"mov $0xd1, %al; out %al, $0x64; mov $0xdd, %al; out %al, $0x60\n"
+	"movb $'3', %es:(0x510); mov (0x500), %al; out %al, %dx\n"
+	SAY("'!'") "cli; hlt; jmp .");
+
+/* Says '!' and runs for ever. */
+ROM_PROGRAM(rom_spin, SAY("'!'") "0: inc %bx; jmp 0b");
+
+/* Says '!' and sleeps for ever. */
+ROM_PROGRAM(rom_halt, SAY("'!'") "cli; 0: hlt; jmp 0b");
+
+/* Divides by zero in the x87 with the exception unmasked: interrupt 13 comes (says 'F'), port F0 drops it; then '!'. */
+ROM_PROGRAM(rom_fpu,
+	"xor %ax, %ax; mov %ax, %ds; mov %ax, %ss; mov $0x7000, %sp\n"
+	"movw $fpu_error - rom_fpu, (0x75 * 4); movw $0xf000, (0x75 * 4 + 2)\n"
+	"mov $0x11, %al; out %al, $0x20; out %al, $0xa0; mov $8, %al; out %al, $0x21; mov $0x70, %al; out %al, $0xa1\n"
+	"mov $4, %al; out %al, $0x21; mov $2, %al; out %al, $0xa1; mov $1, %al; out %al, $0x21; out %al, $0xa1\n"
+	"mov $0xfb, %al; out %al, $0x21; mov $0xdf, %al; out %al, $0xa1\n"
+	"mov %cr0, %eax; and $~0x2c, %al; mov %eax, %cr0\n"
+	"fninit; movw $0x37b, (0x500); fldcw (0x500); sti\n"
+	"fld1; fldz; fdivrp %st, %st(1); fwait; nop; nop\n"
+	"cli\n" SAY("'!'") "hlt; jmp .\n"
+	"fpu_error: " SAY("'F'") "fnclex; out %al, $0xf0\n"
+	"mov $0x20, %al; out %al, $0xa0; out %al, $0x20; iret");
+
+#undef SAY
+#undef ROM_PROGRAM
+/* clang-format on */
+
+#endif
