@@ -13,6 +13,7 @@
 #include "bt_internal.h"
 #include "cpu/event.h"
 #include "cpu/step.h"
+#include "cpu/sys.h"
 #include "trace.h"
 
 enum { MAX_WRITES = 16384, MAX_ANSWERS = 16384, WRITE_PIECE = 64 };
@@ -439,6 +440,8 @@ static unsigned run_reference(struct lockstep *ls, const struct block *b)
 	while (n < b->ninsns && (uint32_t)cpu->rip == b->eip + b->map[n].guest) {
 		struct insn peek;
 		struct x86_fault f;
+		if (n && cpu_debug_active(cpu))
+			break; /* POPF set TF: not a block's code any more */
 		if (n && !cpu->shadow && cpu_fetch(cpu, &peek, &f) && touches_ports(&peek))
 			break; /* a device may write memory: its instruction stands alone */
 		if (!reference_insn(ls, &ls->insns[n++]))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Debug registers (SDM vol. 3 17.2). */
+/* Debug registers, data and I/O breakpoints (SDM vol. 3 17.2). */
 #include "handlers_internal.h"
 
 #define DR6_WRITABLE (DR6_B(0) | DR6_B(1) | DR6_B(2) | DR6_B(3) | DR6_BD | DR6_BS | DR6_BT)
@@ -55,4 +55,30 @@ bool do_mov_dr(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 		return false;
 	gpr_write(cpu, in->op[0].reg, size, value);
 	return true;
+}
+
+/* Sets the bits of the enabled breakpoints of the types in the mask that the bytes touch (17.2.5). */
+static void match_breakpoints(struct cpu *cpu, uint64_t at, unsigned len, unsigned types)
+{
+	static const uint8_t lengths[] = {1, 2, 8, 4}; /* by DR7.LEN */
+
+	for (unsigned n = 0; n < 4; n++) {
+		unsigned watched = lengths[DR7_LEN(cpu->dr[7], n)];
+		uint64_t first = cpu->dr[n] & ~(uint64_t)(watched - 1);
+		if (!(cpu->dr[7] & (DR7_L(n) | DR7_G(n))) || !(types & BIT(DR7_RW(cpu->dr[7], n))))
+			continue;
+		if (at < first + watched && first < at + len)
+			cpu->pending_db |= DR6_B(n);
+	}
+}
+
+void cpu_match_data_breakpoints(struct cpu *cpu, gva_t gva, unsigned len, bool write)
+{
+	match_breakpoints(cpu, gva, len, write ? BIT(DR7_RW_WRITE) | BIT(DR7_RW_DATA) : BIT(DR7_RW_DATA));
+}
+
+void cpu_match_io_breakpoints(struct cpu *cpu, uint16_t port, unsigned size)
+{
+	if (cpu->cr4 & CR4_DE)
+		match_breakpoints(cpu, port, size, BIT(DR7_RW_IO));
 }

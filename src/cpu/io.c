@@ -7,7 +7,7 @@ enum {
 	TSS_MIN_LIMIT = 103,
 };
 
-bool cpu_io_allowed(struct cpu *cpu, uint16_t port, unsigned size, struct x86_fault *f)
+static bool io_permitted(struct cpu *cpu, uint16_t port, unsigned size, struct x86_fault *f)
 {
 	unsigned type = cpu->tr.attr & SEG_TYPE;
 	uint16_t base, bits;
@@ -27,6 +27,15 @@ bool cpu_io_allowed(struct cpu *cpu, uint16_t port, unsigned size, struct x86_fa
 		return false;
 	if (bits >> (port % 8) & ((1u << size) - 1))
 		return raise_gp0(f);
+	return true;
+}
+
+bool cpu_io_allowed(struct cpu *cpu, uint16_t port, unsigned size, struct x86_fault *f)
+{
+	if (!io_permitted(cpu, port, size, f))
+		return false;
+	if (UNLIKELY(cpu->dr[7] & DR7_ENABLES))
+		cpu_match_io_breakpoints(cpu, port, size);
 	return true;
 }
 

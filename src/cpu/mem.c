@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "sys.h"
+
 #define PAGE_LEFT(a) ((unsigned)(PAGE_SIZE - ((a)&PAGE_MASK)))
 
 static bool is_io(const struct cpu *cpu, gpa_t gpa)
@@ -85,6 +87,8 @@ bool cpu_read_linear(struct cpu *cpu, gva_t gva, void *buf, unsigned len, enum a
 		unsigned n = MIN(len, PAGE_LEFT(gva));
 		if (!translate(cpu, wrap(cpu, gva, access), access, &gpa, f))
 			return false;
+		if (UNLIKELY(cpu->dr[7] & DR7_ENABLES) && !(access & ACC_EXEC))
+			cpu_match_data_breakpoints(cpu, wrap(cpu, gva, access), n, false);
 		cpu_phys_read(cpu, gpa, to, n);
 		gva += n;
 		to += n;
@@ -104,6 +108,8 @@ bool cpu_write_linear(struct cpu *cpu, gva_t gva, const void *buf, unsigned len,
 		unsigned n = MIN(len, PAGE_LEFT(gva));
 		if (!translate(cpu, wrap(cpu, gva, access), access | ACC_WRITE, &gpa, f))
 			return false;
+		if (UNLIKELY(cpu->dr[7] & DR7_ENABLES))
+			cpu_match_data_breakpoints(cpu, wrap(cpu, gva, access), n, true);
 		cpu_phys_write(cpu, gpa, from, n);
 		gva += n;
 		from += n;

@@ -225,7 +225,7 @@ enum step_result cpu_step_insn(struct cpu *cpu, const struct insn *in)
 {
 	struct x86_fault f;
 	bool single_step = cpu->rflags & FLAG_TF;
-	uint64_t rf = cpu->rflags & FLAG_RF;
+	uint64_t rf = cpu->rflags & FLAG_RF, pending_db = cpu->pending_db;
 
 	if (!check_code_breakpoints(cpu, &f))
 		return fault(cpu, &f);
@@ -233,6 +233,7 @@ enum step_result cpu_step_insn(struct cpu *cpu, const struct insn *in)
 	cpu->rflags &= ~FLAG_RF;
 	if (!execute(cpu, in, &f)) {
 		cpu->rflags |= rf;
+		cpu->pending_db = pending_db; /* data breakpoints are of instructions that complete */
 		return fault(cpu, &f);
 	}
 	if (single_step && !delivers_event(in->id))

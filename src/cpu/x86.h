@@ -91,6 +91,7 @@ enum { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_COUNT };
 #define DR7_RW(dr7, n)  ((unsigned)((dr7) >> (16 + 4 * (n))) & 3)
 #define DR7_LEN(dr7, n) ((unsigned)((dr7) >> (18 + 4 * (n))) & 3)
 #define DR7_ENABLES 0xffull
+enum { DR7_RW_EXEC, DR7_RW_WRITE, DR7_RW_IO, DR7_RW_DATA };
 
 /* Exceptions (6.15) */
 enum {

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Assembles the real-mode programs and makes bootable images of them: image.py OUTPUT_DIR
+"""Assembles the real-mode programs and makes bootable images of them: image.py OUTPUT_DIR [-DNAME ...]
 
 floppy.img, disk.img (hard disk), cd.iso (El Torito without emulation), cdfloppy.iso (with floppy emulation).
+-DQEMU leaves out what QEMU's TCG does not do as processors do.
 """
 import pathlib
 import struct
@@ -24,7 +25,7 @@ FILES = ["ovl1", "ovl2", "exe", "packed"]
 
 def assemble(out, name, *defines):
     binary = out / (name + "".join(defines).replace("-D", ".").replace("=", "") + ".bin")
-    subprocess.run(["nasm", "-f", "bin", "-Wall", "-Werror", "-I", f"{HERE}/", *defines, "-o", binary,
+    subprocess.run(["nasm", "-f", "bin", "-Wall", "-Werror", "-I", f"{HERE}/", *sys.argv[2:], *defines, "-o", binary,
                     HERE / f"{name}.asm"], check=True)
     return binary.read_bytes()
 

@@ -173,6 +173,66 @@ START_TEST(debug_registers)
 }
 END_TEST
 
+/* DR7 with breakpoint 1 enabled: its type and its length as encoded. */
+static uint64_t breakpoint_1(unsigned rw, unsigned length)
+{
+	return DR7_FIXED | DR7_G(1) | (uint64_t)rw << 20 | (uint64_t)length << 22;
+}
+
+static uint64_t matched(gva_t gva, unsigned len, bool write)
+{
+	cpu.pending_db = 0;
+	cpu_match_data_breakpoints(&cpu, gva, len, write);
+	return cpu.pending_db;
+}
+
+START_TEST(data_breakpoints)
+{
+	enum { ONE, TWO, EIGHT, FOUR };
+
+	cpu.dr[1] = 0x5004;
+	cpu.dr[7] = breakpoint_1(DR7_RW_WRITE, FOUR);
+	ck_assert_uint_eq(matched(0x5000, 4, true), 0);
+	ck_assert_uint_eq(matched(0x5000, 5, true), DR6_B(1));
+	ck_assert_uint_eq(matched(0x5007, 1, true), DR6_B(1));
+	ck_assert_uint_eq(matched(0x5008, 1, true), 0);
+	ck_assert_uint_eq(matched(0x5004, 4, false), 0);
+	cpu.dr[7] = breakpoint_1(DR7_RW_DATA, EIGHT); /* the length's low address bits count as 0 */
+	ck_assert_uint_eq(matched(0x5000, 1, false), DR6_B(1));
+	ck_assert_uint_eq(matched(0x5007, 1, true), DR6_B(1));
+	ck_assert_uint_eq(matched(0x4fff, 1, true), 0);
+	cpu.dr[7] = breakpoint_1(DR7_RW_DATA, ONE) & ~DR7_G(1);
+	ck_assert_uint_eq(matched(0x5004, 1, true), 0);
+	cpu.dr[7] = breakpoint_1(DR7_RW_EXEC, ONE);
+	ck_assert_uint_eq(matched(0x5004, 1, true), 0);
+	/* Through an access; the second half of one that crosses a page too. */
+	uint64_t v;
+	cpu.dr[1] = 0x7000;
+	cpu.dr[7] = breakpoint_1(DR7_RW_DATA, TWO);
+	cpu.pending_db = 0;
+	WORKS(cpu_read_linear(&cpu, 0x6ffe, &v, 4, ACC_READ, &fault));
+	ck_assert_uint_eq(cpu.pending_db, DR6_B(1));
+}
+END_TEST
+
+START_TEST(io_breakpoints)
+{
+	cpu.dr[1] = 0x3f8;
+	cpu.dr[7] = breakpoint_1(DR7_RW_IO, 1);
+	cpu.gpr[RDX] = 0x3f9;
+	OK(0xec); /* in al, dx: CR4.DE is off */
+	ck_assert_uint_eq(cpu.pending_db, 0);
+	cpu.cr4 |= CR4_DE;
+	OK(0xec);
+	ck_assert_uint_eq(cpu.pending_db, DR6_B(1));
+	cpu.pending_db = 0;
+	cpu.gpr[RDX] = 0x3fa;
+	OK(0xee); /* out dx, al */
+	ck_assert_uint_eq(cpu.pending_db, 0);
+	ck_assert_uint_eq(matched(0x3f8, 1, true), 0);
+}
+END_TEST
+
 START_TEST(fast_system_calls)
 {
 	RAISES(EXC_GP, 0x0f, 0x34); /* SYSENTER_CS is 0 */
@@ -218,6 +278,8 @@ int main(void)
 	tcase_add_test(tc, machine_status_word);
 	tcase_add_test(tc, invlpg);
 	tcase_add_test(tc, debug_registers);
+	tcase_add_test(tc, data_breakpoints);
+	tcase_add_test(tc, io_breakpoints);
 	tcase_add_test(tc, fast_system_calls);
 	return run_suite(s);
 }
