@@ -110,16 +110,16 @@ void bt_cache_destroy(struct bt *bt)
 	free(bt->miss_table);
 }
 
-static unsigned bucket(const struct context *ctx, uint32_t eip)
+static unsigned bucket(const struct context *ctx, uint32_t eip, gpa_t gpa)
 {
-	uint32_t h = (eip ^ (uint32_t)ctx->id * 0x9e3779b9u) * 0x85ebca6bu;
+	uint32_t h = (eip ^ (uint32_t)ctx->id * 0x9e3779b9u ^ (uint32_t)(gpa >> PAGE_SHIFT) * 0xc2b2ae35u) * 0x85ebca6bu;
 	return h >> 16 & (HASH_BUCKETS - 1);
 }
 
 struct block *bt_lookup(struct bt *bt, struct context *ctx, uint32_t eip, gpa_t gpa)
 {
 	bt->stats->dispatcher_lookups++;
-	for (struct block *b = bt->hash[bucket(ctx, eip)]; b; b = b->hash_next)
+	for (struct block *b = bt->hash[bucket(ctx, eip, gpa)]; b; b = b->hash_next)
 		if (b->ctx == ctx && b->eip == eip && b->gpa == gpa)
 			return b;
 	return NULL;
@@ -140,7 +140,7 @@ static void add_to_page(struct bt *bt, struct block *b, unsigned which, gpa_t gp
 
 void bt_insert(struct bt *bt, struct block *b)
 {
-	unsigned n = bucket(b->ctx, b->eip);
+	unsigned n = bucket(b->ctx, b->eip, b->gpa);
 	uint32_t last = b->linear + b->guest_len - 1;
 
 	b->hash_next = bt->hash[n];
@@ -201,7 +201,7 @@ static void remove_from_page(struct bt *bt, struct block *b, unsigned which)
 
 void bt_invalidate(struct bt *bt, struct block *b, bool keep)
 {
-	struct block **p = &bt->hash[bucket(b->ctx, b->eip)];
+	struct block **p = &bt->hash[bucket(b->ctx, b->eip, b->gpa)];
 
 	ASSERT(b->valid);
 	b->valid = false;
@@ -219,8 +219,8 @@ void bt_invalidate(struct bt *bt, struct block *b, bool keep)
 	remove_from_page(bt, b, 0);
 	remove_from_page(bt, b, 1);
 	if (keep) {
-		b->hash_next = bt->dormant[bucket(b->ctx, b->eip)];
-		bt->dormant[bucket(b->ctx, b->eip)] = b;
+		b->hash_next = bt->dormant[bucket(b->ctx, b->eip, b->gpa)];
+		bt->dormant[bucket(b->ctx, b->eip, b->gpa)] = b;
 	}
 	bt->stats->blocks_live--;
 	trace(bt, "invalidate %x+%u", b->linear, b->guest_len);
@@ -279,7 +279,7 @@ enum { MAX_REVIVE_TRIES = 16 };
 
 struct block *bt_revive(struct bt *bt, struct context *ctx, uint32_t eip, gpa_t gpa)
 {
-	struct block **p = &bt->dormant[bucket(ctx, eip)];
+	struct block **p = &bt->dormant[bucket(ctx, eip, gpa)];
 
 	for (unsigned tries = 0; *p && tries < MAX_REVIVE_TRIES; tries++, p = &(*p)->hash_next) {
 		struct block *b = *p;
