@@ -17,6 +17,7 @@ static _Thread_local struct {
 	} clients[HOSTSIG_MAX_CLIENTS];
 	unsigned count;
 	void *stack;
+	stack_t before; /* what the thread had (a sanitizer's), to be given back */
 } thread_clients;
 
 static void (*last_words)(void);
@@ -74,16 +75,16 @@ int hostsig_thread_init(void)
 	if (!thread_clients.stack)
 		return -ENOMEM;
 	ss.ss_sp = thread_clients.stack;
-	if (sigaltstack(&ss, NULL) < 0)
+	if (sigaltstack(&ss, &thread_clients.before) < 0)
 		return -errno;
 	return 0;
 }
 
 void hostsig_thread_fini(void)
 {
-	stack_t off = {.ss_flags = SS_DISABLE};
-
-	sigaltstack(&off, NULL);
+	if (!thread_clients.stack)
+		return;
+	sigaltstack(&thread_clients.before, NULL);
 	free(thread_clients.stack);
 	memset(&thread_clients, 0, sizeof(thread_clients));
 }

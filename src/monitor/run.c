@@ -107,6 +107,7 @@ static void finish(struct vm *vm)
 		exec_detach(vm->exec);
 		hostsig_remove(on_kick, vm);
 	}
+	hostsig_thread_fini();
 	panic_set_hook(NULL, NULL);
 }
 
