@@ -576,6 +576,18 @@ static bool lockstep_block(struct bt *bt, struct context *ctx)
 	return same;
 }
 
+/* Fetching from device memory is an exchange itself, and the reference run fetches more often. */
+static bool code_in_device(const struct bt *bt)
+{
+	for (unsigned at = 0; at < INSN_MAX_BYTES; at += INSN_MAX_BYTES - 1) {
+		uint32_t linear = (uint32_t)cpu_linear_pc(bt->cpu) + at;
+		const struct pm_region *r = physmem_span(bt->pm, linear & bt->pm->a20_mask)->region;
+		if (r && r->kind == PM_IO && !cpu_paging(bt->cpu))
+			return true;
+	}
+	return false;
+}
+
 bool bt_lockstep(struct bt *bt)
 {
 	struct context *ctx;
@@ -586,7 +598,7 @@ bool bt_lockstep(struct bt *bt)
 	bt->lockstep = true;
 	bt_begin(bt);
 	while (same && !bt_must_return(bt)) {
-		ctx = bt->cpu->shadow || bt->cpu->pending_db ? NULL : bt_context(bt);
+		ctx = bt->cpu->shadow || bt->cpu->pending_db || code_in_device(bt) ? NULL : bt_context(bt);
 		if (ctx)
 			same = lockstep_block(bt, bt->ctx = ctx);
 		else
