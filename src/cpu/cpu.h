@@ -54,6 +54,8 @@ struct insn;
 /* What the CPU asks of the rest of the machine; filled in by the monitor. `m` is cpu->machine. */
 struct cpu_ops {
 	uint32_t (*port_in)(void *m, uint16_t port, unsigned size);
+	/* Up to count reads of one port in a row into buf; how many were done (the caller makes the rest singly). May be NULL. */
+	size_t (*port_in_block)(void *m, uint16_t port, unsigned size, void *buf, size_t count);
 	void (*port_out)(void *m, uint16_t port, unsigned size, uint32_t value);
 	/* Highest-priority external interrupt: acknowledges it and returns its vector; -1 if it has vanished. */
 	int (*intr_ack)(void *m);

@@ -79,8 +79,11 @@ static unsigned ins_bulk(struct cpu *cpu, const struct string_op *s, uint16_t po
 	struct string_run to = string_run(cpu, s, SEG_ES, string_offset(cpu, s, RDI), ACC_WRITE);
 	uint8_t buf[PAGE_SIZE];
 	struct x86_fault ignored;
+	unsigned done = 0;
 
-	for (unsigned i = 0; i < to.n; i++) {
+	if (s->step > 0 && to.n > 1 && cpu->ops->port_in_block)
+		done = (unsigned)cpu->ops->port_in_block(cpu->machine, port, s->size, buf, to.n);
+	for (unsigned i = done; i < to.n; i++) {
 		unsigned at = s->step > 0 ? i : to.n - 1 - i;
 		store_le(buf + at * s->size, s->size, cpu->ops->port_in(cpu->machine, port, s->size));
 	}

@@ -86,6 +86,19 @@ uint32_t bus_read(struct bus *bus, uint16_t port, unsigned size)
 	return value;
 }
 
+size_t bus_read_block(struct bus *bus, uint16_t port, unsigned size, void *buf, size_t count)
+{
+	struct bus_range *r = find(bus, port);
+	const struct io_block_ops *block = r ? io_block_ops(r->ops) : NULL;
+	size_t n;
+
+	if (!block || !block->read || port + size > r->base + r->len)
+		return 0;
+	n = block->read(r->dev, r->offset + (port - r->base), size, buf, count);
+	trace(io, "in%u %04x x %zu", size * 8, port, n);
+	return n;
+}
+
 void bus_write(struct bus *bus, uint16_t port, unsigned size, uint32_t value)
 {
 	trace(io, "out%u %04x <- %x", size * 8, port, value);

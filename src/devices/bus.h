@@ -34,6 +34,8 @@ void bus_remove(struct bus *bus, uint32_t base, void *dev);
 
 /* size: 1, 2 or 4. Splits accesses that span ranges; ports that nobody answers read as ones. */
 uint32_t bus_read(struct bus *bus, uint16_t port, unsigned size);
+/* Up to count reads of a data port in a row (REP INS); how many were done, 0 if the port has no block access. */
+size_t bus_read_block(struct bus *bus, uint16_t port, unsigned size, void *buf, size_t count);
 void bus_write(struct bus *bus, uint16_t port, unsigned size, uint32_t value);
 
 #endif

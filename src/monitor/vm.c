@@ -21,6 +21,15 @@ static uint32_t port_in(void *m, uint16_t port, unsigned size)
 	return value;
 }
 
+static size_t port_in_block(void *m, uint16_t port, unsigned size, void *buf, size_t count)
+{
+	struct vm *vm = m;
+	size_t n = bus_read_block(&vm->board.ports, port, size, buf, count);
+
+	vm->stats.port_reads += n;
+	return n;
+}
+
 static void port_out(void *m, uint16_t port, unsigned size, uint32_t value)
 {
 	struct vm *vm = m;
@@ -98,6 +107,7 @@ static void triple_fault(void *m)
 
 static const struct cpu_ops cpu_ops = {
     .port_in = port_in,
+    .port_in_block = port_in_block,
     .port_out = port_out,
     .intr_ack = intr_ack,
     .tsc = tsc,
