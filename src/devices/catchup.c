@@ -22,8 +22,18 @@ void catchup_init(struct catchup *c, struct clock *clock, void (*deliver)(void *
 void catchup_clear(struct catchup *c)
 {
 	c->owed = 0;
-	c->waiting = c->acks_seen = false;
+	c->waiting = c->masked = c->acks_seen = false;
 	timer_cancel(&c->timer);
+}
+
+void catchup_unwanted(struct catchup *c)
+{
+	if (c->masked) {
+		c->owed = 0;
+		c->waiting = false;
+		timer_cancel(&c->timer);
+	}
+	c->masked = true;
 }
 
 void catchup_tick(struct catchup *c, uint64_t due, uint64_t period)
@@ -31,13 +41,13 @@ void catchup_tick(struct catchup *c, uint64_t due, uint64_t period)
 	if (c->acks_seen)
 		c->owed = (uint32_t)MIN(c->owed + (due - 1) + c->waiting, (uint64_t)CATCHUP_MAX);
 	c->waiting = true;
-	c->pause = period / 2;
+	c->pause = period / 4;
 }
 
 void catchup_acked(struct catchup *c)
 {
 	c->acks_seen = true;
-	c->waiting = false;
+	c->waiting = c->masked = false;
 	if (c->owed && !timer_armed(&c->timer))
 		timer_arm(&c->timer, clock_now(c->timer.clock) + c->pause);
 }

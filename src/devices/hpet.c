@@ -223,6 +223,13 @@ void hpet_acked(struct hpet *h, unsigned n)
 	}
 }
 
+void hpet_unwanted(struct hpet *h, unsigned n)
+{
+	for (unsigned i = 0; i < HPET_TIMERS; i++)
+		if (h->timer[i].line == (int)n)
+			catchup_unwanted(&h->timer[i].catchup);
+}
+
 /* --- registers --- */
 
 static void write_config(struct hpet *h, uint32_t value)

@@ -71,6 +71,9 @@ bool hpet_legacy(const struct hpet *h);
 /* The CPU has acknowledged the interrupt of line n (as given to cfg.irq). */
 void hpet_acked(struct hpet *h, unsigned n);
 
+/* Line n has just risen, and is masked. */
+void hpet_unwanted(struct hpet *h, unsigned n);
+
 uint64_t hpet_read(void *hpet, uint64_t offset, unsigned size);
 void hpet_write(void *hpet, uint64_t offset, unsigned size, uint64_t value);
 extern const struct io_ops hpet_io_ops;

@@ -94,6 +94,11 @@ void ioapic_eoi(void *arg, uint8_t vector)
 	}
 }
 
+bool ioapic_masked(const struct ioapic *io, unsigned n)
+{
+	return io->entry[n % IOAPIC_PINS] & ENTRY_MASKED;
+}
+
 int ioapic_edge_pin(const struct ioapic *io, uint8_t vector)
 {
 	for (int n = 0; n < IOAPIC_PINS; n++)

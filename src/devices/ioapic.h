@@ -35,6 +35,9 @@ void ioapic_set_irq(void *ioapic, int n, bool level);
 /* The pin whose unmasked entry gives this vector on an edge, or -1. */
 int ioapic_edge_pin(const struct ioapic *ioapic, uint8_t vector);
 
+/* Pin n is masked. */
+bool ioapic_masked(const struct ioapic *ioapic, unsigned n);
+
 /* EOI broadcast of a vector by a local APIC; ioapic is a struct ioapic. Fits lapic_config.eoi. */
 void ioapic_eoi(void *ioapic, uint8_t vector);
 

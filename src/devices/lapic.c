@@ -83,6 +83,8 @@ uint8_t lapic_ack(struct lapic *l)
 	set_bit(l->isr, (unsigned)v, true);
 	lapic_update(l);
 	trace(irq, "lapic %u ack vector %02x", l->id, (unsigned)v);
+	if ((l->lvt[LVT_TIMER] & 0xff) == (unsigned)v)
+		lapic_timer_acked(l);
 	return (uint8_t)v;
 }
 

@@ -12,6 +12,7 @@
 #include "../clock.h"
 #include "../io.h"
 #include "apic.h"
+#include "catchup.h"
 
 #define LAPIC_DEFAULT_BASE 0xfee00000ull
 /* Frequency of the timer before the divider: what CPUID leaf 15h or calibration finds. 1 ns a tick, as with QEMU. */
@@ -54,8 +55,9 @@ struct lapic_config {
 struct lapic {
 	struct lapic_config cfg;
 	struct timer timer;
-	uint64_t base_msr; /* IA32_APIC_BASE */
-	uint32_t id;	   /* xAPIC: 8 bits */
+	struct catchup catchup; /* of the periodic timer */
+	uint64_t base_msr;	/* IA32_APIC_BASE */
+	uint32_t id;		/* xAPIC: 8 bits */
 	uint32_t ldr, dfr, svr;
 	uint32_t isr[8], tmr[8], irr[8];
 	uint32_t lvt[LVT_COUNT];
@@ -63,6 +65,7 @@ struct lapic {
 	uint32_t esr, esr_pending;
 	uint32_t divide; /* divide configuration register */
 	uint32_t initial_count;
+	uint64_t timer_due;   /* ns of the interrupt that the timer is armed for */
 	uint64_t timer_start; /* ns at which the count was initial_count */
 	uint64_t tsc_deadline;
 	uint8_t tpr;

@@ -78,6 +78,8 @@ void lapic_local(struct lapic *l, unsigned lvt);
 
 void lapic_timer_init(struct lapic *l);
 void lapic_timer_stop(struct lapic *l);
+/* The CPU has taken the timer's vector. */
+void lapic_timer_acked(struct lapic *l);
 uint32_t lapic_timer_count(struct lapic *l);
 void lapic_timer_set_count(struct lapic *l, uint32_t count);
 void lapic_timer_set_divide(struct lapic *l, uint32_t divide);

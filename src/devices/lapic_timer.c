@@ -4,7 +4,8 @@
 
 _Static_assert(LAPIC_TIMER_HZ == NS_PER_SEC, "ticks are nanoseconds");
 
-/* Periodic interrupts come no closer than this, whatever the guest asks for; those in between are lost. */
+/* Periodic interrupts come no closer than this, whatever the guest asks for; those in between are lost.
+ * Others that the guest did not see are made up for. */
 #define MIN_PERIOD_NS (50 * NS_PER_US)
 
 static unsigned divider(const struct lapic *l)
@@ -43,6 +44,7 @@ static void arm_count(struct lapic *l, uint64_t now, uint64_t least)
 	}
 	if (at < least)
 		at += (least - at + period(l) - 1) / period(l) * period(l);
+	l->timer_due = at;
 	timer_arm(&l->timer, at);
 }
 
@@ -51,20 +53,40 @@ static void fire(void *arg)
 	struct lapic *l = arg;
 	uint64_t now = clock_now(l->cfg.clock);
 
+	uint64_t due;
+
 	l->tsc_deadline = 0;
-	if (mode(l) == TIMER_PERIODIC)
+	if (mode(l) == TIMER_PERIODIC) {
+		due = 1 + (now > l->timer_due ? (now - l->timer_due) / period(l) : 0);
+		if (period(l) >= MIN_PERIOD_NS && !(l->lvt[LVT_TIMER] & LVT_MASKED))
+			catchup_tick(&l->catchup, due, period(l));
 		arm_count(l, now, now + MIN_PERIOD_NS);
+	}
 	lapic_local(l, LVT_TIMER);
+}
+
+/* A periodic interrupt that is owed. */
+static void deliver_again(void *arg)
+{
+	lapic_local(arg, LVT_TIMER);
+}
+
+void lapic_timer_acked(struct lapic *l)
+{
+	if (mode(l) == TIMER_PERIODIC)
+		catchup_acked(&l->catchup);
 }
 
 void lapic_timer_init(struct lapic *l)
 {
 	timer_init(&l->timer, l->cfg.clock, fire, l);
+	catchup_init(&l->catchup, l->cfg.clock, deliver_again, l);
 }
 
 void lapic_timer_stop(struct lapic *l)
 {
 	timer_cancel(&l->timer);
+	catchup_clear(&l->catchup);
 }
 
 uint32_t lapic_timer_count(struct lapic *l)
@@ -84,6 +106,7 @@ void lapic_timer_set_count(struct lapic *l, uint32_t count)
 
 	if (mode(l) == TIMER_DEADLINE)
 		return;
+	catchup_clear(&l->catchup);
 	l->initial_count = count;
 	l->timer_start = now;
 	arm_count(l, now, 0);
@@ -109,6 +132,8 @@ void lapic_timer_set_lvt(struct lapic *l, uint32_t lvt)
 	uint64_t now = clock_now(l->cfg.clock);
 
 	sync_periods(l, now);
+	if (lvt != l->lvt[LVT_TIMER])
+		catchup_clear(&l->catchup);
 	l->lvt[LVT_TIMER] = lvt;
 	if (was != is) {
 		timer_cancel(&l->timer);

@@ -144,6 +144,13 @@ static void slave_acknowledge(struct pic *pic, unsigned n)
 	pic->chip[0].lines &= (uint8_t) ~(1u << CASCADE);
 }
 
+bool pic_masked(const struct pic *pic, unsigned n)
+{
+	if (n >= 8 && (pic->chip[0].imr & 1 << CASCADE))
+		return true;
+	return pic->chip[n / 8 & 1].imr & 1 << n % 8;
+}
+
 uint8_t pic_ack(struct pic *pic)
 {
 	struct pic_chip *m = &pic->chip[0], *s = &pic->chip[1];

@@ -57,6 +57,9 @@ void pic_set_irq(void *pic, int n, bool level);
 /* INT of the master is active. */
 bool pic_pending(const struct pic *pic);
 
+/* Input n, or for 8-15 the cascade, is masked. */
+bool pic_masked(const struct pic *pic, unsigned n);
+
 /* The interrupt acknowledge cycle: the vector, a spurious 7 or 15 if the request has gone. */
 uint8_t pic_ack(struct pic *pic);
 

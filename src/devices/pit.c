@@ -144,17 +144,12 @@ off:
 	timer_cancel(&pit->timer);
 }
 
-static void pulse(struct pit *pit)
+static void pulse(void *arg)
 {
-	pit->waiting = true;
+	struct pit *pit = arg;
+
 	irq_set(&pit->irq, false);
 	irq_set(&pit->irq, true);
-}
-
-static void add_missed(struct pit *pit, uint64_t ticks)
-{
-	if (pit->acks_seen)
-		pit->missed = (uint32_t)MIN(pit->missed + ticks, (uint64_t)PIT_MAX_MISSED);
 }
 
 static void edge(void *arg)
@@ -164,7 +159,7 @@ static void edge(void *arg)
 	uint64_t now = ticks_now(pit), at = pit->edge;
 
 	if (periodic(ch) && ch->count >= MIN_EDGE_TICKS)
-		add_missed(pit, (now > at ? (now - at) / ch->count : 0) + pit->waiting);
+		catchup_tick(&pit->catchup, 1 + (now > at ? (now - at) / ch->count : 0), tick_to_ns(ch->count));
 	pulse(pit);
 	schedule(pit, now, at + MIN_EDGE_TICKS);
 }
@@ -174,8 +169,7 @@ static void changed(struct pit *pit, unsigned n, uint64_t now)
 {
 	if (n)
 		return;
-	pit->missed = 0;
-	pit->acks_seen = pit->waiting = false;
+	catchup_clear(&pit->catchup);
 	irq_set(&pit->irq, channel_out(&pit->ch[0], now));
 	schedule(pit, now, 0);
 }
@@ -186,6 +180,7 @@ void pit_init(struct pit *pit, struct clock *clock, struct irq_line irq)
 	pit->clock = clock;
 	pit->irq = irq;
 	timer_init(&pit->timer, clock, edge, pit);
+	catchup_init(&pit->catchup, clock, pulse, pit);
 	pit_reset(pit);
 }
 
@@ -241,12 +236,12 @@ void pit_set_gate(struct pit *pit, unsigned channel, bool level)
 
 void pit_irq0_acked(struct pit *pit)
 {
-	pit->acks_seen = true;
-	pit->waiting = false;
-	if (pit->missed) {
-		pit->missed--;
-		pulse(pit);
-	}
+	catchup_acked(&pit->catchup);
+}
+
+void pit_irq0_unwanted(struct pit *pit)
+{
+	catchup_unwanted(&pit->catchup);
 }
 
 static void load_count(struct pit *pit, unsigned n, uint32_t value, uint64_t now)

@@ -6,19 +6,18 @@
  *
  * Counters are computed from the time, so that only channel 0 needs a timer: one event for each rising edge of OUT.
  * Edges closer than PIT_MIN_EDGE_NS are thinned out, and an event that comes late delivers one edge for all that have
- * passed. Ticks that the guest did not see are counted in `missed`; a board that calls pit_irq0_acked() at each
- * acknowledge of interrupt 0 has them delivered again, one for each acknowledge, up to PIT_MAX_MISSED of them. Ticks
- * thinned out are not made up for.
+ * passed. Ticks that the guest did not see are delivered later (catchup.h), if the board calls pit_irq0_acked() at each
+ * acknowledge of interrupt 0. Ticks thinned out are not made up for.
  */
 #ifndef GNOMON_PIT_H
 #define GNOMON_PIT_H
 
 #include "../clock.h"
 #include "../io.h"
+#include "catchup.h"
 
 #define PIT_HZ		1193182ull
 #define PIT_MIN_EDGE_NS (50 * NS_PER_US)
-#define PIT_MAX_MISSED	200u
 
 struct pit_channel {
 	uint32_t count;	     /* reload value in ticks: 1..65536 (BCD: 1..10000) */
@@ -47,9 +46,7 @@ struct pit {
 	struct timer timer;  /* next rising edge of OUT0 */
 	struct irq_line irq; /* OUT0 */
 	uint64_t edge;	     /* tick of the edge that `timer` waits for */
-	uint32_t missed;     /* ticks that went by unseen and may be delivered again */
-	bool acks_seen;	     /* somebody calls pit_irq0_acked() */
-	bool waiting;	     /* an edge was delivered and not yet acknowledged */
+	struct catchup catchup;
 };
 
 void pit_init(struct pit *pit, struct clock *clock, struct irq_line irq);
@@ -61,8 +58,9 @@ bool pit_out(struct pit *pit, unsigned channel);
 /* Drives GATE of a channel. Channels 0 and 1 have theirs high for good; port 61h drives channel 2's. */
 void pit_set_gate(struct pit *pit, unsigned channel, bool level);
 
-/* Optional: the CPU has acknowledged interrupt 0. Delivers a missed tick, if any. */
+/* Optional: the CPU has acknowledged interrupt 0; or it has just risen, and is masked. */
 void pit_irq0_acked(struct pit *pit);
+void pit_irq0_unwanted(struct pit *pit);
 
 uint64_t pit_read(void *pit, uint64_t offset, unsigned size);
 void pit_write(void *pit, uint64_t offset, unsigned size, uint64_t value);

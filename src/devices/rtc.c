@@ -2,7 +2,7 @@
 /*
  * The time is computed from the virtual clock when it is read. Flags that raise no interrupt are brought up to date
  * when REG_C is read; timers are armed only for interrupts that are enabled. A periodic interrupt that comes while the
- * last one waits is lost, as in the chip.
+ * last one waits is lost in the chip; here it is made up for (catchup.h).
  */
 #include "rtc.h"
 
@@ -215,8 +215,11 @@ static void update_flags(struct rtc *rtc)
 		rtc->seen = t;
 	}
 	if (period && ticks_now(rtc) / period > rtc->periodic_seen) {
+		uint64_t seen = ticks_now(rtc) / period;
+		if (rtc->cmos[RTC_REG_B] & REG_B_PIE)
+			catchup_tick(&rtc->catchup, seen - rtc->periodic_seen, muldiv64(period, NS_PER_SEC, TICK_HZ));
 		rtc->cmos[RTC_REG_C] |= REG_C_PF;
-		rtc->periodic_seen = ticks_now(rtc) / period;
+		rtc->periodic_seen = seen;
 	}
 	update_irq(rtc);
 }
@@ -243,6 +246,20 @@ static void schedule(struct rtc *rtc)
 		timer_cancel(&rtc->periodic);
 }
 
+/* A periodic interrupt that is owed. */
+static void deliver_again(void *arg)
+{
+	struct rtc *rtc = arg;
+
+	rtc->cmos[RTC_REG_C] |= REG_C_PF;
+	update_irq(rtc);
+}
+
+void rtc_unwanted(struct rtc *rtc)
+{
+	catchup_unwanted(&rtc->catchup);
+}
+
 static void fire(void *arg)
 {
 	struct rtc *rtc = arg;
@@ -263,6 +280,7 @@ void rtc_init(struct rtc *rtc, struct clock *clock, struct irq_line irq, int64_t
 	rtc->seen = rtc->epoch;
 	timer_init(&rtc->periodic, clock, fire, rtc);
 	timer_init(&rtc->second, clock, fire, rtc);
+	catchup_init(&rtc->catchup, clock, deliver_again, rtc);
 	rtc->cmos[RTC_REG_A] = 0x26; /* 32768 Hz, 1024 Hz periodic */
 	rtc->cmos[RTC_REG_B] = REG_B_24H;
 	rtc->cmos[RTC_REG_D] = REG_D_VRT;
@@ -273,6 +291,7 @@ void rtc_reset(struct rtc *rtc)
 {
 	rtc->cmos[RTC_REG_B] &= (uint8_t) ~(REG_B_PIE | REG_B_AIE | REG_B_UIE | REG_B_SQWE);
 	update_flags(rtc);
+	catchup_clear(&rtc->catchup);
 	rtc->cmos[RTC_REG_C] = 0;
 	rtc->index = 0;
 	rtc->nmi_masked = false;
@@ -317,6 +336,7 @@ static void write_reg_a(struct rtc *rtc, uint8_t v)
 	rtc->cmos[RTC_REG_A] = v & (uint8_t)~REG_A_UIP;
 	period = periodic_ticks(rtc);
 	rtc->periodic_seen = period ? ticks_now(rtc) / period : 0;
+	catchup_clear(&rtc->catchup);
 	update_stopped(rtc, old);
 	schedule(rtc);
 }
@@ -328,6 +348,8 @@ static void write_reg_b(struct rtc *rtc, uint8_t v)
 		v &= (uint8_t)~REG_B_UIE;
 	if (!rtc->stopped)
 		store_time(rtc);
+	if ((rtc->cmos[RTC_REG_B] ^ v) & REG_B_PIE)
+		catchup_clear(&rtc->catchup);
 	rtc->cmos[RTC_REG_B] = v;
 	update_stopped(rtc, rtc->cmos[RTC_REG_A]);
 	update_irq(rtc);
@@ -387,6 +409,8 @@ static uint8_t read_reg_c(struct rtc *rtc)
 	v = rtc->cmos[RTC_REG_C];
 	rtc->cmos[RTC_REG_C] = 0;
 	update_irq(rtc);
+	if (v & rtc->cmos[RTC_REG_B] & REG_C_PF)
+		catchup_acked(&rtc->catchup);
 	return v;
 }
 

@@ -9,6 +9,7 @@
 
 #include "../clock.h"
 #include "../io.h"
+#include "catchup.h"
 
 enum {
 	RTC_SECONDS = 0x00,
@@ -40,8 +41,9 @@ struct rtc {
 	uint64_t periodic_seen;	     /* period (count since virtual time 0) up to which the periodic flag is */
 	uint8_t weekday_shift;	     /* the guest's idea of the day of the week, less the calendar's, mod 7 */
 	struct clock *clock;
-	struct timer periodic; /* next period, armed only while its interrupt is enabled */
-	struct timer second;   /* next update (alarm, update-ended), armed only while somebody wants it */
+	struct timer periodic;	/* next period, armed only while its interrupt is enabled */
+	struct catchup catchup; /* of periodic interrupts */
+	struct timer second;	/* next update (alarm, update-ended), armed only while somebody wants it */
 	struct irq_line irq;
 };
 
@@ -57,6 +59,9 @@ void rtc_reset(struct rtc *rtc);
 /* Sets a byte of CMOS RAM (not a clock register), or reads one. Out-of-range indexes are ignored and read 0. */
 void rtc_cmos_set(struct rtc *rtc, unsigned index, uint8_t value);
 uint8_t rtc_cmos_get(const struct rtc *rtc, unsigned index);
+
+/* The interrupt has just risen, and its line is masked. */
+void rtc_unwanted(struct rtc *rtc);
 
 /* Port 70h bit 7: NMI is masked. */
 bool rtc_nmi_masked(const struct rtc *rtc);

@@ -81,6 +81,12 @@ static void update_timer_line(struct board *b, unsigned irq)
 	irq_set(&line, from & BIT(irq));
 }
 
+/* A tick on an ISA line that neither controller passes on: nobody counts it. */
+static bool goes_nowhere(const struct board *b, unsigned irq)
+{
+	return pic_masked(&b->pic, irq) && ioapic_masked(&b->ioapic, irq ? irq : IOAPIC_TIMER_PIN);
+}
+
 static void set_timer_line(void *to, int irq, bool level)
 {
 	struct board *b = to;
@@ -88,6 +94,12 @@ static void set_timer_line(void *to, int irq, bool level)
 	b->timer_lines = (uint16_t)((b->timer_lines & ~BIT(irq)) | (level ? BIT(irq) : 0));
 	if (!hpet_legacy(&b->hpet))
 		update_timer_line(b, (unsigned)irq);
+	if (!level || (!hpet_legacy(&b->hpet) && !goes_nowhere(b, (unsigned)irq)))
+		return;
+	if (irq == HPET_IRQ_TIMER)
+		pit_irq0_unwanted(&b->pit);
+	else
+		rtc_unwanted(&b->rtc);
 }
 
 struct irq_line board_timer_line(struct board *b, unsigned irq)
@@ -106,6 +118,8 @@ static void hpet_irq(void *arg, unsigned n, bool level)
 	b->hpet_lines = (uint16_t)((b->hpet_lines & ~BIT(n)) | (level ? BIT(n) : 0));
 	if (hpet_legacy(&b->hpet))
 		update_timer_line(b, n);
+	if (level && goes_nowhere(b, n))
+		hpet_unwanted(&b->hpet, n);
 }
 
 static void hpet_legacy_changed(void *arg, bool on)

@@ -2,6 +2,7 @@
 #include "chip_fixture.h"
 #include "devices/ioapic.h"
 #include "devices/lapic.h"
+#include "ticks.h"
 
 static struct lapic cpu[2];
 static struct apic_bus bus;
@@ -206,6 +207,34 @@ START_TEST(test_timer_modes)
 	ck_assert(!intr[0].level);
 	write_reg(0, 0x380, 0);
 	ck_assert_uint_eq(clock_next(&clk), CLOCK_NEVER);
+}
+END_TEST
+
+static bool take_tick(void)
+{
+	bool pending = lapic_pending(&cpu[0]);
+
+	if (pending) {
+		lapic_ack(&cpu[0]);
+		write_reg(0, 0xb0, 0);
+	}
+	return pending;
+}
+
+START_TEST(test_no_tick_is_lost)
+{
+	uint64_t took;
+	unsigned taken;
+
+	enable();
+	write_reg(0, 0x3e0, 0xb);
+	write_reg(0, 0x320, 0x20040);
+	write_reg(0, 0x380, 1000000); /* 1 kHz */
+	clock_advance(&clk, 2 * NS_PER_MS);
+	take_tick();
+	taken = count_ticks(take_tick, 20, &took);
+	ck_assert_uint_eq(cpu[0].catchup.owed, 0);
+	ck_assert_int_le(llabs((long long)taken - (long long)(took / NS_PER_MS)), 2);
 }
 END_TEST
 
@@ -513,10 +542,9 @@ END_TEST
 int main(void)
 {
 	const TTest *list[] = {
-	    test_reset_state,  test_priorities, test_timer_modes, test_timer_is_capped,
-	    test_tsc_deadline, test_ipis,	test_logical,	  test_errors,
-	    test_lint,	       test_x2apic,	test_ioapic_edge, test_ioapic_level,
-	    test_hostile,
+	    test_reset_state,  test_priorities,	 test_timer_modes,  test_timer_is_capped, test_no_tick_is_lost,
+	    test_tsc_deadline, test_ipis,	 test_logical,	    test_errors,	  test_lint,
+	    test_x2apic,       test_ioapic_edge, test_ioapic_level, test_hostile,
 	};
 
 	return run_tests("apic", list, ARRAY_LEN(list), setup);

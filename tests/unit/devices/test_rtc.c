@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "chip_fixture.h"
+#include "ticks.h"
 
 static struct rtc rtc;
 static struct probe irq;
@@ -226,6 +227,31 @@ START_TEST(test_periodic)
 }
 END_TEST
 
+static bool take_tick(void)
+{
+	bool pending = irq.level;
+
+	if (pending)
+		in(RTC_REG_C);
+	return pending;
+}
+
+/* Windows keeps time by these. */
+START_TEST(test_no_tick_is_lost)
+{
+	uint64_t took;
+	unsigned taken;
+
+	out(RTC_REG_A, 0x26); /* 1024 Hz */
+	out(RTC_REG_B, 0x42);
+	clock_advance(&clk, NS_PER_MS);
+	take_tick();
+	taken = count_ticks(take_tick, 20, &took);
+	ck_assert_uint_eq(rtc.catchup.owed, 0);
+	ck_assert_int_le(llabs((long long)taken - (long long)muldiv64(took, 1024, NS_PER_SEC)), 2);
+}
+END_TEST
+
 START_TEST(test_cmos_setup)
 {
 	struct rtc_pc_setup setup = {
@@ -301,8 +327,9 @@ END_TEST
 int main(void)
 {
 	const TTest *list[] = {
-	    test_time_of_day, test_calendar, test_formats,    test_set_time,	  test_uip,	test_update_interrupt,
-	    test_alarm,	      test_periodic, test_cmos_setup, test_reset_and_nmi, test_hostile,
+	    test_time_of_day,	   test_calendar, test_formats,	 test_set_time,	       test_uip,
+	    test_update_interrupt, test_alarm,	  test_periodic, test_no_tick_is_lost, test_cmos_setup,
+	    test_reset_and_nmi,	   test_hostile,
 	};
 
 	return run_tests("rtc", list, ARRAY_LEN(list), setup);
