@@ -57,7 +57,8 @@ enum {
 	ISA_LIMIT_64K = 0xa0,	 /* base ISA_BASED, limit FFFF, big */
 	ISA_STACK16 = 0xa8,	 /* base ISA_BASED, limit FFFF, 16-bit stack pointer */
 	ISA_CODE32_BASED = 0xb0, /* base ISA_BASED, limit FFFF */
-	ISA_FREE = 0xb8,	 /* ten more that programs fill in */
+	ISA_STACK_4K = 0xb8,	 /* base ISA_BASED, limit FFF, DPL 0 */
+	ISA_FREE = 0xc0,	 /* nine more that programs fill in */
 	ISA_GDT_BYTES = 0x108,
 };
 

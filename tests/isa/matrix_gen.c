@@ -271,7 +271,7 @@ static void window(const struct layout *l, unsigned seg, unsigned addrsize, uint
 	}
 
 	*low = s->base < from ? from - s->base : 0;
-	*high = to - 1 - s->base;
+	*high = MIN(to - 1 - s->base, addrsize == 2 ? 0xffff : ~0u);
 	if (s->down) {
 		*low = MAX(*low, s->limit + 1);
 		*high = s->big ? *high : MIN(*high, 0xffffu);

@@ -130,11 +130,11 @@ static bool is_detail(const struct expectation *x)
 	return x->kind != X_POINT && x->kind != X_FAULT && x->kind != X_PART && x->kind != X_TRAP;
 }
 
-/* The OUT of a checkpoint. Labels are offsets in CS, whose base is 0 unless a program changed it. */
+/* The OUT of a checkpoint. Labels are linear addresses. */
 static void checkpoint(struct run *r)
 {
 	const struct program *p = r->p;
-	uint32_t at = (uint32_t)r->m->cpu.rip;
+	uint32_t at = (uint32_t)cpu_linear_pc(&r->m->cpu);
 
 	r->where = at;
 	for (unsigned i = 0; i < p->nrows; i++) {

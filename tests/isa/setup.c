@@ -51,6 +51,7 @@ static void fill_gdt(struct machine *m)
 	    {ISA_CODE16_BASED, ISA_BASED, 0xffff,  code},
 	    {ISA_LIMIT_64K,    ISA_BASED, 0xffff,  data | SEG_DB | dpl(3)},
 	    {ISA_STACK16,      ISA_BASED, 0xffff,  data},
+	    {ISA_STACK_4K,     ISA_BASED, 0xfff,   data | SEG_DB},
 	    {ISA_CODE32_BASED, ISA_BASED, 0xffff,  code | SEG_DB},
 	    /* clang-format on */
 	};
