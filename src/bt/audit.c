@@ -6,13 +6,17 @@
 static void check_traced(const struct bt *bt, const struct block *b)
 {
 	const uint8_t *watched = shadow_watched(bt->shadow);
+	unsigned start = b->gpa & PAGE_MASK;
 
 	for (unsigned n = 0; n < 2; n++)
 		if (b->ram_page[n] != NO_PAGE)
 			ASSERTF(bt->pm->traced[b->ram_page[n]] & TRACK_CODE, "BT-8: page %llx of block %x is not traced",
 				(unsigned long long)b->ram_page[n], b->linear);
-	for (unsigned at = 0; at < b->guest_len; at++)
-		ASSERTF(watched[(b->gpa + at) >> SHADOW_GRANULE_SHIFT], "BT-8: byte %u of block %x is not watched", at, b->linear);
+	for (unsigned at = start; at < start + b->guest_len; at++) {
+		uint64_t page = b->ram_page[at / PAGE_SIZE], offset = (page << PAGE_SHIFT) + at % PAGE_SIZE;
+		ASSERTF(page == NO_PAGE || offset >= 4 * GiB || watched[offset >> SHADOW_GRANULE_SHIFT], "BT-8: byte %u of block %x is not watched",
+			at - start, b->linear);
+	}
 }
 
 static void check_links(const struct bt *bt, const struct block *b)

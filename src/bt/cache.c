@@ -138,6 +138,17 @@ static void add_to_page(struct bt *bt, struct block *b, unsigned which, gpa_t gp
 	track_protect(bt->shadow, gpa, TRACK_CODE);
 }
 
+/* The block's bytes in RAM, as far as they are in RAM. */
+static void watch(struct bt *bt, const struct block *b, bool on)
+{
+	unsigned start = b->gpa & PAGE_MASK, first = MIN((unsigned)b->guest_len, (unsigned)PAGE_SIZE - start);
+
+	if (b->ram_page[0] != NO_PAGE)
+		track_watch(bt->shadow, (b->ram_page[0] << PAGE_SHIFT) + start, first, on);
+	if (b->ram_page[1] != NO_PAGE)
+		track_watch(bt->shadow, b->ram_page[1] << PAGE_SHIFT, b->guest_len - first, on);
+}
+
 void bt_insert(struct bt *bt, struct block *b)
 {
 	unsigned n = bucket(b->ctx, b->eip, b->gpa);
@@ -149,7 +160,7 @@ void bt_insert(struct bt *bt, struct block *b)
 	b->ram_page[1] = NO_PAGE;
 	if ((b->linear ^ last) >> PAGE_SHIFT)
 		add_to_page(bt, b, 1, ALIGN_DOWN(last, (uint32_t)PAGE_SIZE) & bt->pm->a20_mask);
-	track_watch(bt->shadow, b->gpa, b->guest_len, true);
+	watch(bt, b, true);
 	b->valid = true;
 	bt->stats->blocks_live++;
 }
@@ -215,7 +226,7 @@ void bt_invalidate(struct bt *bt, struct block *b, bool keep)
 			unlink_exit(bt, &b->exits[i]);
 	if (b->ctx->indirect && b->ctx->indirect[b->eip % INDIRECT_ENTRIES] == b->indirect)
 		b->ctx->indirect[b->eip % INDIRECT_ENTRIES] = bt->stubs.indirect_miss;
-	track_watch(bt->shadow, b->gpa, b->guest_len, false);
+	watch(bt, b, false);
 	remove_from_page(bt, b, 0);
 	remove_from_page(bt, b, 1);
 	if (keep) {
@@ -337,7 +348,7 @@ void bt_flush(struct bt *bt)
 		if (!b->valid)
 			continue;
 		b->valid = false;
-		track_watch(bt->shadow, b->gpa, b->guest_len, false);
+		watch(bt, b, false);
 		for (unsigned n = 0; n < 2; n++) {
 			if (b->ram_page[n] == NO_PAGE || !bt->page_blocks[b->ram_page[n]])
 				continue;

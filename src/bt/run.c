@@ -301,7 +301,8 @@ static void fault(struct bt *bt)
 	}
 	trace(step, "fault at %x: trap %u, host %lx", b->linear + b->map[n].guest, (unsigned)fr->trap, (unsigned long)fr->address);
 	bt_step(bt, &bt->stats->stepped_fault);
-	if (slow_accesses(bt->stats) != slow)
+	/* A checked store that faults is near what is watched, or where the alias shows nothing. */
+	if (slow_accesses(bt->stats) != slow || (b->map[n].flags & MAP_CHECKED))
 		bt_site_faulted(bt, b, b->linear + b->map[n].guest, b->map[n].flags & MAP_CHECKED);
 	continue_behind(bt, b, (unsigned)n);
 }

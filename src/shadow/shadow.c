@@ -170,8 +170,8 @@ static bool map_run(struct shadow *sh, gva_t linear)
 		drop_all(sh);
 	widest(sh, linear, s, &r);
 	map(&r, sh->window + r.base, r.writable ? PROT_READ | PROT_WRITE : PROT_READ);
-	/* Granules are those of linear addresses: behind a masked A20 they would not be those of the memory. */
-	if (r.writable && sh->pm->a20_mask == ~0ull)
+	/* Granules are those of RAM, looked up by linear address: not where RAM lies elsewhere, or behind a masked A20. */
+	if (r.writable && sh->pm->a20_mask == ~0ull && (r.backing != &sh->pm->ram || r.offset == r.base))
 		map(&r, sh->window + SHADOW_ALIAS + r.base, PROT_READ | PROT_WRITE);
 	sh->runs[sh->nruns++] = r;
 	sh->cpu->stats->mappings_made++;

@@ -38,7 +38,7 @@ hva_t shadow_window(const struct shadow *sh);
 #define SHADOW_ALIAS         (8 * GiB)
 #define SHADOW_GRANULE_SHIFT 6
 #define SHADOW_GRANULE       (1u << SHADOW_GRANULE_SHIFT)
-/* One byte for each granule of linear addresses. */
+/* One byte for each granule of RAM: where the alias maps RAM, it is at the linear address that is its offset. */
 const uint8_t *shadow_watched(const struct shadow *sh);
 
 enum shadow_fault {

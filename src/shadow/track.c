@@ -34,27 +34,26 @@ bool track_protect(struct shadow *sh, gpa_t gpa, enum track_client who)
 	return true;
 }
 
-void track_release(struct shadow *sh, gpa_t gpa, enum track_client who)
+void track_release(struct shadow *sh, uint64_t offset, enum track_client who)
 {
-	uint8_t before = physmem_traced(sh->pm, gpa);
-	uint64_t offset;
+	uint8_t *traced = &sh->pm->traced[offset >> PAGE_SHIFT];
 
-	if (!(before & who) || !physmem_ram_offset(sh->pm, gpa, &offset))
+	if (!(*traced & who))
 		return;
-	physmem_untrace(sh->pm, gpa, (uint8_t)who);
-	if (!physmem_traced(sh->pm, gpa)) {
+	*traced &= (uint8_t)~who;
+	if (!*traced) {
 		shadow_protect_page(sh, ALIGN_DOWN(offset, PAGE_SIZE), true);
 		sh->cpu->stats->traces_dropped++;
-		trace(shadow, "untrace %llx", (unsigned long long)gpa);
+		trace(shadow, "untrace RAM page %llx", (unsigned long long)offset);
 	}
 }
 
-void track_watch(struct shadow *sh, gpa_t gpa, unsigned len, bool on)
+void track_watch(struct shadow *sh, uint64_t offset, unsigned len, bool on)
 {
-	uint64_t first = gpa >> SHADOW_GRANULE_SHIFT, last = (gpa + len - 1) >> SHADOW_GRANULE_SHIFT;
+	uint64_t first = offset >> SHADOW_GRANULE_SHIFT, last = (offset + len - 1) >> SHADOW_GRANULE_SHIFT;
 
-	if (gpa + len > WINDOW_BYTES)
-		return;
+	if (offset + len > WINDOW_BYTES)
+		return; /* RAM that no alias shows */
 	first -= first > 0; /* stores that begin before and reach into it */
 	for (uint64_t g = first; g <= last; g++) {
 		if (sh->watched[g] == UINT8_MAX)

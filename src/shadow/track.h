@@ -19,9 +19,10 @@ void track_subscribe(struct shadow *sh, enum track_client who, track_fn *fn, voi
 
 /* Write-protects the page in every window. False if it is not RAM (ROM and the like need no trace). */
 bool track_protect(struct shadow *sh, gpa_t gpa, enum track_client who);
-void track_release(struct shadow *sh, gpa_t gpa, enum track_client who);
+/* offset: of the page in RAM, since the memory map may have changed meanwhile. */
+void track_release(struct shadow *sh, uint64_t offset, enum track_client who);
 
-/* Watches (or no longer watches) [gpa, gpa + len) of a traced page: see shadow_watched(). Calls are paired; len at least 1. */
-void track_watch(struct shadow *sh, gpa_t gpa, unsigned len, bool on);
+/* Watches (or no longer watches) [offset, offset + len) of a traced page of RAM: see shadow_watched(). Calls are paired; len at least 1. */
+void track_watch(struct shadow *sh, uint64_t offset, unsigned len, bool on);
 
 #endif
