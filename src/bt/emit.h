@@ -79,6 +79,7 @@ void emit_pushf(struct emit *e); /* on the monitor's stack */
 void emit_popf(struct emit *e);
 void emit_push(struct emit *e, unsigned reg);
 void emit_pop(struct emit *e, unsigned reg);
+void emit_sarx32(struct emit *e, unsigned to, unsigned from, unsigned count_reg);
 void emit_shrx64(struct emit *e, unsigned to, unsigned from, unsigned count_reg);
 
 /* Jumps with 32-bit displacement; the address of the displacement (writable alias) is returned, to be set by emit_target. */

@@ -132,6 +132,11 @@ static bool rewrite(struct xlat *t)
 		return xlat_popa(t);
 	case INSN_LEAVE:
 		return xlat_leave(t);
+	case INSN_BT_MEM_REG:
+	case INSN_BTS_MEM_REG:
+	case INSN_BTR_MEM_REG:
+	case INSN_BTC_MEM_REG:
+		return xlat_bit_string(t);
 	case INSN_XLAT:
 		return xlat_xlat(t);
 	case INSN_MOV_FROM_SREG:

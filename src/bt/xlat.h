@@ -42,9 +42,11 @@ uint16_t xlat_here(const struct xlat *t);  /* offset from the body */
 bool xlat_segment_usable(const struct xlat *t, unsigned seg, bool write);
 /* HOST_T0: an offset (off16: known to be below 64 KiB) -> linear address, with the limit check for `size` bytes. Changes T1, T2. */
 void xlat_segment_apply(struct xlat *t, unsigned seg, unsigned size, bool off16);
-/* The instruction's explicit memory operand, `size` bytes; more_disp is added to its offset. May use T0-T2. */
 /* T0: linear address -> host address in the alias (no GS), if nothing watched is near; else a fault. Changes T1, T2. */
 void xlat_go_through_alias(struct xlat *t);
+/* T0 = offset of the instruction's explicit memory operand in its segment, more_disp added. Changes nothing else. */
+void xlat_offset(struct xlat *t, int32_t more_disp);
+/* The instruction's explicit memory operand, `size` bytes; more_disp is added to its offset. May use T0-T2. */
 struct host_addr xlat_operand(struct xlat *t, unsigned size, int32_t more_disp);
 /* Faults (to be single-stepped) if `reg` is above `limit`. Changes T1, T2. */
 void xlat_check_limit(struct xlat *t, unsigned reg, uint32_t limit);
@@ -69,6 +71,9 @@ bool xlat_leave(struct xlat *t);
 /* Goes to the EIP in T0 through the table of indirect targets. */
 void xlat_jump_table(struct xlat *t);
 bool xlat_branch(struct xlat *t);
+
+/* --- xlat_bits.c --- */
+bool xlat_bit_string(struct xlat *t);
 
 /* --- xlat_string.c --- */
 bool xlat_string(struct xlat *t, enum site_level level);

@@ -73,8 +73,7 @@ void xlat_segment_apply(struct xlat *t, unsigned seg, unsigned size, bool off16)
 	emit_lea(&t->e, 4, HOST_T0, (struct host_addr){HOST_T0, HOST_T1, 1, 0, false, false});
 }
 
-/* T0 = offset of the operand in its segment. */
-static void offset(struct xlat *t, int32_t more_disp)
+void xlat_offset(struct xlat *t, int32_t more_disp)
 {
 	const struct insn *in = t->in;
 	struct host_addr at = {REG_NONE, in->index, in->scale, (int32_t)in->disp + more_disp, false, false};
@@ -98,7 +97,7 @@ struct host_addr xlat_operand(struct xlat *t, unsigned size, int32_t more_disp)
 		uint8_t base = in->base == REG_NONE ? REG_NONE : (uint8_t)host_reg(in->base);
 		return (struct host_addr){base, in->index, in->scale, (int32_t)in->disp + more_disp, true, true};
 	}
-	offset(t, more_disp);
+	xlat_offset(t, more_disp);
 	xlat_segment_apply(t, in->seg, size, in->addrsize == 2);
 	return AT_GS(HOST_T0);
 }
@@ -160,7 +159,7 @@ static bool ident_general(struct xlat *t, bool checked)
 	if (!len && !insn_reencode(in, &how, code))
 		return false;
 	how.base = HOST_T0;
-	offset(t, 0);
+	xlat_offset(t, 0);
 	xlat_segment_apply(t, in->seg, in->mem_size, in->addrsize == 2);
 	if (checked) {
 		xlat_map(t)->flags |= MAP_CHECKED;
@@ -174,7 +173,7 @@ static bool ident_general(struct xlat *t, bool checked)
 
 static bool lea16(struct xlat *t)
 {
-	offset(t, 0);
+	xlat_offset(t, 0);
 	emit_mov(&t->e, t->in->op[0].size, host_reg(t->in->op[0].reg), HOST_T0);
 	return true;
 }
