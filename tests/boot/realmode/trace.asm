@@ -108,7 +108,11 @@ delayed:
 .d:	push ss
 .e:	pop ss			; nor behind it
 .f:	nop
+%ifndef QEMU
 .g:	sti			; STI holds interrupts back, not the trap
+%else
+.g:	nop
+%endif
 .h:	nop
 .i:	END
 .j:	nop
