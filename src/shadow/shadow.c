@@ -239,6 +239,7 @@ void shadow_mmu_event(struct shadow *sh, enum mmu_event event, gva_t address)
 		paged_drop_transient(sh);
 	else
 		paged_drop_all(sh);
-	if (sh->audit)
+	/* Guests load CR3 all the time; what changes with it is checked now and then. */
+	if (sh->audit && (event == MMU_A20 || ++sh->audit_countdown % AUDIT_EVERY == 0))
 		shadow_audit(sh);
 }

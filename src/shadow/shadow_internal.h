@@ -13,7 +13,7 @@
 #define RESERVE_BYTES (5 * WINDOW_BYTES)
 #define GRANULES      (WINDOW_BYTES >> SHADOW_GRANULE_SHIFT)
 
-enum { SHADOW_MAX_RUNS = 256 };
+enum { SHADOW_MAX_RUNS = 256, AUDIT_EVERY = 1024 };
 
 /* A stretch of the window mapped onto one contiguous stretch of one backing. */
 struct run {
@@ -58,6 +58,7 @@ struct shadow {
 	struct cpu *cpu;
 	struct physmem *pm;
 	bool audit;
+	unsigned audit_countdown;
 	uint8_t *reservation;
 	uint8_t *window; /* linear address 0 */
 	uint8_t *watched; /* per granule: how many watch it */
