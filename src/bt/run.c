@@ -232,7 +232,9 @@ static void follow_link(struct bt *bt, struct bt_exit *x)
 	to = bt_find_block(bt, bt->ctx);
 	if (!to)
 		return;
-	if (generation == bt->generation && x->from->valid && !x->to)
+	/* Under paging links stay within a page of RAM; the guest may have changed its mapping without having flushed it yet. */
+	bool apart = (to->ctx->key.flags & CTX_PAGED) && (to->gpa ^ x->from->gpa) >> PAGE_SHIFT;
+	if (generation == bt->generation && x->from->valid && !x->to && !apart)
 		bt_link(bt, x, to);
 	resume_at(bt, to, 0);
 }

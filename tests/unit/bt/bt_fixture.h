@@ -127,13 +127,16 @@ static void add_regions(void)
 	physmem_add(&pm, &rom_region);
 }
 
+/* Long runs go without. */
+static bool audits = true;
+
 static void make_translator(size_t cache_bytes)
 {
-	ck_assert_int_eq(shadow_create(&sh, &(struct shadow_config){.cpu = &cpu, .audit = true}), 0);
+	ck_assert_int_eq(shadow_create(&sh, &(struct shadow_config){.cpu = &cpu, .audit = audits}), 0);
 	ck_assert_int_eq(
 	    bt_create(&bt,
 		      &(struct bt_config){
-			  .cpu = &cpu, .shadow = sh, .stop = &stop, .cache_bytes = cache_bytes, .audit = true}),
+			  .cpu = &cpu, .shadow = sh, .stop = &stop, .cache_bytes = cache_bytes, .audit = audits}),
 	    0);
 }
 
@@ -156,6 +159,12 @@ static void setup_bt(void)
 {
 	setup_machine();
 	make_translator(SMALL_CACHE);
+}
+
+static inline void setup_bt_unaudited(void)
+{
+	audits = false;
+	setup_bt();
 }
 
 static void teardown_bt(void)
@@ -271,6 +280,19 @@ static inline void use_stack16(uint32_t esp)
 	set_descriptor(SCRATCH, descriptor(DATA, 0xffff, SEG_P | SEG_S | SEG_W));
 	force_segment(SEG_SS, SCRATCH);
 	cpu.gpr[RSP] = esp;
+}
+
+enum { PAGE_TABLE = TABLES_PAGES + PAGE_SIZE };
+
+/* 4-KiB pages, linear = physical, for the first 4 MiB. */
+static inline void enable_paging(void)
+{
+	poke(TABLES_PAGES, 4, PAGE_TABLE | PTE_P | PTE_W | PTE_U);
+	for (unsigned i = 0; i < 1024; i++)
+		poke(PAGE_TABLE + 4 * i, 4, i * PAGE_SIZE | PTE_P | PTE_W | PTE_U);
+	cpu.cr3 = TABLES_PAGES;
+	cpu.cr0 |= CR0_PG;
+	fixture_mmu_event(NULL, MMU_CR0, 0);
 }
 
 #endif
