@@ -88,7 +88,7 @@ static bool boundary(struct guest *g)
 		g->events--;
 		g->m->vector = (uint8_t)(0x20 + g->events);
 		cpu->intr = true;
-		return cpu_take_event(cpu);
+		return cpu_take_event(cpu) && cpu->activity == CPU_RUNNING;
 	}
 	return cpu->activity == CPU_RUNNING;
 }
