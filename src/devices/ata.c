@@ -14,6 +14,7 @@ enum {
 	XFER_MULTIPLE = 4,
 	XFER_DMA = 8,
 	XFER_VERIFY = 16, /* no data at all */
+	XFER_FUA = 32,	  /* to the disk, not just its cache */
 };
 
 void ata_reset(struct ide_drive *d)
@@ -144,7 +145,8 @@ static void next_out(struct ide_drive *d)
 	d->lba += n;
 	d->left -= n;
 	if (!d->left) {
-		finish(d, 0, d->lba - 1);
+		bool failed = d->through && image_flush(d->image);
+		finish(d, failed ? ATA_ABRT : 0, d->lba - 1);
 		return;
 	}
 	ide_pio(d, d->phase, next_block(d) * ATA_SECTOR);
@@ -166,6 +168,7 @@ static void transfer(struct ide_drive *d, unsigned how)
 	uint64_t lba;
 
 	d->ext = how & XFER_EXT;
+	d->through = (how & XFER_FUA) || !d->write_cache;
 	d->left = wanted(d);
 	d->block = how & XFER_DMA ? BUFFER_SECTORS : how & XFER_MULTIPLE ? d->multiple : 1;
 	if (!d->block || ((how & XFER_WRITE) && d->image->readonly)) {
@@ -256,19 +259,19 @@ static void no_data(struct ide_drive *d, uint8_t command)
 		break;
 	case CMD_FLUSH:
 	case CMD_FLUSH_EXT:
+	case CMD_STANDBY_NOW: /* the disk writes its cache before it spins down */
+	case CMD_STANDBY:
+	case CMD_SLEEP:
+	case 0x94: /* the same three's old codes, ATA-3 */
+	case 0x96:
+	case 0x99:
 		ide_end(d, image_flush(d->image) ? ATA_ABRT : 0);
 		break;
 	case CMD_SEEK:
-	case CMD_STANDBY_NOW:
 	case CMD_IDLE_NOW:
-	case CMD_STANDBY:
 	case CMD_IDLE:
-	case CMD_SLEEP:
-	case 0x94: /* the power commands' old codes, ATA-3 */
-	case 0x95:
-	case 0x96:
+	case 0x95: /* these two's */
 	case 0x97:
-	case 0x99:
 		ide_end(d, 0);
 		break;
 	case 0x98:
@@ -302,11 +305,11 @@ void ata_command(struct ide_drive *d, uint8_t command)
 		{CMD_WRITE_SECTORS_EXT,  XFER_WRITE | XFER_EXT},
 		{CMD_WRITE_MULTIPLE,     XFER_WRITE | XFER_MULTIPLE},
 		{CMD_WRITE_MULTIPLE_EXT, XFER_WRITE | XFER_MULTIPLE | XFER_EXT},
-		{CMD_WRITE_MULT_FUA_EXT, XFER_WRITE | XFER_MULTIPLE | XFER_EXT},
+		{CMD_WRITE_MULT_FUA_EXT, XFER_WRITE | XFER_MULTIPLE | XFER_EXT | XFER_FUA},
 		{CMD_WRITE_DMA,          XFER_WRITE | XFER_DMA},
 		{CMD_WRITE_DMA_NR,       XFER_WRITE | XFER_DMA},
 		{CMD_WRITE_DMA_EXT,      XFER_WRITE | XFER_DMA | XFER_EXT},
-		{CMD_WRITE_DMA_FUA_EXT,  XFER_WRITE | XFER_DMA | XFER_EXT},
+		{CMD_WRITE_DMA_FUA_EXT,  XFER_WRITE | XFER_DMA | XFER_EXT | XFER_FUA},
 		{CMD_VERIFY,             XFER_VERIFY},
 		{CMD_VERIFY_NR,          XFER_VERIFY},
 		{CMD_VERIFY_EXT,         XFER_VERIFY | XFER_EXT},

@@ -54,6 +54,7 @@ struct ide_drive {
 	uint32_t left;	   /* blocks after that */
 	uint32_t block;	   /* ATA: sectors in a DRQ block; CD-ROM: bytes in a block */
 	bool ext;	   /* ATA: 48-bit addressing */
+	bool through;	   /* ATA: the command ends when its data are on the disk */
 	/* disks */
 	uint8_t heads, sectors; /* current translation */
 	uint8_t multiple;	/* sectors in a DRQ block of READ/WRITE MULTIPLE; 0: off */

@@ -337,5 +337,8 @@ int image_flush(struct image *im)
 		return -ENODEV;
 	if (im->readonly || im->overlay_map)
 		return 0;
-	return fdatasync(im->fd) < 0 ? -errno : 0;
+	if (fdatasync(im->fd) < 0)
+		return -errno;
+	im->flushes++;
+	return 0;
 }

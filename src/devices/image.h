@@ -19,6 +19,7 @@ struct image {
 	bool readonly;
 	uint64_t size;	      /* bytes */
 	uint32_t block_size;  /* 512 or 2048 */
+	uint64_t flushes;     /* image_flush() calls that reached the disk */
 	int overlay_fd;	      /* snapshot's temporary file, or -1 */
 	uint8_t *overlay_map; /* one bit a cluster: it is in the overlay */
 };

@@ -183,6 +183,40 @@ START_TEST(test_pio_write)
 }
 END_TEST
 
+/* When data must be on the host's disk: after a flush, forced unit access, and any write without the cache. */
+START_TEST(test_flush)
+{
+	static const uint8_t data[512];
+	uint64_t before = disk.flushes;
+
+	command28(0x30, 1, 1);
+	give(data, 512);
+	ck_assert_uint_eq(read_status(), 0x50);
+	ck_assert_uint_eq(disk.flushes, before);
+	out8(0x1f7, 0xe7);
+	ck_assert_uint_eq(disk.flushes, before + 1);
+	out8(0x1f7, 0xea);
+	ck_assert_uint_eq(disk.flushes, before + 2);
+	out8(0x1f7, 0xe0); /* STANDBY IMMEDIATE */
+	ck_assert_uint_eq(disk.flushes, before + 3);
+
+	put_prd(0, 0x10000, 512, true);
+	command48(0x3d, 2, 1); /* WRITE DMA FUA EXT */
+	master_start(false);
+	ck_assert_uint_eq(read_status(), 0x50);
+	ck_assert_uint_eq(disk.flushes, before + 4);
+
+	out8(0x1f1, 0x82); /* write cache off */
+	out8(0x1f7, 0xef);
+	command28(0x30, 1, 2);
+	give(data, 512);
+	ck_assert_uint_eq(disk.flushes, before + 4); /* once for the command, at its end */
+	give(data, 512);
+	ck_assert_uint_eq(read_status(), 0x50);
+	ck_assert_uint_eq(disk.flushes, before + 5);
+}
+END_TEST
+
 START_TEST(test_errors)
 {
 	command28(0x20, SECTORS, 1);
@@ -402,6 +436,7 @@ int main(void)
 	tcase_add_test(tc, test_pio_read);
 	tcase_add_test(tc, test_block_read);
 	tcase_add_test(tc, test_pio_write);
+	tcase_add_test(tc, test_flush);
 	tcase_add_test(tc, test_errors);
 	tcase_add_test(tc, test_misc_commands);
 	tcase_add_test(tc, test_reset);

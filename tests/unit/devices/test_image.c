@@ -160,6 +160,54 @@ START_TEST(test_read_write)
 END_TEST
 
 /* Random writes through a snapshot against a plain copy in memory. */
+static void check_zeros(uint64_t from, uint64_t to)
+{
+	uint8_t byte[3];
+
+	ck_assert_int_eq(image_read(&im, from - 1, byte, 3), 0);
+	ck_assert_uint_eq(byte[0], 0xa5);
+	ck_assert_uint_eq(byte[1] | byte[2], 0);
+	ck_assert_int_eq(image_read(&im, to - 2, byte, 3), 0);
+	ck_assert_uint_eq(byte[0] | byte[1], 0);
+	ck_assert_uint_eq(byte[2], 0xa5);
+}
+
+static void zero_some(unsigned flags)
+{
+	static uint8_t data[MiB];
+
+	memset(data, 0xa5, sizeof(data));
+	make(MiB);
+	put(0, data, sizeof(data));
+	ck_assert_int_eq(image_open(&im, path, flags, err, sizeof(err)), 0);
+	ck_assert_int_eq(image_zero(&im, 512, 1024, false), 0);
+	check_zeros(512, 1536);
+	ck_assert_int_eq(image_zero(&im, 100 * KiB, 300 * KiB, true), 0);
+	check_zeros(100 * KiB, 400 * KiB);
+	ck_assert_int_eq(image_zero(&im, 8192, 0, true), 0);
+	ck_assert_int_eq(image_discard(&im, 500 * KiB, 4 * KiB), 0);
+	ck_assert_int_eq(image_zero(&im, MiB - 512, 1024, false), -ENOSPC);
+	ck_assert_int_eq(image_discard(&im, UINT64_MAX, 512), -ENOSPC);
+	ck_assert_int_eq(image_discard(&im, 512, UINT64_MAX), -ENOSPC);
+	image_close(&im);
+	ck_assert_int_eq(image_zero(&im, 0, 512, false), -ENODEV);
+}
+
+START_TEST(test_zero)
+{
+	zero_some(0);
+	zero_some(IMAGE_SNAPSHOT);
+	ck_assert_int_eq(image_open(&im, path, 0, err, sizeof(err)), 0); /* what the snapshot saw is forgotten */
+	uint8_t byte;
+	ck_assert_int_eq(image_read(&im, 200 * KiB, &byte, 1), 0);
+	ck_assert_uint_eq(byte, 0xa5);
+	im.readonly = true;
+	ck_assert_int_eq(image_zero(&im, 0, 512, true), -EROFS);
+	ck_assert_int_eq(image_discard(&im, 0, 512), -EROFS);
+	image_close(&im);
+}
+END_TEST
+
 START_TEST(test_snapshot)
 {
 	enum { SIZE = 300 * 1024 + 512 };
@@ -215,6 +263,7 @@ int main(void)
 	tcase_add_test(tc, test_refusals);
 	tcase_add_test(tc, test_iso);
 	tcase_add_test(tc, test_read_write);
+	tcase_add_test(tc, test_zero);
 	tcase_add_test(tc, test_snapshot);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);
