@@ -446,7 +446,8 @@ static unsigned run_reference(struct lockstep *ls, const struct block *b)
 			break; /* a device may write memory: its instruction stands alone */
 		if (!reference_insn(ls, &ls->insns[n++]))
 			break;
-		if (cpu->activity != CPU_RUNNING || cpu->pending_db || !b->valid)
+		/* An interrupt that waited for STI or POPF: those leave the cache then. */
+		if (cpu->activity != CPU_RUNNING || cpu->pending_db || cpu_event_ready(cpu) || !b->valid)
 			break;
 	}
 	return n;
