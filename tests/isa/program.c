@@ -209,27 +209,42 @@ static void compare_unchanged(struct run *r, const struct isa_frame *f)
 	compare_memory(r, f);
 }
 
+static bool is_exception(const struct expectation *x, const struct isa_frame *f)
+{
+	bool kind = x->kind == X_FAULT || x->kind == X_PART || x->kind == X_TRAP;
+
+	return kind && x->a == f->eip && (x->value & 0xff) == f->vector;
+}
+
+/* Compares and goes on. The first row that fits counts; others are the same exception at the same place. */
+static void expected_fault(struct run *r, const struct isa_frame *f, const struct expectation *x)
+{
+	if (f->has_error)
+		compare(r, "error code", f->error, x->value >> 16, ~0ull);
+	if (x->kind == X_FAULT && !r->snapped)
+		fail(r, "a fault without snapshot", f->vector, 0);
+	if (x->kind == X_FAULT)
+		compare_unchanged(r, f);
+	r->snapped = false;
+	machine_resume(r->m, f, x->mask);
+}
+
 static void on_fault(struct run *r)
 {
 	const struct program *p = r->p;
 	struct isa_frame f = machine_frame(r->m);
-	struct expectation *x;
+	const struct expectation *found = NULL;
 
 	r->where = f.eip;
 	for (unsigned i = 0; i < p->nrows; i++) {
-		x = &p->rows[i];
-		if ((x->kind != X_FAULT && x->kind != X_PART && x->kind != X_TRAP) || x->a != f.eip ||
-		    (x->value & 0xff) != f.vector)
+		if (!is_exception(&p->rows[i], &f))
 			continue;
 		r->reached[i] = true;
-		if (f.has_error)
-			compare(r, "error code", f.error, x->value >> 16, ~0ull);
-		if (x->kind == X_FAULT && !r->snapped)
-			fail(r, "a fault without snapshot", f.vector, 0);
-		if (x->kind == X_FAULT)
-			compare_unchanged(r, &f);
-		r->snapped = false;
-		machine_resume(r->m, &f, x->mask);
+		if (!found)
+			found = &p->rows[i];
+	}
+	if (found) {
+		expected_fault(r, &f, found);
 		return;
 	}
 	fail(r, "an unexpected exception", f.vector, 0);

@@ -179,7 +179,7 @@ PROGRAM PM32
 	mov	ecx, 0x12345678
 	FAULTS	E_GP, 0, rdmsr
 	FAULTS	E_GP, 0, wrmsr
-	mov	byte [IDT + 8 * 0x55 + 5], 0	; not present
+	mov	byte [IDT + 8 * 0x55 + 5], 0x0e	; not present
 	FAULTS	E_NP, 0x55 * 8 + 2, int 0x55
 	mov	byte [IDT + 8 * 0x55 + 5], 0x92	; no gate
 	FAULTS	E_GP, 0x55 * 8 + 2, int 0x55
