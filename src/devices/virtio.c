@@ -26,23 +26,23 @@ void virtio_fail(struct virtio *v, const char *why)
 		v->transport.config_interrupt(v->transport.arg);
 }
 
-/* One slice of a queue's work. Returns whether there may be more. */
+/* One slice of a queue's work. Returns whether there is more. */
 static bool serve_slice(struct virtio *v, unsigned queue)
 {
 	struct virtq *q = &v->vq[queue];
 	struct virtio_chain *c = &v->chain;
 	uint64_t bytes = 0;
 
-	for (unsigned n = 0; n < VIRTIO_SLICE_CHAINS && bytes < VIRTIO_SLICE_BYTES; n++) {
+	for (unsigned n = 0; virtq_peek(v, q, c); n++) {
 		uint32_t written = 0;
-		if (!virtq_peek(v, q, c))
-			return false;
+		if (n == VIRTIO_SLICE_CHAINS || bytes >= VIRTIO_SLICE_BYTES)
+			return true;
 		bytes += c->out_len + c->in_len;
 		if (!v->ops->serve(v, queue, c, &written) || (v->status & VIRTIO_NEEDS_RESET))
 			return false;
 		virtq_push(v, q, c->head, written);
 	}
-	return true;
+	return false;
 }
 
 /*
