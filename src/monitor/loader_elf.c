@@ -42,13 +42,14 @@ static int add_segments(struct loader *l, Elf *elf, const GElf_Ehdr *h)
 	size_t count;
 	GElf_Phdr p;
 
-	if (elf_getphdrnum(elf, &count))
-		return loader_wrong(l, "its ELF program headers cannot be read: %s", elf_errmsg(-1));
+	/* libelf takes as many as the file holds; we insist on all. */
+	if (elf_getphdrnum(elf, &count) || (h->e_phnum != PN_XNUM && count != h->e_phnum))
+		return loader_wrong(l, "its ELF program headers are damaged or truncated");
 	for (size_t i = 0; i < count; i++) {
 		int rc;
 
 		if (!gelf_getphdr(elf, (int)i, &p))
-			return loader_wrong(l, "its ELF program headers cannot be read: %s", elf_errmsg(-1));
+			return loader_wrong(l, "its ELF program headers are damaged or truncated");
 		if (p.p_type != PT_LOAD || !p.p_memsz)
 			continue;
 		if (p.p_filesz > p.p_memsz)

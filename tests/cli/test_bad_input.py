@@ -100,6 +100,87 @@ class Bios(Case):
         self.bad_bios(self.path("secret.bin"))
 
 
+class Kernel(Case):
+    def bad(self, kernel, *about, options=(), name="kernel"):
+        self.complains("run", "--display", "none", "--timeout", "20", "--kernel", self.path(name, kernel), *options,
+                       status=FAILED, about=list(about))
+
+    @staticmethod
+    def bzimage(**more):
+        image = bytearray(9 * 512)
+        fields = {0x1f1: (2, 1), 0x1f4: (6 * 32, 4), 0x1fe: (0xaa55, 2), 0x202: (0x53726448, 4), 0x206: (0x20f, 2),
+                  0x211: (1, 1), 0x22c: (0x7fffffff, 4), 0x238: (2047, 4)}
+        fields.update({int(at[1:], 16): value for at, value in more.items()})
+        for at, (value, size) in fields.items():
+            image[at:at + size] = value.to_bytes(size, "little")
+        return bytes(image)
+
+    @staticmethod
+    def multiboot(flags=0x10003, length=4096, checksum=0, **fields):
+        names = ("header_addr", "load_addr", "load_end_addr", "bss_end_addr", "entry_addr")
+        values = dict(zip(names, (0x200000, 0x200000, 0, 0, 0x200020)), **fields)
+        words = [0x1badb002, flags, (checksum - 0x1badb002 - flags) & 0xffffffff, *values.values()]
+        return b"".join(w.to_bytes(4, "little") for w in words).ljust(length, b"\xf4")
+
+    def test_missing(self):
+        self.bad(None, "No such file")
+
+    def test_directory(self):
+        self.complains("run", "--display", "none", "--kernel", self.dir, status=FAILED, about=[self.dir, "directory"])
+
+    def test_garbage(self):
+        self.bad(b"", "empty")
+        self.bad(b"x", "neither")
+        self.bad(os.urandom(100000).replace(b"\x02\xb0", b"??"), "neither")
+        self.bad(b"\x7fELF", "ELF header")
+        self.bad(b"\x7fELF" + bytes(range(256)) * 100, "ELF")
+        self.bad(b"\x7fELF\1\1\1" + bytes(100), "ELF")
+
+    def test_truncated_multiboot(self):
+        whole = self.multiboot()
+        for length in range(4, 32):
+            self.bad(whole[:length], "Multiboot header", "truncated")
+        self.bad(self.multiboot(checksum=1), "checksum")
+        self.bad(self.multiboot(flags=3), "no addresses")
+        self.bad(self.multiboot(load_end_addr=0x300000), "truncated")
+
+    def test_truncated_linux(self):
+        self.bad(self.bzimage()[:1000], "truncated")
+        self.bad(self.bzimage(x1f4=(6 * 32 + 2, 4)), "truncated")
+
+    def test_memory(self):
+        self.bad(self.multiboot(bss_end_addr=0xf0000000), "does not fit")
+        self.bad(self.multiboot(), "does not fit", options=("--memory", "2M"))
+        self.bad(self.bzimage(x260=(0x7fffffff, 4)), "does not fit")
+        with open(self.path("huge"), "wb") as file:
+            file.truncate(1 << 40)
+        self.bad(None, "too large", name="huge")
+
+    def test_initrd(self):
+        for image in self.bzimage(), self.multiboot():
+            missing = self.path("missing")
+            self.bad(image, f"'{missing}'", "No such file", options=("--initrd", missing))
+            self.bad(image, "directory", options=("--initrd", self.dir))
+            self.bad(image, "empty", options=("--initrd", self.path("empty", b"")))
+            for size in 64 << 20, 63 << 20, 1 << 40:
+                with open(self.path("large"), "wb") as file:
+                    file.truncate(size)
+                self.bad(image, self.path("large"), "too large",
+                         options=("--initrd", self.path("large"), "--memory", "64M"))
+        small = self.path("small", b"x")
+        self.bad(self.multiboot(), "more than 16", options=("--initrd", ",".join([str(small)] * 17)))
+        self.bad(self.multiboot(), "initrd ''", options=("--initrd", f"{small},"))
+
+    def test_command_line(self):
+        self.bad(self.bzimage(), "--append", "2048", options=("--append", "x" * 2048))
+        self.bad(self.multiboot(), "--append", options=("--append", "x" * 70000))
+
+    @unittest.skipIf(os.geteuid() == 0, "root may read everything")
+    def test_unreadable(self):
+        self.path("kernel", self.bzimage()).chmod(0)
+        self.bad(None, "Permission denied")
+
+
 class Options(Case):
     def bad(self, *args, about):
         self.complains("run", *args, status=USAGE, about=about)
@@ -120,6 +201,10 @@ class Options(Case):
 
     def test_twice(self):
         self.bad("--memory", "1G", "--memory", "2G", about="twice")
+
+    def test_kernel(self):
+        self.bad("--initrd", "x", about="--initrd without --kernel")
+        self.bad("--append", "x", about="--append without --kernel")
 
     def test_values(self):
         for option, value in (("--timeout", "0"), ("--timeout", "soon"), ("--boot", "xyz"), ("--boot", "dd"),

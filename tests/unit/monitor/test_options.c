@@ -49,7 +49,7 @@ START_TEST(everything)
 	ck_assert_int_eq(
 	    parse(&cfg,
 		  "--memory 4G --cdrom a.iso --floppy=f.img --disk a,b.raw,snapshot --disk c.raw --boot ac "
-		  "--bios b.bin --serial stdio --serial file:x --serial unix:y --serial none "
+		  "--kernel k --initrd i,j --append=a=b --bios b.bin --serial stdio --serial file:x --serial unix:y --serial none "
 		  "--debugcon 0x402:file:d:1 --debugcon 233:file:e --control unix:q --display none --engine bt "
 		  "--lockstep --audit --count --trace bt,irq --trace-file t --stats s.json --timeout 2.5",
 		  err, sizeof(err)),
@@ -63,6 +63,9 @@ START_TEST(everything)
 	ck_assert_str_eq(cfg.disks[1].path, "c.raw");
 	ck_assert(!cfg.disks[1].snapshot);
 	ck_assert_str_eq(cfg.boot, "ac");
+	ck_assert_str_eq(cfg.kernel, "k");
+	ck_assert_str_eq(cfg.initrd, "i,j");
+	ck_assert_str_eq(cfg.append, "a=b");
 	ck_assert_str_eq(cfg.bios, "b.bin");
 	ck_assert_uint_eq(cfg.nserials, 4);
 	ck_assert_int_eq(cfg.serials[0].kind, CHARDEV_STDIO);
@@ -112,6 +115,9 @@ static const char *const bad_lines[][2] = {
     {"--console tty", "is not stdio"},
     {"--serial stdio --console stdio", "taken"},
     {"--boot ''", "empty"},
+    {"--kernel ''", "empty"},
+    {"--initrd i", "--initrd without --kernel"},
+    {"--append x --cdrom y", "--append without --kernel"},
     {"--boot x", "'x' is not one of"},
     {"--boot dd", "twice"},
     {"--boot dcad", "twice"},
