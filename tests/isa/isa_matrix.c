@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * isa_matrix ENGINE LAYOUT KNOWN_FAILURES [ROUNDS [SEED]]: generated instructions under an engine, compared with the
- * host's own execution. Exit status 77: the host does not run 16- and 32-bit code.
+ * isa_matrix ENGINE matrix_LAYOUT|sequence_LAYOUT KNOWN_FAILURES [ROUNDS [SEED]]: generated instructions under an
+ * engine, compared with the host's own execution. Exit status 77: the host does not run 16- and 32-bit code.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #include "known.h"
 #include "matrix.h"
 
-enum { ROUNDS = 6, MAX_REPORTS = 30, SKIP = 77, TRAP_PAGE_FAULT = 14, FX_COMPARED = 288 };
+enum { ROUNDS = 6, MAX_REPORTS = 30, SKIP = 77, TRAP_PAGE_FAULT = 14, FX_COMPARED = 288, SEQUENCES_PER_ROUND = 1000 };
 
 struct matrix {
 	struct machine *m;
@@ -20,7 +20,7 @@ struct matrix {
 	struct cpu base; /* the mode's state, but for what a case sets */
 	uint8_t *pristine;
 	unsigned *done, *failed; /* by row */
-	unsigned reports, cases, skipped, faults;
+	unsigned reports, cases, skipped, faults, finished;
 };
 
 /* What is compared, and made as it was after each case. */
@@ -58,10 +58,13 @@ static uint32_t memory_difference(const struct matrix *x)
 
 static void put_case(struct matrix *x, const struct test_case *c)
 {
-	uint8_t bytes[INSN_MAX_BYTES + 1];
+	uint8_t bytes[SEQUENCE_MAX * INSN_MAX_BYTES + 1];
+	unsigned at = 0;
 
 	memset(bytes, 0xf4, sizeof(bytes));
 	memcpy(bytes, c->in.bytes, c->in.len);
+	for (unsigned i = 0; i < c->nsequence; at += c->sequence[i++].len)
+		memcpy(bytes + at, c->sequence[i].bytes, c->sequence[i].len);
 	physmem_write(&x->m->pm, CODE_AT, bytes, sizeof(bytes));
 	memcpy(native_memory(x->n, CODE_AT), bytes, sizeof(bytes));
 	if (c->word.used && c->word.at >= CODE_TO && c->word.at < DATA_TO - 4 &&
@@ -120,19 +123,36 @@ static void print_state(const char *who, const struct native_state *s)
 		s->eflags);
 }
 
-static void report(struct matrix *x, const struct test_case *c, const struct native_state *host,
-		   const struct native_state *guest, const char *what)
+static void print_insn(const struct insn *in, uint32_t at)
 {
 	char text[96];
 
+	insn_format(in, at, text, sizeof(text));
+	fprintf(stderr, "  %x: %-40s", at, text);
+	for (unsigned i = 0; i < in->len; i++)
+		fprintf(stderr, " %02x", in->bytes[i]);
+	fprintf(stderr, "\n");
+}
+
+static void print_code(const struct matrix *x, const struct test_case *c)
+{
+	uint32_t at = CODE_AT;
+
+	fprintf(stderr, "%s in %s\n", c->nsequence ? "a sequence" : insn_rows[c->in.id].name, x->l->name);
+	if (!c->nsequence)
+		print_insn(&c->in, at);
+	for (unsigned i = 0; i < c->nsequence; at += c->sequence[i++].len)
+		print_insn(&c->sequence[i], at);
+}
+
+static void report(struct matrix *x, const struct test_case *c, const struct native_state *host,
+		   const struct native_state *guest, const char *what)
+{
 	x->failed[c->in.id]++;
-	if (x->failed[c->in.id] > 1 || x->reports++ >= MAX_REPORTS)
+	if ((x->failed[c->in.id] > 1 && !c->nsequence) || x->reports++ >= MAX_REPORTS)
 		return;
-	insn_format(&c->in, CODE_AT, text, sizeof(text));
-	fprintf(stderr, "%s in %s: %s; bytes", insn_rows[c->in.id].name, x->l->name, text);
-	for (unsigned i = 0; i < c->in.len; i++)
-		fprintf(stderr, " %02x", c->in.bytes[i]);
-	fprintf(stderr, "\n  %s differs; host ends with %d(%x), guest with %d(%x)\n", what, host->trap, host->error,
+	print_code(x, c);
+	fprintf(stderr, "  %s differs; host ends with %d(%x), guest with %d(%x)\n", what, host->trap, host->error,
 		guest->trap, guest->error);
 	print_state("before", &c->start);
 	print_state("host", host);
@@ -190,16 +210,26 @@ static bool either_fault(const struct insn *in, const struct native_state *host,
 	       guest->eip == CODE_AT;
 }
 
+static bool ended_partially(const struct test_case *c, const struct native_state *host)
+{
+	uint32_t at = CODE_AT;
+
+	for (unsigned i = 0; i < c->nsequence; at += c->sequence[i++].len)
+		if (at == host->eip)
+			return may_be_partial(&c->sequence[i]);
+	return !c->nsequence && host->eip == CODE_AT && may_be_partial(&c->in);
+}
+
 static void compare(struct matrix *x, const struct test_case *c, const struct native_state *host,
 		    const struct native_state *guest)
 {
-	bool partial = host->eip == CODE_AT && may_be_partial(&c->in);
+	bool partial = ended_partially(c, host);
 	uint32_t at = memory_difference(x);
 	/* The host's own flags are exact; C bodies need not have what the manual leaves open. */
 	uint32_t open = insn_rows[c->in.id].class == CLASS_IDENT ? 0 : c->in.flags_undefined;
 	uint32_t flags = (uint32_t)(FLAGS_ARITH | FLAG_DF) & ~(host->trap == EXC_GP && host->eip != CODE_AT ? open : 0);
 
-	if (either_fault(&c->in, host, guest))
+	if ((c->nsequence && host->trap == EXC_GP && guest->trap == EXC_SS) || either_fault(&c->in, host, guest))
 		return;
 	if (host->trap != guest->trap || host->error != guest->error)
 		report(x, c, host, guest, "the end");
@@ -220,6 +250,15 @@ static void compare(struct matrix *x, const struct test_case *c, const struct na
 	}
 }
 
+static unsigned sequence_bytes(const struct test_case *c)
+{
+	unsigned bytes = 0;
+
+	for (unsigned i = 0; i < c->nsequence; i++)
+		bytes += c->sequence[i].len;
+	return bytes;
+}
+
 static void run_case(struct matrix *x, const struct test_case *c)
 {
 	struct native_state host = c->start, guest = c->start;
@@ -236,7 +275,8 @@ static void run_case(struct matrix *x, const struct test_case *c)
 	}
 	x->done[c->in.id]++;
 	x->faults += host.eip == CODE_AT;
-	if (real && (row->checks & CHK_PROTECTED)) {
+	x->finished += c->nsequence && host.eip == CODE_AT + sequence_bytes(c);
+	if (real && (row->checks & CHK_PROTECTED) && !c->nsequence) {
 		host = c->start;
 		host.trap = EXC_UD;
 		host.error = 0;
@@ -323,13 +363,9 @@ static unsigned summary(const struct matrix *x, const struct encoding *list, uns
 	return failures;
 }
 
-static unsigned run_matrix(enum isa_engine engine, const struct layout *l, struct native *n, unsigned rounds,
-			   uint64_t seed)
+static struct matrix *matrix_create(enum isa_engine engine, const struct layout *l, struct native *n, uint64_t seed)
 {
 	struct matrix *x = aligned_alloc(64, ALIGN_UP(sizeof(*x), 64));
-	struct encoding *list;
-	struct test_case c;
-	unsigned count, failures;
 
 	memset(x, 0, sizeof(*x));
 	x->l = l;
@@ -342,41 +378,82 @@ static unsigned run_matrix(enum isa_engine engine, const struct layout *l, struc
 	machine_reset(x->m, l->mode, CODE_AT);
 	fill_memory(x);
 	set_segments(x);
-	list = matrix_encodings(&x->m->cpu, &count);
-	for (unsigned i = 0; i < count; i++)
-		for (unsigned k = 0; k < rounds; k++)
-			if (matrix_case(x->m, l, &list[i], &c))
-				run_case(x, &c);
-	failures = summary(x, list, count);
+	return x;
+}
+
+static void matrix_destroy(struct matrix *x)
+{
 	machine_destroy(x->m);
-	free(list);
 	free(x->pristine);
 	free(x->done);
 	free(x->failed);
 	free(x);
+}
+
+static unsigned run_matrix(struct matrix *x, unsigned rounds)
+{
+	unsigned count, failures;
+	struct encoding *list = matrix_encodings(&x->m->cpu, &count);
+	struct test_case c;
+
+	for (unsigned i = 0; i < count; i++)
+		for (unsigned k = 0; k < rounds; k++)
+			if (matrix_case(x->m, x->l, &list[i], &c))
+				run_case(x, &c);
+	failures = summary(x, list, count);
+	free(list);
 	return failures;
+}
+
+static unsigned run_sequences(struct matrix *x, unsigned rounds)
+{
+	unsigned count, failures = 0;
+	struct encoding *list = matrix_encodings(&x->m->cpu, &count);
+	struct test_case c;
+
+	for (unsigned i = 0; i < rounds * SEQUENCES_PER_ROUND; i++) {
+		matrix_sequence(x->m, x->l, list, count, &c);
+		run_case(x, &c);
+	}
+	for (unsigned id = 0; id < INSN_COUNT; id++)
+		failures += x->failed[id];
+	printf("%s: %u sequences, %u ran to their end, %u not comparable, %u failures\n", x->l->name, x->cases,
+	       x->finished, x->skipped, failures);
+	free(list);
+	return failures;
+}
+
+/* "matrix_flat32", "sequence_flat32": the layout, or NULL. */
+static const struct layout *find_layout(const char *name)
+{
+	const char *layout = strchr(name, '_');
+
+	for (unsigned i = 0; layout && i < layout_count; i++)
+		if (!strcmp(layouts[i].name, layout + 1))
+			return &layouts[i];
+	return NULL;
 }
 
 int main(int argc, char **argv)
 {
-	unsigned engine = 0, layout = 0;
+	const struct layout *l = argc < 4 ? NULL : find_layout(argv[2]);
+	unsigned engine = 0, failures;
 	struct native *n;
+	struct matrix *x;
 
-	if (argc < 4)
-		return 2;
-	while (engine < ENGINES && strcmp(argv[1], isa_engine_names[engine]))
+	while (l && engine < ENGINES && strcmp(argv[1], isa_engine_names[engine]))
 		engine++;
-	while (layout < layout_count && strcmp(argv[2], layouts[layout].name))
-		layout++;
-	if (engine == ENGINES || layout == layout_count)
+	if (!l || engine == ENGINES)
 		return 2;
 	machine_destroy(machine_create(ENGINE_STEP)); /* signals, before the oracle needs them */
 	if (native_create(&n)) {
 		fprintf(stderr, "the host does not run 16- and 32-bit code\n");
 		return SKIP;
 	}
-	unsigned failures = run_matrix(engine, &layouts[layout], n, argc > 4 ? (unsigned)atoi(argv[4]) : ROUNDS,
-				       argc > 5 ? (uint64_t)atoll(argv[5]) : 1);
+	x = matrix_create(engine, l, n, argc > 5 ? (uint64_t)atoll(argv[5]) : 1);
+	unsigned rounds = argc > 4 ? (unsigned)atoi(argv[4]) : ROUNDS;
+	failures = argv[2][0] == 's' ? run_sequences(x, rounds) : run_matrix(x, rounds);
+	matrix_destroy(x);
 	native_destroy(n);
 	return known_result(argv[3], argv[1], argv[2], failures);
 }

@@ -26,12 +26,12 @@
 	}
 
 const struct layout layouts[] = {
-    {.name = "matrix_flat32",
+    {.name = "flat32",
      .mode = ISA_PM32_3,
      .code_size = 4,
      .seg = {[SEG_CS] = FLAT_CODE, [SEG_DS] = FLAT, [SEG_ES] = FLAT, [SEG_SS] = FLAT, [SEG_GS] = FLAT}},
     /* Based, limited, expand-down. */
-    {.name = "matrix_segments32",
+    {.name = "segments32",
      .mode = ISA_PM32_3,
      .code_size = 4,
      .seg = {[SEG_CS] = FLAT_CODE,
@@ -40,7 +40,7 @@ const struct layout layouts[] = {
 	     [SEG_SS] = {.base = 0x30000, .limit = 0xefff, .big = true},
 	     [SEG_GS] = {.base = 0x20000, .limit = 0xfff, .big = true, .down = true}}},
     /* 64-KiB segments, one read-only, a 16-bit stack. */
-    {.name = "matrix_stack16",
+    {.name = "stack16",
      .mode = ISA_PM32_3,
      .code_size = 4,
      .seg = {[SEG_CS] = {.limit = 0xffff, .big = true, .code = true},
@@ -48,7 +48,7 @@ const struct layout layouts[] = {
 	     [SEG_ES] = FLAT,
 	     [SEG_SS] = AT_64K(0x30000),
 	     [SEG_GS] = {.base = 0x20000, .limit = 0xffff, .big = true, .read_only = true}}},
-    {.name = "matrix_protected16",
+    {.name = "protected16",
      .mode = ISA_PM16,
      .code_size = 2,
      .seg = {[SEG_CS] = CODE_64K,
@@ -56,12 +56,12 @@ const struct layout layouts[] = {
 	     [SEG_ES] = {.base = 0x20000, .limit = 0xfff, .down = true},
 	     [SEG_SS] = {.base = 0x30000, .limit = 0xffff},
 	     [SEG_GS] = {.base = 0x22000, .limit = 0xffffffffu, .big = true}}},
-    {.name = "matrix_flat16", /* 16-bit code on flat segments: boot loaders */
+    {.name = "flat16", /* 16-bit code on flat segments: boot loaders */
      .mode = ISA_PM16,
      .code_size = 2,
      .seg = {[SEG_CS] = CODE_64K, [SEG_DS] = FLAT, [SEG_ES] = FLAT, [SEG_SS] = FLAT, [SEG_GS] = AT_64K(0x20000)}},
-    {.name = "matrix_real", .mode = ISA_REAL, .code_size = 2, .seg = REAL_SEGMENTS},
-    {.name = "matrix_v86", .mode = ISA_V86, .code_size = 2, .seg = REAL_SEGMENTS},
+    {.name = "real", .mode = ISA_REAL, .code_size = 2, .seg = REAL_SEGMENTS},
+    {.name = "v86", .mode = ISA_V86, .code_size = 2, .seg = REAL_SEGMENTS},
 };
 
 const unsigned layout_count = ARRAY_LEN(layouts);

@@ -38,9 +38,13 @@ struct encoding {
 	bool mem;
 };
 
-/* One instruction with the state it starts from. */
+/* One instruction (or a sequence of them) with the state it starts from. */
+enum { SEQUENCE_MAX = 24 };
+
 struct test_case {
-	struct insn in;
+	struct insn in; /* of a sequence, the first */
+	struct insn sequence[SEQUENCE_MAX];
+	unsigned nsequence; /* 0: just `in` */
 	struct native_state start;
 	/* memory beside random data: what an indirect branch finds */
 	struct {
@@ -57,5 +61,17 @@ struct encoding *matrix_encodings(const struct cpu *cpu, unsigned *count);
 
 /* A random instruction of an encoding for the layout. False: none was found. */
 bool matrix_case(struct machine *m, const struct layout *l, const struct encoding *e, struct test_case *c);
+
+/*
+ * A random sequence: memory operands through EBX, EBP, ESI, EDI, which no instruction changes, short branches forward,
+ * pushes and pops. Tells how blocks fare, where matrix_case tells how instructions do.
+ */
+void matrix_sequence(struct machine *m, const struct layout *l, const struct encoding *list, unsigned count,
+		     struct test_case *c);
+
+/* For matrix_sequence. */
+bool matrix_try_encoding(struct machine *m, const struct layout *l, const struct encoding *e, struct insn *in);
+void matrix_start_state(struct machine *m, const struct layout *l, struct native_state *s);
+uint32_t matrix_offset(struct machine *m, const struct layout *l, unsigned seg, unsigned addrsize);
 
 #endif

@@ -239,7 +239,7 @@ static unsigned put_prefixes(struct machine *m, const struct encoding *e, uint8_
 	return n;
 }
 
-static bool try_encoding(struct machine *m, const struct layout *l, const struct encoding *e, struct insn *in)
+bool matrix_try_encoding(struct machine *m, const struct layout *l, const struct encoding *e, struct insn *in)
 {
 	uint8_t bytes[32];
 	unsigned n = put_prefixes(m, e, bytes);
@@ -451,21 +451,31 @@ static uint32_t pick_stack(struct machine *m, const struct layout *l)
 	return l->seg[SEG_SS].big ? at : (at & 0xffff) | (machine_random(m) << 16);
 }
 
+void matrix_start_state(struct machine *m, const struct layout *l, struct native_state *s)
+{
+	for (unsigned i = 0; i < 8; i++)
+		s->gpr[i] = random_value(m);
+	s->gpr[RSP] = pick_stack(m, l);
+	s->eip = CODE_AT;
+	s->eflags = (uint32_t)(machine_random(m) & (FLAGS_ARITH | FLAG_DF)) | FLAG_1;
+	random_x87(m, s->fx);
+}
+
+uint32_t matrix_offset(struct machine *m, const struct layout *l, unsigned seg, unsigned addrsize)
+{
+	return pick_offset(m, l, seg, addrsize, NO_EDGE);
+}
+
 bool matrix_case(struct machine *m, const struct layout *l, const struct encoding *e, struct test_case *c)
 {
 	uint32_t operand = 0;
 	unsigned tries = 0;
 
 	memset(c, 0, sizeof(*c));
-	while (!try_encoding(m, l, e, &c->in))
+	while (!matrix_try_encoding(m, l, e, &c->in))
 		if (++tries == 200)
 			return false;
-	for (unsigned i = 0; i < 8; i++)
-		c->start.gpr[i] = random_value(m);
-	c->start.gpr[RSP] = pick_stack(m, l);
-	c->start.eip = CODE_AT;
-	c->start.eflags = (uint32_t)(machine_random(m) & (FLAGS_ARITH | FLAG_DF)) | FLAG_1;
-	random_x87(m, c->start.fx);
+	matrix_start_state(m, l, &c->start);
 	prepare_implicit(m, l, c);
 	if (c->in.has_mem && !c->in.agen) {
 		/* 16-bit addresses of large x87 operands wrap at 64 KiB piece by piece, in ways of the processor's own.
