@@ -19,13 +19,12 @@ main:
 	COMPARE ax, [fs:0x10], 'INT 11h'
 	test al, 2
 	EXPECT nz, 'INT 11h: coprocessor'
-	test al, 1
-	mov bl, al
+	mov cl, al
 	mov ah, SYS_MEDIUM
 	int SYS
 	cmp al, MEDIUM_FLOPPY
 	jne .no_floppy
-	test bl, 1
+	test cl, 1
 	EXPECT nz, 'INT 11h: floppy'
 .no_floppy:
 	call sizes

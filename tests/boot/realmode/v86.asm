@@ -204,7 +204,7 @@ checks_in_v86:
 	mov bx, [es:0x6c]
 	sti
 	COMPARE ax, bx, 'CLI holds interrupts off'
-	nop
+	hlt
 	cmp ax, [es:0x6c]
 	EXPECT ne, 'STI lets them in'
 	; Hooks work as in real mode.
