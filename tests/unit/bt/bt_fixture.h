@@ -6,7 +6,7 @@
 #ifndef GNOMON_TESTS_BT_FIXTURE_H
 #define GNOMON_TESTS_BT_FIXTURE_H
 
-#include "unit/cpu/cpu_fixture.h"
+#include "../cpu/cpu_fixture.h"
 
 #include <unistd.h>
 
