@@ -49,7 +49,8 @@ START_TEST(everything)
 	ck_assert_int_eq(
 	    parse(&cfg,
 		  "--memory 4G --cdrom a.iso --floppy=f.img --disk a,b.raw,snapshot --disk c.raw --boot ac "
-		  "--kernel k --initrd i,j --append=a=b --bios b.bin --serial stdio --serial file:x --serial unix:y --serial none "
+		  "--kernel k --initrd i,j --append=a=b --bios b.bin --serial stdio --serial file:x --serial unix:y "
+		  "--serial none "
 		  "--debugcon 0x402:file:d:1 --debugcon 233:file:e --control unix:q --display none --engine bt "
 		  "--lockstep --audit --count --trace bt,irq --trace-file t --stats s.json --timeout 2.5",
 		  err, sizeof(err)),
