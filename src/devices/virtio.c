@@ -144,10 +144,11 @@ void virtio_set_status(struct virtio *v, uint8_t status)
 
 void virtio_set_features(struct virtio *v, unsigned half, uint32_t value)
 {
-	uint64_t mask = (uint64_t)UINT32_MAX << (half * 32);
+	uint64_t mask;
 
 	if (half > 1 || (v->status & (VIRTIO_FEATURES_OK | VIRTIO_DRIVER_OK)))
 		return;
+	mask = (uint64_t)UINT32_MAX << (half * 32);
 	v->features = (v->features & ~mask) | ((uint64_t)value << (half * 32) & v->offered);
 }
 
