@@ -208,6 +208,15 @@ static void fill_memory(struct insn *in, const ZydisDecodedOperand *op)
 	in->mem_size = (uint16_t)(op->size / 8);
 }
 
+/* With REX.B and a 32-bit address, Zydis 4.0.0 takes R13D for the base of a SIB form that has none (vol. 2, table 2-3). */
+static void correct_sib(struct insn *in, const ZydisDecodedInstruction *zi)
+{
+	if (in->sib_off && zi->raw.modrm.mod == 0 && zi->raw.sib.base == 5 && in->base != REG_NONE) {
+		in->base = REG_NONE;
+		in->disp = zi->raw.disp.value;
+	}
+}
+
 /* What Zydis calls an access and is none: hints never fault. What it calls a cache line is a byte to segmentation and paging (volume 2, CLFLUSH). */
 static void correct_memory(struct insn *in)
 {
@@ -405,6 +414,7 @@ int insn_decode(struct insn *in, const uint8_t *bytes, unsigned avail, unsigned 
 		}
 	}
 	in->moffs = in->has_mem && !in->modrm_off;
+	correct_sib(in, &d.zi);
 	correct_memory(in);
 	note_registers(in, &d);
 	if (d.zi.cpu_flags) {
