@@ -13,6 +13,7 @@
 #include "bt/bt_internal.h"
 #include "cpu/exec.h"
 #include "cpu/step.h"
+#include "cpu/sys.h"
 #include "hostsig.h"
 #include "shadow/track.h"
 
@@ -151,6 +152,7 @@ static void setup_machine(void)
 	ck_assert_int_eq(exec_create(&exec), 0);
 	exec_attach(exec);
 	cpu.exec = exec;
+	cpu_has(&cpu, FEAT_SSE); /* asks the host, which is slow, and remembers */
 	add_regions();
 	fill_handlers();
 }
@@ -230,37 +232,58 @@ static inline void check_same_cpu(const char *what, const struct cpu *ref)
 		      "%s: x87 or SSE registers", what);
 }
 
-/* Runs code from the present state and memory by single-stepping, then (`times` times) translated: all must come out
- * the same. */
-static inline void same_as_stepped(const char *what, uint32_t eip, unsigned times)
-{
-	static struct cpu start, ref;
-	uint8_t *memory = malloc(2 * RAM_BYTES), *ref_memory = memory + RAM_BYTES;
-	uint8_t device[PAGE_SIZE];
+/* The present state and memory (the first memory_used bytes), and what single-stepping makes of them. */
+static uint64_t memory_used = RAM_BYTES;
+static struct cpu start, ref;
+static uint8_t *start_memory, *ref_memory, start_device[PAGE_SIZE];
 
+static inline void step_reference(uint32_t eip)
+{
+	free(start_memory);
+	start_memory = malloc(2 * memory_used);
+	ref_memory = start_memory + memory_used;
 	cpu.rip = eip;
 	start = cpu;
-	memcpy(memory, pm.ram.host, RAM_BYTES);
-	memcpy(device, device_bytes, PAGE_SIZE);
+	memcpy(start_memory, pm.ram.host, memory_used);
+	memcpy(start_device, device_bytes, PAGE_SIZE);
 	run_engine(false);
 	ref = cpu;
-	memcpy(ref_memory, pm.ram.host, RAM_BYTES);
-	while (times--) {
-		void *table = cpu.bt_indirect;
-		cpu = start;
-		cpu.bt_indirect = table;
-		/* As a device would: whoever has translated must know. */
-		for (unsigned at = 0; at < RAM_BYTES; at += PAGE_SIZE)
-			if (memcmp(pm.ram.host + at, memory + at, PAGE_SIZE))
-				poke_bytes(at, memory + at, PAGE_SIZE);
-		memcpy(device_bytes, device, PAGE_SIZE);
-		run_engine(true);
-		check_same_cpu(what, &ref);
-		for (unsigned at = 0; at < RAM_BYTES && memcmp(pm.ram.host, ref_memory, RAM_BYTES); at++)
-			ck_assert_msg(pm.ram.host[at] == ref_memory[at], "%s: memory at %x is %x, single-stepped %x",
-				      what, at, pm.ram.host[at], ref_memory[at]);
-	}
-	free(memory);
+	memcpy(ref_memory, pm.ram.host, memory_used);
+}
+
+/* Puts them back, as a device would: whoever has translated must know. */
+static inline void back_to_start(void)
+{
+	void *table = cpu.bt_indirect;
+
+	cpu = start;
+	cpu.bt_indirect = table;
+	for (unsigned at = 0; at < memory_used; at += PAGE_SIZE)
+		if (memcmp(pm.ram.host + at, start_memory + at, PAGE_SIZE))
+			poke_bytes(at, start_memory + at, PAGE_SIZE);
+	memcpy(device_bytes, start_device, PAGE_SIZE);
+}
+
+/* Runs translated what step_reference() did: all must come out the same. */
+static inline void check_against_reference(const char *what)
+{
+	back_to_start();
+	run_engine(true);
+	check_same_cpu(what, &ref);
+	if (!memcmp(pm.ram.host, ref_memory, memory_used))
+		return;
+	for (unsigned at = 0; at < memory_used; at++)
+		if (pm.ram.host[at] != ref_memory[at])
+			ck_abort_msg("%s: memory at %x is %x, single-stepped %x", what, at, pm.ram.host[at],
+				     ref_memory[at]);
+}
+
+/* Runs code from the present state by single-stepping, then (`times` times) translated. */
+static inline void same_as_stepped(const char *what, uint32_t eip, unsigned times)
+{
+	step_reference(eip);
+	while (times--)
+		check_against_reference(what);
 }
 
 /* The valid block at eip in the CPU's present mode, or NULL. */
