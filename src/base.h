@@ -11,10 +11,10 @@
 #include <stdint.h>
 
 /* Addresses are never interchangeable by intent; the names say which space a number belongs to. */
-typedef uint64_t gva_t;      /* guest linear address */
-typedef uint64_t gpa_t;      /* guest physical address */
-typedef uintptr_t hva_t;     /* host address */
-typedef uint64_t guest_pc_t; /* guest instruction pointer: offset in CS */
+typedef uint64_t gva_t;	      /* guest linear address */
+typedef uint64_t gpa_t;	      /* guest physical address */
+typedef uintptr_t hva_t;      /* host address */
+typedef uint64_t guest_pc_t;  /* guest instruction pointer: offset in CS */
 typedef uintptr_t cache_pc_t; /* host address inside the translation cache (executable alias) */
 
 #define PAGE_SHIFT 12
@@ -29,16 +29,16 @@ typedef uintptr_t cache_pc_t; /* host address inside the translation cache (exec
 #define NS_PER_MS  1000000ull
 #define NS_PER_US  1000ull
 
-#define ARRAY_LEN(a)          (sizeof(a) / sizeof((a)[0]))
-#define MIN(a, b)             ((a) < (b) ? (a) : (b))
-#define MAX(a, b)             ((a) > (b) ? (a) : (b))
+#define ARRAY_LEN(a)	      (sizeof(a) / sizeof((a)[0]))
+#define MIN(a, b)	      ((a) < (b) ? (a) : (b))
+#define MAX(a, b)	      ((a) > (b) ? (a) : (b))
 #define ALIGN_DOWN(x, a)      ((x) & ~((__typeof__(x))(a)-1))
-#define ALIGN_UP(x, a)        ALIGN_DOWN((x) + (__typeof__(x))(a)-1, a)
-#define BIT(n)                (1ull << (n))
+#define ALIGN_UP(x, a)	      ALIGN_DOWN((x) + (__typeof__(x))(a)-1, a)
+#define BIT(n)		      (1ull << (n))
 #define container_of(p, t, m) ((t *)((char *)(p)-offsetof(t, m)))
-#define LIKELY(x)             __builtin_expect(!!(x), 1)
-#define UNLIKELY(x)           __builtin_expect(!!(x), 0)
-#define NORETURN              __attribute__((noreturn))
+#define LIKELY(x)	      __builtin_expect(!!(x), 1)
+#define UNLIKELY(x)	      __builtin_expect(!!(x), 0)
+#define NORETURN	      __attribute__((noreturn))
 #define PRINTF_LIKE(f, a)     __attribute__((format(printf, f, a)))
 
 /*
@@ -52,7 +52,7 @@ void panic_set_hook(void (*hook)(void *arg), void *arg);
 
 #define PANIC(...) panic(__FILE__, __LINE__, __VA_ARGS__)
 #define ASSERT(c)  (LIKELY(c) ? (void)0 : panic(__FILE__, __LINE__, "assertion failed: %s", #c))
-#define ASSERTF(c, fmt, ...) \
+#define ASSERTF(c, fmt, ...)                                                                                           \
 	(LIKELY(c) ? (void)0 : panic(__FILE__, __LINE__, "assertion failed: %s: " fmt, #c, __VA_ARGS__))
 
 /* One line on stderr, "gnomon: ..." (a newline is added). For the user; traces go through trace.h. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The virtual clock: nanoseconds since power-on that stop while the VM is stopped, and timers on it. All guest time derives from it.
+ * The virtual clock: nanoseconds since power-on that stop while the VM is stopped, and timers on it. All guest time
+ * derives from it.
  */
 #ifndef GNOMON_CLOCK_H
 #define GNOMON_CLOCK_H
@@ -22,10 +23,10 @@ struct timer {
 
 struct clock {
 	bool running;
-	bool manual;             /* tests: only clock_advance moves it */
-	uint64_t base;           /* virtual time at the last start or stop */
-	uint64_t host_base;      /* host time then */
-	struct timer *timers;    /* armed, earliest first */
+	bool manual;	      /* tests: only clock_advance moves it */
+	uint64_t base;	      /* virtual time at the last start or stop */
+	uint64_t host_base;   /* host time then */
+	struct timer *timers; /* armed, earliest first */
 	/* Told when the earliest deadline has changed; may be NULL. */
 	void (*rearm)(void *arg, uint64_t deadline);
 	void *rearm_arg;

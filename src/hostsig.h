@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Host signals that stand for what guest code does: page faults, divide errors, illegal instructions, single steps. The process installs its handlers once; a thread that
- * runs guest code registers who understands the host addresses at which that may happen.
+ * Host signals that stand for what guest code does: page faults, divide errors, illegal instructions, single steps. The
+ * process installs its handlers once; a thread that runs guest code registers who understands the host addresses at
+ * which that may happen.
  */
 #ifndef GNOMON_HOSTSIG_H
 #define GNOMON_HOSTSIG_H
@@ -14,8 +15,8 @@
 /* Trap numbers as in ucontext's REG_TRAPNO: the host's exception vector. */
 
 /*
- * Looks at the machine context of a signal that hit the calling thread. Returns true if it dealt with it (perhaps by changing the context), false to ask the next one.
- * Runs in signal context, on the alternate stack.
+ * Looks at the machine context of a signal that hit the calling thread. Returns true if it dealt with it (perhaps by
+ * changing the context), false to ask the next one. Runs in signal context, on the alternate stack.
  */
 typedef bool hostsig_fn(void *arg, int signo, siginfo_t *info, ucontext_t *uc);
 

@@ -9,9 +9,9 @@
 
 /*
  * Register access of one device, at offsets from the base of its range. The bus calls with the sizes in `widths`
- * only (bit mask of 1, 2, 4, 8 bytes); it splits wider accesses into the widest that the device takes, and passes narrower ones
- * as reads of the narrowest containing width where possible (read) or as they are (a device that takes no byte writes
- * does not see byte writes: they are ignored). Values are little-endian numbers in the low `size` bytes.
+ * only (bit mask of 1, 2, 4, 8 bytes); it splits wider accesses into the widest that the device takes, and passes
+ * narrower ones as reads of the narrowest containing width where possible (read) or as they are (a device that takes no
+ * byte writes does not see byte writes: they are ignored). Values are little-endian numbers in the low `size` bytes.
  */
 struct io_ops {
 	const char *name;
@@ -29,8 +29,8 @@ enum {
 };
 
 /*
- * For devices with a data port: `count` accesses of `size` bytes at one offset in a row (REP INS, REP OUTS). Either may be NULL. They return
- * how many were done; the caller makes the rest singly.
+ * For devices with a data port: `count` accesses of `size` bytes at one offset in a row (REP INS, REP OUTS). Either may
+ * be NULL. They return how many were done; the caller makes the rest singly.
  */
 struct io_block_ops {
 	struct io_ops ops;

@@ -2,8 +2,8 @@
 /*
  * Guest physical memory: RAM in a memfd, ROMs, device windows, holes, and what lies over what.
  *
- * Regions are registered once and enabled, moved and disabled at run time (PAM registers, PCI BARs). The region of the highest
- * priority wins; the result is the `pmap`: a sorted list of spans without overlaps, looked up by address.
+ * Regions are registered once and enabled, moved and disabled at run time (PAM registers, PCI BARs). The region of the
+ * highest priority wins; the result is the `pmap`: a sorted list of spans without overlaps, looked up by address.
  */
 #ifndef GNOMON_PHYSMEM_H
 #define GNOMON_PHYSMEM_H
@@ -15,14 +15,14 @@
 
 enum pm_kind {
 	PM_HOLE, /* nothing answers: reads ones, drops writes */
-	PM_RAM,  /* backed by memory, readable and writable */
-	PM_ROM,  /* backed by memory; writes are dropped */
-	PM_IO,   /* calls io_ops */
+	PM_RAM,	 /* backed by memory, readable and writable */
+	PM_ROM,	 /* backed by memory; writes are dropped */
+	PM_IO,	 /* calls io_ops */
 };
 
 /* A piece of host memory in a memfd, so that windows can map it again elsewhere. */
 struct pm_backing {
-	int fd;        /* -1: none */
+	int fd;	       /* -1: none */
 	uint64_t size; /* bytes, a multiple of the page size */
 	uint8_t *host; /* the monitor's own read-write mapping of all of it */
 };
@@ -36,7 +36,7 @@ struct pm_region {
 	int priority; /* higher wins; PM_PRIO_* */
 	bool enabled;
 	struct pm_backing *backing; /* PM_RAM, PM_ROM */
-	uint64_t offset;            /* of `base` in the backing */
+	uint64_t offset;	    /* of `base` in the backing */
 	const struct io_ops *ops;   /* PM_IO; offsets count from `base` */
 	void *dev;
 };
@@ -44,7 +44,7 @@ struct pm_region {
 enum {
 	PM_PRIO_RAM = 0,
 	PM_PRIO_ROM = 10,
-	PM_PRIO_PCI = 20,  /* BARs, below the chipset's own decoding */
+	PM_PRIO_PCI = 20, /* BARs, below the chipset's own decoding */
 	PM_PRIO_VGA = 30,
 	PM_PRIO_PAM = 40,
 	PM_PRIO_CHIP = 50, /* local and I/O APIC, HPET */
@@ -67,7 +67,8 @@ enum {
 struct pm_listener {
 	/* The pmap changed within [base, base + len). Called after the change. */
 	void (*map_changed)(void *arg, gpa_t base, uint64_t len);
-	/* A traced page of RAM is about to be overwritten with data (by DMA or through physmem_write); len stays within the page. */
+	/* A traced page of RAM is about to be overwritten with data (by DMA or through physmem_write); len stays within
+	 * the page. */
 	void (*traced_write)(void *arg, gpa_t gpa, const uint8_t *data, unsigned len);
 	void *arg;
 };
@@ -80,13 +81,13 @@ struct physmem {
 	unsigned nspans;
 	struct pm_listener listeners[PM_MAX_LISTENERS];
 	unsigned nlisteners;
-	uint8_t *traced;    /* one byte for each page of RAM backing: who traces it (bit set), 0 = nobody */
-	uint64_t a20_mask;  /* applied by the CPU (not by DMA) to physical addresses: ~0 or ~1 MiB */
+	uint8_t *traced;   /* one byte for each page of RAM backing: who traces it (bit set), 0 = nobody */
+	uint64_t a20_mask; /* applied by the CPU (not by DMA) to physical addresses: ~0 or ~1 MiB */
 };
 
 /*
- * Makes the memory and an empty map. ram_bytes: page aligned. 0 or a negative errno (ENOMEM ...). RAM is not mapped anywhere until the
- * board adds regions over pm->ram.
+ * Makes the memory and an empty map. ram_bytes: page aligned. 0 or a negative errno (ENOMEM ...). RAM is not mapped
+ * anywhere until the board adds regions over pm->ram.
  */
 int physmem_init(struct physmem *pm, uint64_t ram_bytes);
 void physmem_destroy(struct physmem *pm);
@@ -110,15 +111,15 @@ void physmem_listen(struct physmem *pm, struct pm_listener listener);
 const struct pm_span *physmem_span(const struct physmem *pm, gpa_t gpa);
 
 /*
- * Any access to physical memory, by device DMA or by the CPU: RAM, ROM, devices and holes, across span and page borders.
- * Writes to traced RAM call traced_write first. Accesses to a device are made in pieces of up to 8 bytes.
+ * Any access to physical memory, by device DMA or by the CPU: RAM, ROM, devices and holes, across span and page
+ * borders. Writes to traced RAM call traced_write first. Accesses to a device are made in pieces of up to 8 bytes.
  */
 void physmem_read(struct physmem *pm, gpa_t gpa, void *buf, uint64_t len);
 void physmem_write(struct physmem *pm, gpa_t gpa, const void *buf, uint64_t len);
 
 /*
- * The monitor's own address of the memory behind gpa, if it is RAM or ROM, else NULL. *len_out (may be NULL): bytes that follow
- * contiguously. Do not write through it to pages that may be traced; use physmem_write.
+ * The monitor's own address of the memory behind gpa, if it is RAM or ROM, else NULL. *len_out (may be NULL): bytes
+ * that follow contiguously. Do not write through it to pages that may be traced; use physmem_write.
  */
 uint8_t *physmem_host(const struct physmem *pm, gpa_t gpa, uint64_t *len_out);
 
@@ -126,8 +127,8 @@ uint8_t *physmem_host(const struct physmem *pm, gpa_t gpa, uint64_t *len_out);
 bool physmem_ram_offset(const struct physmem *pm, gpa_t gpa, uint64_t *offset);
 
 /*
- * Tracing of a page of RAM: `who` is a bit. Keyed by the backing page, so that every physical alias of it is covered. Pages that are
- * not RAM cannot be traced (returns false).
+ * Tracing of a page of RAM: `who` is a bit. Keyed by the backing page, so that every physical alias of it is covered.
+ * Pages that are not RAM cannot be traced (returns false).
  */
 bool physmem_trace(struct physmem *pm, gpa_t gpa, uint8_t who);
 void physmem_untrace(struct physmem *pm, gpa_t gpa, uint8_t who);

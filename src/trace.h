@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Tracing: always compiled, one branch when off, chosen at run time with --trace bt,irq,... One line an event on stderr (or a file).
+ * Tracing: always compiled, one branch when off, chosen at run time with --trace bt,irq,... One line an event on stderr
+ * (or a file).
  */
 #ifndef GNOMON_TRACE_H
 #define GNOMON_TRACE_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Adaptation: an instruction that faults into the monitor again and again is retranslated so that it does not: a store beside translated code with a check in line, anything else
- * (device memory) as a callout, which costs a tenth; and back, when it no longer needs it.
+ * Adaptation: an instruction that faults into the monitor again and again is retranslated so that it does not: a store
+ * beside translated code with a check in line, anything else (device memory) as a callout, which costs a tenth; and
+ * back, when it no longer needs it.
  */
 #include "bt_internal.h"
 #include "trace.h"

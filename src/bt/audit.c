@@ -10,12 +10,13 @@ static void check_traced(const struct bt *bt, const struct block *b)
 
 	for (unsigned n = 0; n < 2; n++)
 		if (b->ram_page[n] != NO_PAGE)
-			ASSERTF(bt->pm->traced[b->ram_page[n]] & TRACK_CODE, "BT-8: page %llx of block %x is not traced",
-				(unsigned long long)b->ram_page[n], b->linear);
+			ASSERTF(bt->pm->traced[b->ram_page[n]] & TRACK_CODE,
+				"BT-8: page %llx of block %x is not traced", (unsigned long long)b->ram_page[n],
+				b->linear);
 	for (unsigned at = start; at < start + b->guest_len; at++) {
 		uint64_t page = b->ram_page[at / PAGE_SIZE], offset = (page << PAGE_SHIFT) + at % PAGE_SIZE;
-		ASSERTF(page == NO_PAGE || offset >= 4 * GiB || watched[offset >> SHADOW_GRANULE_SHIFT], "BT-8: byte %u of block %x is not watched",
-			at - start, b->linear);
+		ASSERTF(page == NO_PAGE || offset >= 4 * GiB || watched[offset >> SHADOW_GRANULE_SHIFT],
+			"BT-8: byte %u of block %x is not watched", at - start, b->linear);
 	}
 }
 
@@ -25,16 +26,17 @@ static void check_links(const struct bt *bt, const struct block *b)
 		const struct bt_exit *x = &b->exits[i], *in;
 		if (!x->to)
 			continue;
-		ASSERTF(x->to->valid && x->to->ctx == b->ctx && x->to->eip == x->target, "BT-9: exit %u of block %x leads to %x", i, b->linear,
-			x->to->linear);
-		ASSERTF(!(b->ctx->key.flags & CTX_PAGED) || (x->to->gpa ^ b->gpa) >> PAGE_SHIFT == 0, "BT-9: exit %u of block %x leads to another page", i,
-			b->linear);
+		ASSERTF(x->to->valid && x->to->ctx == b->ctx && x->to->eip == x->target,
+			"BT-9: exit %u of block %x leads to %x", i, b->linear, x->to->linear);
+		ASSERTF(!(b->ctx->key.flags & CTX_PAGED) || (x->to->gpa ^ b->gpa) >> PAGE_SHIFT == 0,
+			"BT-9: exit %u of block %x leads to another page", i, b->linear);
 		for (in = x->to->incoming; in && in != x; in = in->next_incoming)
 			;
 		ASSERTF(in, "BT-9: block %x does not know of exit %u of %x", x->to->linear, i, b->linear);
 	}
 	for (const struct bt_exit *x = b->incoming; x; x = x->next_incoming)
-		ASSERTF(x->to == b && x->from->valid, "BT-9: block %x has an exit of %x that does not lead to it", b->linear, x->from->linear);
+		ASSERTF(x->to == b && x->from->valid, "BT-9: block %x has an exit of %x that does not lead to it",
+			b->linear, x->from->linear);
 	(void)bt;
 }
 
@@ -56,6 +58,7 @@ void bt_audit(struct bt *bt)
 			cache_pc_t to = bt->contexts[c].indirect[i];
 			const struct block *b = to == bt->stubs.indirect_miss ? NULL : bt_find_host(bt, to);
 			if (to != bt->stubs.indirect_miss)
-				ASSERTF(b && b->valid && b->indirect == to && b->ctx == &bt->contexts[c], "BT-10: entry %x of context %u", i, c);
+				ASSERTF(b && b->valid && b->indirect == to && b->ctx == &bt->contexts[c],
+					"BT-10: entry %x of context %u", i, c);
 		}
 }

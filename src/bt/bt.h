@@ -16,8 +16,8 @@ struct bt_config {
 	struct cpu *cpu;
 	struct shadow *shadow;
 	const volatile sig_atomic_t *stop; /* set (and HOSTSIG_KICK sent to the thread) to make bt_run return soon */
-	size_t cache_bytes;                /* 0: default, 64 MiB */
-	bool count;                        /* count executed instructions exactly (slower) */
+	size_t cache_bytes;		   /* 0: default, 64 MiB */
+	bool count;			   /* count executed instructions exactly (slower) */
 	bool audit;
 };
 
@@ -26,8 +26,9 @@ int bt_create(struct bt **out, const struct bt_config *cfg);
 void bt_destroy(struct bt *bt);
 
 /*
- * Runs guest code until *stop is set, the CPU is no longer CPU_RUNNING, or an event can be taken (cpu_event_ready). The state in *cpu is complete and exact, at an instruction
- * boundary. Calls cpu->ops on the way (port I/O, ...). Modes that are not translated yet are single-stepped.
+ * Runs guest code until *stop is set, the CPU is no longer CPU_RUNNING, or an event can be taken (cpu_event_ready). The
+ * state in *cpu is complete and exact, at an instruction boundary. Calls cpu->ops on the way (port I/O, ...). Modes
+ * that are not translated yet are single-stepped.
  */
 void bt_run(struct bt *bt);
 
@@ -41,8 +42,9 @@ void bt_mmu_event(struct bt *bt, enum mmu_event event, gva_t address);
 void bt_dump(struct bt *bt);
 
 /*
- * Lockstep (DESIGN 5, STYLE 17): runs one block through the translator after single-stepping it from the same state, and compares everything. Returns as bt_run does, after each
- * block. A difference is printed and counted; returns false then.
+ * Lockstep (DESIGN 5, STYLE 17): runs one block through the translator after single-stepping it from the same state,
+ * and compares everything. Returns as bt_run does, after each block. A difference is printed and counted; returns false
+ * then.
  */
 bool bt_lockstep(struct bt *bt);
 

@@ -19,8 +19,9 @@ enum {
 	INDIRECT_ENTRIES = 1 << 16, /* by the low 16 bits of the target */
 	SITE_ENTRIES = 4096,
 	AUDIT_EVERY = 64,
-	ADAPT_AFTER = 3,  /* slow faults at a site before it becomes a callout */
-	COLD_AFTER = 256, /* callouts of an adapted site in a row that would not have faulted before it becomes fast again */
+	ADAPT_AFTER = 3, /* slow faults at a site before it becomes a callout */
+	COLD_AFTER =
+	    256, /* callouts of an adapted site in a row that would not have faulted before it becomes fast again */
 };
 
 #define DEFAULT_CACHE_BYTES (64 * MiB)
@@ -38,7 +39,7 @@ enum seg_class {
 struct context_key {
 	uint32_t cs_base, cs_limit;
 	uint16_t seg_class; /* 3 bits for each of ES, CS, SS, DS, FS (bits 0-14); GS in flags */
-	uint16_t flags;     /* CTX_* */
+	uint16_t flags;	    /* CTX_* */
 };
 
 enum {
@@ -46,8 +47,8 @@ enum {
 	CTX_STACK32 = 2,
 	CTX_PROTECTED = 4,
 	CTX_V86 = 8,
-	CTX_CPL3 = 16,   /* CPL is not 0 */
-	CTX_IOPL = 32,   /* CPL <= IOPL */
+	CTX_CPL3 = 16,	 /* CPL is not 0 */
+	CTX_IOPL = 32,	 /* CPL <= IOPL */
 	CTX_NO_FPU = 64, /* CR0.EM or TS: x87, MMX and SSE are single-stepped */
 	CTX_WAIT_TRAPS = 128,
 	CTX_SSE = 256, /* CR4.OSFXSR */
@@ -64,7 +65,7 @@ struct fills {
 struct context {
 	struct context_key key;
 	uint16_t id;
-	cache_pc_t *indirect; /* INDIRECT_ENTRIES, allocated when first filled */
+	cache_pc_t *indirect;  /* INDIRECT_ENTRIES, allocated when first filled */
 	struct fills fills[2]; /* CTX_PAGED: from pages that are not global, and from global ones */
 };
 
@@ -74,8 +75,8 @@ static inline enum seg_class context_seg_class(const struct context *c, unsigned
 }
 
 enum exit_kind {
-	EXIT_LINK,    /* direct branch or fall-through to target */
-	EXIT_TABLE,   /* the same to another page, under paging: through the indirect table, since mappings may change */
+	EXIT_LINK,  /* direct branch or fall-through to target */
+	EXIT_TABLE, /* the same to another page, under paging: through the indirect table, since mappings may change */
 	EXIT_CALLOUT, /* run the instruction's C body, then go on behind it if the mode is the same */
 	EXIT_STEP,    /* single-step the instruction at target: no translation of it exists here */
 };
@@ -86,54 +87,54 @@ struct block;
 struct bt_exit {
 	struct block *from;
 	uint8_t kind;
-	uint8_t insn;       /* index of the instruction in the block (CALLOUT, STEP) */
-	uint8_t extra;      /* CALLOUT: number of the decoded instruction in the block */
-	uint32_t target;    /* EIP */
-	uint8_t *patch;     /* LINK: displacement of the jump (writable alias) */
-	cache_pc_t stub;    /* where it leads when not linked */
-	struct block *to;   /* linked block, or NULL */
+	uint8_t insn;		       /* index of the instruction in the block (CALLOUT, STEP) */
+	uint8_t extra;		       /* CALLOUT: number of the decoded instruction in the block */
+	uint32_t target;	       /* EIP */
+	uint8_t *patch;		       /* LINK: displacement of the jump (writable alias) */
+	cache_pc_t stub;	       /* where it leads when not linked */
+	struct block *to;	       /* linked block, or NULL */
 	struct bt_exit *next_incoming; /* list of exits linked to the same block */
 };
 
 /* Where a guest instruction begins in a block. */
 struct insn_map {
-	uint16_t host;  /* offset of its host code from the block's body */
-	uint16_t guest; /* offset of its bytes from the block's first */
-	uint8_t flags;  /* MAP_* */
+	uint16_t host;	   /* offset of its host code from the block's body */
+	uint16_t guest;	   /* offset of its bytes from the block's first */
+	uint8_t flags;	   /* MAP_* */
 	uint8_t uncounted; /* instructions of the block before this one that HOST_COUNT does not hold yet */
-	uint8_t swapped; /* MAP_SWAPPED: guest register that HOST_T1 holds in [swap_from, swap_to) */
+	uint8_t swapped;   /* MAP_SWAPPED: guest register that HOST_T1 holds in [swap_from, swap_to) */
 	uint16_t swap_from, swap_to;
 };
 
 enum {
-	MAP_NO_EVENT = 1, /* in an interrupt shadow: not a place to stop */
+	MAP_NO_EVENT = 1,   /* in an interrupt shadow: not a place to stop */
 	MAP_BEHIND_SS = 32, /* that shadow is MOV SS's, not STI's */
 	MAP_SWAPPED = 2,
 	MAP_CHECKED = 16, /* translated as SITE_CHECKED */
-	MAP_STRING = 4,   /* a string instruction with rebased RSI, RDI */
-	MAP_REP = 8,      /* a repeated one, its host instruction at swap_from: may stop between iterations */
+	MAP_STRING = 4,	  /* a string instruction with rebased RSI, RDI */
+	MAP_REP = 8,	  /* a repeated one, its host instruction at swap_from: may stop between iterations */
 };
 
 struct block {
 	struct context *ctx;
 	uint32_t eip, linear;
-	gpa_t gpa;            /* of the first byte, A20 applied */
+	gpa_t gpa; /* of the first byte, A20 applied */
 	uint16_t guest_len;
-	uint16_t body_len;    /* host bytes from `body`, stubs included */
+	uint16_t body_len; /* host bytes from `body`, stubs included */
 	uint8_t ninsns, nexits;
 	bool valid;
-	bool open;            /* control can come to its end: the last map entry is code */
-	cache_pc_t indirect;  /* entry that verifies EIP in HOST_T0 */
-	cache_pc_t body;      /* entry for links */
+	bool open;	       /* control can come to its end: the last map entry is code */
+	cache_pc_t indirect;   /* entry that verifies EIP in HOST_T0 */
+	cache_pc_t body;       /* entry for links */
 	const uint8_t *source; /* copy of the guest bytes */
-	struct insn_map *map; /* ninsns + 1: the last is the end of the last instruction */
+	struct insn_map *map;  /* ninsns + 1: the last is the end of the last instruction */
 	struct bt_exit *exits;
-	struct insn *insns;   /* decoded, for callouts: one for each EXIT_CALLOUT, in order of exits */
+	struct insn *insns; /* decoded, for callouts: one for each EXIT_CALLOUT, in order of exits */
 	struct bt_exit *incoming;
 	struct block *hash_next;
 	struct block *page_next[2]; /* other blocks on the first and on the second page */
-	uint64_t ram_page[2];       /* RAM page numbers it lies on, or NO_PAGE */
-	uint32_t links;             /* exits of others that lead here */
+	uint64_t ram_page[2];	    /* RAM page numbers it lies on, or NO_PAGE */
+	uint32_t links;		    /* exits of others that lead here */
 };
 
 #define NO_PAGE UINT64_MAX
@@ -149,12 +150,12 @@ enum site_level {
 struct site {
 	uint32_t linear;
 	uint16_t faults; /* slow ones so far */
-	uint16_t cold;   /* callouts in a row that needed none */
-	uint8_t level;   /* enum site_level */
+	uint16_t cold;	 /* callouts in a row that needed none */
+	uint8_t level;	 /* enum site_level */
 };
 
 struct bt_stub_addresses {
-	cache_pc_t exit;          /* EXIT_*: HOST_T0 = number of the exit */
+	cache_pc_t exit;	  /* EXIT_*: HOST_T0 = number of the exit */
 	cache_pc_t indirect_miss; /* HOST_T0 = EIP */
 };
 
@@ -163,16 +164,16 @@ enum leave_reason { LEAVE_EXIT, LEAVE_INDIRECT, LEAVE_FAULT, LEAVE_EVENT, LEAVE_
 
 /* What the stubs and signal handler hand over. Offsets are used by enter.S. */
 struct bt_frame {
-	uint64_t reason;     /* enum leave_reason */
-	uint64_t value;      /* HOST_T0 on EXIT, INDIRECT */
-	uint64_t swapped;    /* HOST_T1 on FAULT */
-	uint64_t rflags;     /* host flags on leaving, to load on entering */
-	uint64_t count;      /* HOST_COUNT */
+	uint64_t reason;  /* enum leave_reason */
+	uint64_t value;	  /* HOST_T0 on EXIT, INDIRECT */
+	uint64_t swapped; /* HOST_T1 on FAULT */
+	uint64_t rflags;  /* host flags on leaving, to load on entering */
+	uint64_t count;	  /* HOST_COUNT */
 	uint64_t host_rsp;
 	uint64_t window;
-	uint64_t cpu;        /* struct cpu + CPU_BIAS */
+	uint64_t cpu;		/* struct cpu + CPU_BIAS */
 	volatile uint64_t kick; /* set by the signal handler outside the cache: do not enter */
-	uint64_t fpu;        /* FXSAVE image */
+	uint64_t fpu;		/* FXSAVE image */
 	/* From the signal handler, on FAULT and EVENT */
 	uint64_t pc;
 	uint64_t address;
@@ -215,20 +216,20 @@ struct bt {
 	uint64_t ram_pages;
 	struct context contexts[MAX_CONTEXTS];
 	unsigned ncontexts;
-	struct context *ctx; /* of the CPU's present state; NULL: to be looked up */
+	struct context *ctx;	/* of the CPU's present state; NULL: to be looked up */
 	cache_pc_t *miss_table; /* all entries miss */
 	struct site sites[SITE_ENTRIES];
-	struct block *current;  /* last entered: for dumps */
-	uint64_t generation;    /* counts flushes */
-	cache_pc_t resume; /* where in `current` to go on, or 0: by lookup */
+	struct block *current; /* last entered: for dumps */
+	uint64_t generation;   /* counts flushes */
+	cache_pc_t resume;     /* where in `current` to go on, or 0: by lookup */
 	unsigned resume_uncounted;
-	uint64_t entry_rf, entry_count; /* RFLAGS.RF and instructions executed when the cache was last entered */
-	bool fetch_global;   /* the page that bt_code_gpa() last found is global */
-	uint64_t mmu_events; /* bt_mmu_event() calls */
-	hva_t gs_base;       /* of the thread, while between bt_begin() and bt_end() */
-	bool signal_stepping;   /* the handler single-steps to a boundary */
+	uint64_t entry_rf, entry_count;	 /* RFLAGS.RF and instructions executed when the cache was last entered */
+	bool fetch_global;		 /* the page that bt_code_gpa() last found is global */
+	uint64_t mmu_events;		 /* bt_mmu_event() calls */
+	hva_t gs_base;			 /* of the thread, while between bt_begin() and bt_end() */
+	bool signal_stepping;		 /* the handler single-steps to a boundary */
 	struct lockstep *lockstep_state; /* allocated by the first bt_lockstep() */
-	uint64_t count_limit;  /* lockstep: HOST_COUNT at which to stop */
+	uint64_t count_limit;		 /* lockstep: HOST_COUNT at which to stop */
 };
 
 /* --- context.c --- */
@@ -271,10 +272,13 @@ static inline unsigned exit_number(const struct bt *bt, const struct bt_exit *x)
 }
 
 /* --- translate.c --- */
-/* Translates at eip in ctx, at most max_insns instructions. NULL: the first instruction cannot be translated (single-step it). */
-/* The code bytes at a physical address, up to the end of the page; NULL if they are not in memory where writes to them are seen. */
+/* Translates at eip in ctx, at most max_insns instructions. NULL: the first instruction cannot be translated
+ * (single-step it). */
+/* The code bytes at a physical address, up to the end of the page; NULL if they are not in memory where writes to them
+ * are seen. */
 const uint8_t *bt_code_at(struct bt *bt, gpa_t gpa, unsigned *len);
-/* The physical address of code at a linear address, as fetched in the CPU's present mode (A20 applied, accessed bits set). False: the fetch faults. */
+/* The physical address of code at a linear address, as fetched in the CPU's present mode (A20 applied, accessed bits
+ * set). False: the fetch faults. */
 bool bt_code_gpa(struct bt *bt, uint32_t linear, gpa_t *gpa);
 struct block *bt_translate(struct bt *bt, struct context *ctx, uint32_t eip, gpa_t gpa, unsigned max_insns);
 
@@ -293,7 +297,8 @@ void bt_signals_attach(struct bt *bt);
 void bt_signals_detach(struct bt *bt);
 
 /* --- run.c --- */
-/* Enters the cache once (or single-steps one instruction, if there is no translation) and deals with why it came back. */
+/* Enters the cache once (or single-steps one instruction, if there is no translation) and deals with why it came back.
+ */
 void bt_run_once(struct bt *bt);
 /* Single-steps one instruction, counted under *why. */
 void bt_step(struct bt *bt, uint64_t *why);

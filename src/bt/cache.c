@@ -82,7 +82,8 @@ int bt_cache_init(struct bt *bt, size_t bytes)
 	bt->hash = calloc(HASH_BUCKETS, sizeof(*bt->hash));
 	bt->page_blocks = calloc(bt->ram_pages, sizeof(*bt->page_blocks));
 	bt->miss_table = malloc(INDIRECT_BYTES);
-	if (!bt->blocks || !bt->exits || !bt->maps || !bt->insns || !bt->sources || !bt->dormant || !bt->hash || !bt->page_blocks || !bt->miss_table)
+	if (!bt->blocks || !bt->exits || !bt->maps || !bt->insns || !bt->sources || !bt->dormant || !bt->hash ||
+	    !bt->page_blocks || !bt->miss_table)
 		return -ENOMEM;
 	for (unsigned i = 0; i < INDIRECT_ENTRIES; i++)
 		bt->miss_table[i] = bt->stubs.indirect_miss;
@@ -112,7 +113,8 @@ void bt_cache_destroy(struct bt *bt)
 
 static unsigned bucket(const struct context *ctx, uint32_t eip, gpa_t gpa)
 {
-	uint32_t h = (eip ^ (uint32_t)ctx->id * 0x9e3779b9u ^ (uint32_t)(gpa >> PAGE_SHIFT) * 0xc2b2ae35u) * 0x85ebca6bu;
+	uint32_t h =
+	    (eip ^ (uint32_t)ctx->id * 0x9e3779b9u ^ (uint32_t)(gpa >> PAGE_SHIFT) * 0xc2b2ae35u) * 0x85ebca6bu;
 	return h >> 16 & (HASH_BUCKETS - 1);
 }
 

@@ -17,7 +17,8 @@ static enum seg_class classify(const struct cpu *cpu, unsigned seg)
 	if (!real && ((s->attr & SEG_NULL) || !(s->attr & SEG_P)))
 		return SEGC_ODD;
 	if (!real && (s->attr & SEG_CODE)) {
-		/* Writes through CS are found when translating; in another register the key must tell code from data. */
+		/* Writes through CS are found when translating; in another register the key must tell code from data.
+		 */
 		if (!(s->attr & SEG_R) || seg != SEG_CS)
 			return SEGC_ODD;
 	} else if (!(s->attr & SEG_CODE)) {
@@ -26,8 +27,10 @@ static enum seg_class classify(const struct cpu *cpu, unsigned seg)
 	}
 	if (s->limit == 0xffffffffu)
 		return s->base == 0 ? SEGC_FLAT : SEGC_BASED;
-	/* A load in real mode also sets the attributes; where that changes something, it is left to the C body (xlat_load_sreg). */
-	if (real && !cpu_v86(cpu) && (s->attr & (SEG_TYPE | SEG_S | SEG_DPL | SEG_P)) != (SEG_P | SEG_S | SEG_W | SEG_A))
+	/* A load in real mode also sets the attributes; where that changes something, it is left to the C body
+	 * (xlat_load_sreg). */
+	if (real && !cpu_v86(cpu) &&
+	    (s->attr & (SEG_TYPE | SEG_S | SEG_DPL | SEG_P)) != (SEG_P | SEG_S | SEG_W | SEG_A))
 		return SEGC_LIMIT;
 	return s->limit == 0xffff ? SEGC_64K : SEGC_LIMIT;
 }
@@ -134,7 +137,8 @@ static void forget(struct bt *bt, struct context *c, struct fills *f)
 	f->count = 0;
 }
 
-/* The entries that code on one page may have: those whose EIP has the page's bits 15:12 (CS bases are 0, but for oddities, which are forgotten whole). */
+/* The entries that code on one page may have: those whose EIP has the page's bits 15:12 (CS bases are 0, but for
+ * oddities, which are forgotten whole). */
 static void forget_page(struct bt *bt, struct context *c, struct fills *f, gva_t page)
 {
 	if (f->count > MAX_FILLS || c->key.cs_base) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Writes host instructions. Nothing here changes host flags: they are the guest's. Host registers by number (0-15); memory operands are relative to GS (guest memory) or to
- * HOST_CPU (struct cpu).
+ * Writes host instructions. Nothing here changes host flags: they are the guest's. Host registers by number (0-15);
+ * memory operands are relative to GS (guest memory) or to HOST_CPU (struct cpu).
  */
 #ifndef GNOMON_EMIT_H
 #define GNOMON_EMIT_H
@@ -24,17 +24,18 @@ enum {
 /* clang-format on */
 
 /* HOST_CPU points this far into struct cpu, so that the registers used most have 8-bit displacements. */
-#define CPU_BIAS      128
+#define CPU_BIAS       128
 #define CPU_OFF(field) ((int32_t)offsetof(struct cpu, field) - CPU_BIAS)
 #define SEG_OFF(n, field)                                                                                              \
-	((int32_t)(offsetof(struct cpu, seg) + (n) * sizeof(struct segment) + offsetof(struct segment, field)) - CPU_BIAS)
+	((int32_t)(offsetof(struct cpu, seg) + (n) * sizeof(struct segment) + offsetof(struct segment, field)) -       \
+	 CPU_BIAS)
 
 struct emit {
-	uint8_t *p;         /* next byte, writable alias */
+	uint8_t *p; /* next byte, writable alias */
 	uint8_t *end;
 	uint8_t *start;
-	cache_pc_t run;     /* address of `start` when executed */
-	bool full;          /* ran into the end: what was written is not complete */
+	cache_pc_t run; /* address of `start` when executed */
+	bool full;	/* ran into the end: what was written is not complete */
 };
 
 static inline cache_pc_t emit_pc(const struct emit *e)
@@ -62,13 +63,14 @@ struct host_addr {
 void emit_op_mem(struct emit *e, unsigned size, uint32_t opcode, unsigned reg, struct host_addr at);
 void emit_op_reg(struct emit *e, unsigned size, uint32_t opcode, unsigned reg, unsigned rm);
 
-void emit_mov(struct emit *e, unsigned size, unsigned to, unsigned from);  /* size 2, 4, 8 */
-void emit_mov_imm(struct emit *e, unsigned to, uint32_t imm);              /* zero-extended */
+void emit_mov(struct emit *e, unsigned size, unsigned to, unsigned from); /* size 2, 4, 8 */
+void emit_mov_imm(struct emit *e, unsigned to, uint32_t imm);		  /* zero-extended */
 void emit_mov_imm64(struct emit *e, unsigned to, uint64_t imm);
 void emit_movzx16(struct emit *e, unsigned to, unsigned from);
 void emit_lea(struct emit *e, unsigned size, unsigned to, struct host_addr at);
-void emit_load(struct emit *e, unsigned size, unsigned to, struct host_addr at);   /* 1, 2: zero-extended; 4, 8 */
-void emit_load_part(struct emit *e, unsigned size, unsigned to, struct host_addr at); /* 1, 2: leaves the rest of the register */
+void emit_load(struct emit *e, unsigned size, unsigned to, struct host_addr at); /* 1, 2: zero-extended; 4, 8 */
+void emit_load_part(struct emit *e, unsigned size, unsigned to,
+		    struct host_addr at); /* 1, 2: leaves the rest of the register */
 void emit_store(struct emit *e, unsigned size, unsigned from, struct host_addr at);
 void emit_store_imm(struct emit *e, unsigned size, uint32_t imm, struct host_addr at);
 void emit_not64(struct emit *e, unsigned reg);
@@ -82,14 +84,15 @@ void emit_pop(struct emit *e, unsigned reg);
 void emit_sarx32(struct emit *e, unsigned to, unsigned from, unsigned count_reg);
 void emit_shrx64(struct emit *e, unsigned to, unsigned from, unsigned count_reg);
 
-/* Jumps with 32-bit displacement; the address of the displacement (writable alias) is returned, to be set by emit_target. */
+/* Jumps with 32-bit displacement; the address of the displacement (writable alias) is returned, to be set by
+ * emit_target. */
 uint8_t *emit_jmp(struct emit *e);
 uint8_t *emit_jcc(struct emit *e, unsigned cc);
 /* Short jumps, likewise, 8-bit displacement. */
 uint8_t *emit_jecxz(struct emit *e); /* 32-bit count */
 uint8_t *emit_jmp8(struct emit *e);
 uint8_t *emit_jcc8(struct emit *e, unsigned cc);
-void emit_target8(struct emit *e, uint8_t *disp);             /* to here */
+void emit_target8(struct emit *e, uint8_t *disp); /* to here */
 void emit_target32(struct emit *e, uint8_t *disp, cache_pc_t to);
 void emit_jmp_to(struct emit *e, cache_pc_t to);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Lockstep: the single-stepper runs a block first, on the real machine, with every memory write journaled and every answer of a device recorded. Then memory and registers
- * are put back, the translator runs the same instructions with the recorded answers, and everything must come out the same.
+ * Lockstep: the single-stepper runs a block first, on the real machine, with every memory write journaled and every
+ * answer of a device recorded. Then memory and registers are put back, the translator runs the same instructions with
+ * the recorded answers, and everything must come out the same.
  *
  * Masked: flags that the SDM calls undefined after the last instruction that left them so, and the x87 data pointer.
  */
@@ -18,7 +19,17 @@
 
 enum { MAX_WRITES = 16384, MAX_ANSWERS = 16384, WRITE_PIECE = 64 };
 
-enum answer_kind { ANS_PORT_IN, ANS_PORT_OUT, ANS_TSC, ANS_MMIO_READ, ANS_MMIO_WRITE, ANS_MSR_READ, ANS_MSR_WRITE, ANS_CR8_READ, ANS_CR8_WRITE };
+enum answer_kind {
+	ANS_PORT_IN,
+	ANS_PORT_OUT,
+	ANS_TSC,
+	ANS_MMIO_READ,
+	ANS_MMIO_WRITE,
+	ANS_MSR_READ,
+	ANS_MSR_WRITE,
+	ANS_CR8_READ,
+	ANS_CR8_WRITE
+};
 
 /* One exchange with the machine. */
 struct answer {
@@ -72,7 +83,10 @@ static struct answer *exchange(struct lockstep *ls, enum answer_kind kind, uint6
 	a = &ls->answers[ls->next_answer];
 	if (ls->next_answer == ls->nanswers || a->kind != kind || a->where != where || a->size != size) {
 		ls->differs = true;
-		fprintf(stderr, "lockstep: the translator asks for %u %" PRIx64 " (%" PRIu64 "), which the single-stepper did not\n", kind, where, size);
+		fprintf(stderr,
+			"lockstep: the translator asks for %u %" PRIx64 " (%" PRIu64
+			"), which the single-stepper did not\n",
+			kind, where, size);
 		return NULL;
 	}
 	ls->next_answer++;
@@ -82,7 +96,8 @@ static struct answer *exchange(struct lockstep *ls, enum answer_kind kind, uint6
 static bool sent_differs(struct lockstep *ls, const struct answer *a, uint64_t value)
 {
 	if (a && a->value != value) {
-		fprintf(stderr, "lockstep: %" PRIx64 " sent to %" PRIx64 ", single-stepped %" PRIx64 "\n", value, a->where, a->value);
+		fprintf(stderr, "lockstep: %" PRIx64 " sent to %" PRIx64 ", single-stepped %" PRIx64 "\n", value,
+			a->where, a->value);
 		ls->differs = true;
 	}
 	return false;
@@ -373,9 +388,11 @@ static void print_block(const struct lockstep *ls, const struct block *b, unsign
 	const struct cpu *c = &ls->before;
 
 	fprintf(stderr, "lockstep: in the block at %x (%u instructions), which began with\n", b->linear, count);
-	fprintf(stderr, "  eax %08" PRIx64 " ecx %08" PRIx64 " edx %08" PRIx64 " ebx %08" PRIx64 "\n", c->gpr[RAX], c->gpr[RCX], c->gpr[RDX], c->gpr[RBX]);
-	fprintf(stderr, "  esp %08" PRIx64 " ebp %08" PRIx64 " esi %08" PRIx64 " edi %08" PRIx64 " flags %08" PRIx64 "\n", c->gpr[RSP], c->gpr[RBP], c->gpr[RSI],
-		c->gpr[RDI], c->rflags);
+	fprintf(stderr, "  eax %08" PRIx64 " ecx %08" PRIx64 " edx %08" PRIx64 " ebx %08" PRIx64 "\n", c->gpr[RAX],
+		c->gpr[RCX], c->gpr[RDX], c->gpr[RBX]);
+	fprintf(stderr,
+		"  esp %08" PRIx64 " ebp %08" PRIx64 " esi %08" PRIx64 " edi %08" PRIx64 " flags %08" PRIx64 "\n",
+		c->gpr[RSP], c->gpr[RBP], c->gpr[RSI], c->gpr[RDI], c->rflags);
 	for (unsigned i = 0; i < count && i < BLOCK_MAX_INSNS; i++) {
 		insn_format(&ls->insns[i], ls->before.rip, text, sizeof(text));
 		fprintf(stderr, "  %s\n", text);
@@ -506,7 +523,8 @@ static bool compare(struct lockstep *ls, const struct block *b, unsigned count, 
 	same &= same_fpu(cpu, &ls->reference);
 	same &= same_memory(ls);
 	if (same && ls->next_answer != ls->nanswers) {
-		fprintf(stderr, "lockstep: the translator made %u of %u exchanges with devices\n", ls->next_answer, ls->nanswers);
+		fprintf(stderr, "lockstep: the translator made %u of %u exchanges with devices\n", ls->next_answer,
+			ls->nanswers);
 		same = false;
 	}
 	if (!same)
@@ -531,7 +549,8 @@ static struct lockstep *make_state(struct bt *bt)
 				   .cr8_write = cr8_write,
 				   .ferr = ferr,
 				   .triple_fault = triple_fault};
-	ls->journal = (struct cpu_journal){.write = on_write, .io_read = device_read, .io_write = device_write, .arg = ls};
+	ls->journal =
+	    (struct cpu_journal){.write = on_write, .io_read = device_read, .io_write = device_write, .arg = ls};
 	return ls;
 }
 

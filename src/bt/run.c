@@ -21,13 +21,14 @@ _Static_assert(offsetof(struct bt_frame, count) == 32 && offsetof(struct bt_fram
 _Static_assert(offsetof(struct bt_frame, window) == 48 && offsetof(struct bt_frame, cpu) == 56, "enter.S");
 _Static_assert(offsetof(struct bt_frame, kick) == 64 && offsetof(struct bt_frame, fpu) == 72, "enter.S");
 _Static_assert(offsetof(struct cpu, gpr) == 0 && RSP == 4 && RDI == 7, "enter.S");
-_Static_assert(LEAVE_EXIT == 0 && LEAVE_INDIRECT == 1 && LEAVE_FAULT == 2 && LEAVE_EVENT == 3 && LEAVE_KICKED == 4, "enter.S");
+_Static_assert(LEAVE_EXIT == 0 && LEAVE_INDIRECT == 1 && LEAVE_FAULT == 2 && LEAVE_EVENT == 3 && LEAVE_KICKED == 4,
+	       "enter.S");
 
 /* Flags that live in the host's while in the cache. */
 #define FLAGS_LIVE (FLAGS_ARITH | FLAG_DF)
 
 static const char *const insn_names[INSN_COUNT] = {
-	[INSN_INVALID] = "INVALID",
+    [INSN_INVALID] = "INVALID",
 #define INSN(id, mnemonic, form, class, checks, feature, handler) [INSN_##id] = #id,
 #include "cpu/insn.def"
 #undef INSN
@@ -136,7 +137,8 @@ void bt_step(struct bt *bt, uint64_t *why)
 	uint64_t rip = cpu->rip;
 
 	++*why;
-	/* Part of a repeated instruction is none yet. Others may come back to themselves, or wait for FERR# to be seen. */
+	/* Part of a repeated instruction is none yet. Others may come back to themselves, or wait for FERR# to be seen.
+	 */
 	if (cpu_step(cpu) != STEP_DONE || cpu->rip != rip || !exec_decode_cache(cpu->exec, cpu_linear_pc(cpu))->repeats)
 		bt->frame.count++;
 }
@@ -178,7 +180,8 @@ static void resume_at(struct bt *bt, struct block *b, unsigned n)
 /* Continues behind instruction n of the block: there, if the CPU stands there in the same mode. */
 static void continue_behind(struct bt *bt, struct block *b, unsigned n)
 {
-	if ((bt->lockstep && bt->frame.count >= bt->count_limit) || n + 1 >= b->ninsns + (unsigned)b->open || (uint32_t)bt->cpu->rip != b->eip + b->map[n + 1].guest)
+	if ((bt->lockstep && bt->frame.count >= bt->count_limit) || n + 1 >= b->ninsns + (unsigned)b->open ||
+	    (uint32_t)bt->cpu->rip != b->eip + b->map[n + 1].guest)
 		return;
 	if (bt->cpu->shadow || bt->cpu->pending_db || bt_context(bt) != b->ctx || !b->valid)
 		return;
@@ -232,7 +235,8 @@ static void follow_link(struct bt *bt, struct bt_exit *x)
 	to = bt_find_block(bt, bt->ctx);
 	if (!to)
 		return;
-	/* Under paging links stay within a page of RAM; the guest may have changed its mapping without having flushed it yet. */
+	/* Under paging links stay within a page of RAM; the guest may have changed its mapping without having flushed
+	 * it yet. */
 	bool apart = (to->ctx->key.flags & CTX_PAGED) && (to->gpa ^ x->from->gpa) >> PAGE_SHIFT;
 	if (generation == bt->generation && x->from->valid && !x->to && !apart)
 		bt_link(bt, x, to);
@@ -297,11 +301,13 @@ static void fault(struct bt *bt)
 	struct block *b = block_at(bt, (cache_pc_t)fr->pc, &n);
 
 	recover(bt, b, n, (cache_pc_t)fr->pc);
-	if (fr->trap == TRAP_PAGE_FAULT && shadow_handle_fault(bt->shadow, fr->address, fr->error & 2) == SHADOW_RESOLVED) {
+	if (fr->trap == TRAP_PAGE_FAULT &&
+	    shadow_handle_fault(bt->shadow, fr->address, fr->error & 2) == SHADOW_RESOLVED) {
 		resume_at(bt, b, (unsigned)n);
 		return;
 	}
-	trace(step, "fault at %x: trap %u, host %lx", b->linear + b->map[n].guest, (unsigned)fr->trap, (unsigned long)fr->address);
+	trace(step, "fault at %x: trap %u, host %lx", b->linear + b->map[n].guest, (unsigned)fr->trap,
+	      (unsigned long)fr->address);
 	bt_step(bt, &bt->stats->stepped_fault);
 	/* A checked store that faults is near what is watched, or where the alias shows nothing. */
 	if (slow_accesses(bt->stats) != slow || (b->map[n].flags & MAP_CHECKED))
@@ -486,6 +492,6 @@ void bt_dump(struct bt *bt)
 
 	if (!b)
 		return;
-	fprintf(stderr, "block %x, %u instructions, %u bytes, host %lx, context %u, %s\n", b->linear, b->ninsns, b->guest_len,
-		(unsigned long)b->body, b->ctx->id, b->valid ? "valid" : "invalid");
+	fprintf(stderr, "block %x, %u instructions, %u bytes, host %lx, context %u, %s\n", b->linear, b->ninsns,
+		b->guest_len, (unsigned long)b->body, b->ctx->id, b->valid ? "valid" : "invalid");
 }

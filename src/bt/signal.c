@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Host signals in translated code. Faults leave the cache with their address; a kick steps the thread on, one host instruction at a time, to the next boundary of guest
- * instructions and leaves there: no block ever polls.
+ * Host signals in translated code. Faults leave the cache with their address; a kick steps the thread on, one host
+ * instruction at a time, to the next boundary of guest instructions and leaves there: no block ever polls.
  */
 #define _GNU_SOURCE
 #include "bt_internal.h"

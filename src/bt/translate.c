@@ -31,7 +31,8 @@ uint16_t xlat_here(const struct xlat *t)
 void xlat_count(struct xlat *t)
 {
 	if (t->uncounted)
-		emit_lea(&t->e, 8, HOST_COUNT, (struct host_addr){HOST_COUNT, REG_NONE, 1, (int32_t)t->uncounted, false, false});
+		emit_lea(&t->e, 8, HOST_COUNT,
+			 (struct host_addr){HOST_COUNT, REG_NONE, 1, (int32_t)t->uncounted, false, false});
 	t->uncounted = 0;
 }
 
@@ -203,8 +204,8 @@ const uint8_t *bt_code_at(struct bt *bt, gpa_t gpa, unsigned *len)
 }
 
 /*
- * Decodes one instruction, the second page asked only if it is reached (never under paging: its mapping may change by itself, so that such instructions are single-stepped). False:
- * not decodable here.
+ * Decodes one instruction, the second page asked only if it is reached (never under paging: its mapping may change by
+ * itself, so that such instructions are single-stepped). False: not decodable here.
  */
 static bool decode(struct xlat *t, uint32_t linear, unsigned code_size, struct insn *in)
 {
@@ -241,10 +242,12 @@ static bool ends_straight_line(const struct insn *in)
 	case INSN_RET:
 		return true;
 	}
-	return in->id == INSN_INVALID || (callout_effects[in->id] & ENDS_BLOCK) || insn_rows[in->id].class == CLASS_UNDEF;
+	return in->id == INSN_INVALID || (callout_effects[in->id] & ENDS_BLOCK) ||
+	       insn_rows[in->id].class == CLASS_UNDEF;
 }
 
-/* Decodes up to max instructions of the block; the number. What cannot be decoded ends it as an instruction of length 1 that is single-stepped. */
+/* Decodes up to max instructions of the block; the number. What cannot be decoded ends it as an instruction of length 1
+ * that is single-stepped. */
 static unsigned decode_block(struct xlat *t, struct insn *ins, unsigned max)
 {
 	uint32_t eip = t->b->eip, linear = t->b->linear;
@@ -254,7 +257,8 @@ static unsigned decode_block(struct xlat *t, struct insn *ins, unsigned max)
 		struct insn *in = &ins[n];
 		if (n && (linear ^ t->b->linear) >> PAGE_SHIFT)
 			break;
-		if (eip > t->ctx->key.cs_limit || !decode(t, linear, code_size, in) || in->len - 1u > t->ctx->key.cs_limit - eip) {
+		if (eip > t->ctx->key.cs_limit || !decode(t, linear, code_size, in) ||
+		    in->len - 1u > t->ctx->key.cs_limit - eip) {
 			if (n)
 				break;
 			memset(in, 0, sizeof(*in)); /* single-stepped: it raises what it must */
@@ -313,7 +317,8 @@ static void emit_body(struct xlat *t, const struct insn *ins, unsigned count)
 	b->open = !t->ended;
 	if (b->open) {
 		if (!(t->ctx->key.flags & CTX_CODE32))
-			t->eip &= t->ctx->key.cs_limit > 0xffff ? 0xffffffffu : 0x1ffffu; /* past the limit: faults there */
+			t->eip &=
+			    t->ctx->key.cs_limit > 0xffff ? 0xffffffffu : 0x1ffffu; /* past the limit: faults there */
 		xlat_link(t, t->eip, -1);
 	}
 }
@@ -381,7 +386,8 @@ static void commit(struct bt *bt, struct xlat *t)
 	bt_insert(bt, b);
 	if (bt->audit && ++bt->audit_countdown % AUDIT_EVERY == 0)
 		bt_audit(bt);
-	trace(bt, "block %x ctx %u: %u insns, %u bytes -> %u bytes", b->linear, b->ctx->id, b->ninsns, b->guest_len, b->body_len);
+	trace(bt, "block %x ctx %u: %u insns, %u bytes -> %u bytes", b->linear, b->ctx->id, b->ninsns, b->guest_len,
+	      b->body_len);
 }
 
 struct block *bt_translate(struct bt *bt, struct context *ctx, uint32_t eip, gpa_t gpa, unsigned max_insns)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Translation of one block, split by concept: xlat_mem.c, xlat_stack.c, xlat_branch.c, xlat_string.c, xlat_segment.c. */
+/* Translation of one block, split by concept: xlat_mem.c, xlat_stack.c, xlat_branch.c, xlat_string.c, xlat_segment.c.
+ */
 #ifndef GNOMON_XLAT_H
 #define GNOMON_XLAT_H
 
@@ -11,36 +12,44 @@ struct xlat {
 	struct block *b;
 	struct emit e;
 	const struct insn *in; /* the instruction being translated */
-	unsigned n;            /* its index */
-	uint32_t eip;          /* its offset in CS */
+	unsigned n;	       /* its index */
+	uint32_t eip;	       /* its offset in CS */
 	uint32_t next_eip;     /* of the one behind it, truncated as EIP or IP */
-	bool last;             /* no further instruction of this block follows it */
+	bool last;	       /* no further instruction of this block follows it */
 	unsigned uncounted;    /* instructions executed that HOST_COUNT does not hold yet */
-	bool ended;            /* control does not come to the next instruction */
+	bool ended;	       /* control does not come to the next instruction */
 };
 
 /*
  * A translator of one instruction. False: not here (the caller emits a callout), nothing having been emitted.
- * Rule for all: no guest register, flag or memory changes before the last host instruction that can fault has passed, or restarting the instruction does no harm.
+ * Rule for all: no guest register, flag or memory changes before the last host instruction that can fault has passed,
+ * or restarting the instruction does no harm.
  */
 typedef bool xlat_fn(struct xlat *t);
 
 /* --- translate.c --- */
-void xlat_count(struct xlat *t);                             /* brings HOST_COUNT up to date */
+void xlat_count(struct xlat *t); /* brings HOST_COUNT up to date */
 /* A jump to `target` in this context, linked later. Ends nothing. cc: condition, or -1. */
 void xlat_link(struct xlat *t, uint32_t target, int cc);
 void xlat_callout(struct xlat *t);
 /* A callout beside the instruction's own translation, which jumps to it; the C body does the whole instruction. */
 void xlat_slow_callout(struct xlat *t);
-static inline bool xlat_wide_stack(const struct xlat *t) { return t->ctx->key.flags & CTX_STACK32; }
-static inline unsigned host_reg(unsigned guest) { return guest == RSP ? HOST_ESP : guest; }
+static inline bool xlat_wide_stack(const struct xlat *t)
+{
+	return t->ctx->key.flags & CTX_STACK32;
+}
+static inline unsigned host_reg(unsigned guest)
+{
+	return guest == RSP ? HOST_ESP : guest;
+}
 struct insn_map *xlat_map(struct xlat *t); /* of the current instruction */
 uint16_t xlat_here(const struct xlat *t);  /* offset from the body */
 
 /* --- xlat_mem.c --- */
 /* Can memory operands through this segment be translated? write: the access is a write. */
 bool xlat_segment_usable(const struct xlat *t, unsigned seg, bool write);
-/* HOST_T0: an offset (off16: known to be below 64 KiB) -> linear address, with the limit check for `size` bytes. Changes T1, T2. */
+/* HOST_T0: an offset (off16: known to be below 64 KiB) -> linear address, with the limit check for `size` bytes.
+ * Changes T1, T2. */
 void xlat_segment_apply(struct xlat *t, unsigned seg, unsigned size, bool off16);
 /* T0: linear address -> host address in the alias (no GS), if nothing watched is near; else a fault. Changes T1, T2. */
 void xlat_go_through_alias(struct xlat *t);

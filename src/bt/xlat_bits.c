@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* BT, BTS, BTR, BTC with a bit offset in a register: the operand is a bit string, which reaches beyond the address (volume 2, BT). */
+/* BT, BTS, BTR, BTC with a bit offset in a register: the operand is a bit string, which reaches beyond the address
+ * (volume 2, BT). */
 #include "xlat.h"
 
-/* T0 = offset of the operand with its bits 5 (4) and up of the bit offset added; T2 = bit within it. Flags stay: ZF is not written by these. */
+/* T0 = offset of the operand with its bits 5 (4) and up of the bit offset added; T2 = bit within it. Flags stay: ZF is
+ * not written by these. */
 bool xlat_bit_string(struct xlat *t)
 {
 	const struct insn *in = t->in;

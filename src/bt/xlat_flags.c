@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * PUSHF, POPF, CLI, STI on their common paths: IOPL allows them, and nothing changes that the context depends on. Arithmetic flags and DF are the host's; the others are in
- * struct cpu, whose copies of the former are stale meanwhile.
+ * PUSHF, POPF, CLI, STI on their common paths: IOPL allows them, and nothing changes that the context depends on.
+ * Arithmetic flags and DF are the host's; the others are in struct cpu, whose copies of the former are stale meanwhile.
  */
 #include "xlat.h"
 
@@ -13,7 +13,8 @@ enum { CC_E = 4, CC_NE = 5 };
 
 static bool allowed(const struct xlat *t)
 {
-	return !(t->ctx->key.flags & CTX_PROTECTED) || ((t->ctx->key.flags & CTX_IOPL) && !(t->ctx->key.flags & CTX_V86));
+	return !(t->ctx->key.flags & CTX_PROTECTED) ||
+	       ((t->ctx->key.flags & CTX_IOPL) && !(t->ctx->key.flags & CTX_V86));
 }
 
 /* reg &= mask, without flags. Changes `temp`. */

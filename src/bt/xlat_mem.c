@@ -9,7 +9,8 @@ static void probe(struct xlat *t, unsigned reg)
 	emit_load(&t->e, 1, reg, (struct host_addr){HOST_WINDOW, (uint8_t)reg, 8, SHADOW_PROBE, false, false});
 }
 
-/* Faults if the 64-bit number in T1 is negative (it is above -2^51 and below 2^51): its top 13 bits become the probe's x. */
+/* Faults if the 64-bit number in T1 is negative (it is above -2^51 and below 2^51): its top 13 bits become the probe's
+ * x. */
 static void probe_sign(struct xlat *t)
 {
 	emit_mov_imm(&t->e, HOST_T2, 51);
@@ -211,7 +212,8 @@ bool xlat_ident_checked(struct xlat *t)
 {
 	const struct insn *in = t->in;
 
-	if (!in->has_mem || in->agen || !in->mem_write || in->mem_size > SHADOW_GRANULE || !xlat_segment_usable(t, in->seg, true))
+	if (!in->has_mem || in->agen || !in->mem_write || in->mem_size > SHADOW_GRANULE ||
+	    !xlat_segment_usable(t, in->seg, true))
 		return false;
 	return ident_general(t, true);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Stack instructions: the access first, then the stack pointer, with LEA, so that faults are precise and flags live on. */
+/* Stack instructions: the access first, then the stack pointer, with LEA, so that faults are precise and flags live on.
+ */
 #include "xlat.h"
 
 struct host_addr xlat_stack(struct xlat *t, int32_t delta, unsigned size)
@@ -106,7 +107,8 @@ bool xlat_pop(struct xlat *t)
 /* PUSHA and POPA take registers in this order from the highest address down. */
 static const uint8_t pusha_order[8] = {RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI};
 
-/* SS:[SP + delta], from where eight words lie; faults if any of them is beyond the limit or behind the wrap-around of SP. */
+/* SS:[SP + delta], from where eight words lie; faults if any of them is beyond the limit or behind the wrap-around of
+ * SP. */
 static struct host_addr eight_words(struct xlat *t, int32_t delta, unsigned size)
 {
 	if (xlat_wide_stack(t))

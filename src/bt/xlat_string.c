@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * String instructions. On flat segments they run as they are, with RSI and RDI rebased to host addresses: the window is a multiple of 4 GiB, so their low halves are the guest's
- * registers at every moment, half-way through a repetition too.
+ * String instructions. On flat segments they run as they are, with RSI and RDI rebased to host addresses: the window is
+ * a multiple of 4 GiB, so their low halves are the guest's registers at every moment, half-way through a repetition
+ * too.
  */
 #include "xlat.h"
 
@@ -94,7 +95,8 @@ static void step_by_direction(struct xlat *t)
 	emit_mov_imm(&t->e, HOST_T2, (uint32_t)FLAG_DF);
 	emit_pext32(&t->e, HOST_T1, HOST_T1, HOST_T2);
 	emit_not64(&t->e, HOST_T1);
-	emit_lea(&t->e, 8, HOST_T2, (struct host_addr){REG_NONE, HOST_T1, (uint8_t)(2 * size), (int32_t)(3 * size), false, false});
+	emit_lea(&t->e, 8, HOST_T2,
+		 (struct host_addr){REG_NONE, HOST_T1, (uint8_t)(2 * size), (int32_t)(3 * size), false, false});
 }
 
 static void advance(struct xlat *t, unsigned reg)

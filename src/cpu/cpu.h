@@ -13,7 +13,7 @@
 /* A segment register: selector and the hidden part (SDM 3.4.3). */
 struct segment {
 	uint16_t selector;
-	uint16_t attr;  /* SEG_* */
+	uint16_t attr;	/* SEG_* */
 	uint32_t limit; /* highest valid offset in bytes (granularity applied) */
 	uint64_t base;
 };
@@ -54,7 +54,8 @@ struct insn;
 /* What the CPU asks of the rest of the machine; filled in by the monitor. `m` is cpu->machine. */
 struct cpu_ops {
 	uint32_t (*port_in)(void *m, uint16_t port, unsigned size);
-	/* Up to count reads of one port in a row into buf; how many were done (the caller makes the rest singly). May be NULL. */
+	/* Up to count reads of one port in a row into buf; how many were done (the caller makes the rest singly). May
+	 * be NULL. */
 	size_t (*port_in_block)(void *m, uint16_t port, unsigned size, void *buf, size_t count);
 	void (*port_out)(void *m, uint16_t port, unsigned size, uint32_t value);
 	/* Highest-priority external interrupt: acknowledges it and returns its vector; -1 if it has vanished. */
@@ -93,55 +94,78 @@ enum cpu_activity { CPU_RUNNING, CPU_HALTED, CPU_SHUTDOWN, CPU_WAIT_SIPI };
 struct cpu {
 	/* What translated code and the entry stubs touch comes first: offsets fit a signed byte from the middle. */
 	uint64_t gpr[GPR_COUNT];
-	uint64_t rip;    /* offset in CS of the current instruction */
+	uint64_t rip;	 /* offset in CS of the current instruction */
 	uint64_t rflags; /* complete, but while in the cache, where arithmetic flags and DF are the host's */
 	struct segment seg[SEG_COUNT];
 	struct segment ldtr, tr;
 	struct dtable gdtr, idtr;
 	uint64_t cr0, cr2, cr3, cr4, xcr0;
 	uint64_t efer;
-	uint64_t dr[8]; /* 4 and 5 unused */
+	uint64_t dr[8];	   /* 4 and 5 unused */
 	uint64_t pdpte[4]; /* PAE: loaded with CR3 (4.4.1) */
 	uint8_t cpl;
-	uint8_t shadow;   /* SHADOW_* in force before the instruction at rip */
-	uint8_t activity; /* enum cpu_activity */
-	bool intr;        /* external interrupt pending (INTR level), kept by the monitor */
-	bool nmi;         /* NMI latched */
-	bool nmi_blocked; /* until IRET */
-	bool ferr;        /* FERR# asserted */
-	bool ext;         /* delivering an external event: error codes get EXT (6.13) */
+	uint8_t shadow;	   /* SHADOW_* in force before the instruction at rip */
+	uint8_t activity;  /* enum cpu_activity */
+	bool intr;	   /* external interrupt pending (INTR level), kept by the monitor */
+	bool nmi;	   /* NMI latched */
+	bool nmi_blocked;  /* until IRET */
+	bool ferr;	   /* FERR# asserted */
+	bool ext;	   /* delivering an external event: error codes get EXT (6.13) */
 	uint64_t next_rip; /* while an instruction executes: where it continues; branches change it */
-	uint64_t pending_db; /* DR6 bits of a #DB trap owed after the current instruction (single step, data breakpoints) */
+	uint64_t
+	    pending_db; /* DR6 bits of a #DB trap owed after the current instruction (single step, data breakpoints) */
 	uint64_t tsc_offset, tsc_adjust, tsc_aux;
 	uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
 	uint64_t star, lstar, cstar, sfmask, kernel_gs_base;
 	uint64_t pat, misc_enable, mtrr_def_type, mtrr_fix[11], mtrr_var[16];
 	struct fpu_state fpu;
 
-	void *bt_indirect; /* the translator's: table of indirect branch targets of the present mode */
+	void *bt_indirect;	   /* the translator's: table of indirect branch targets of the present mode */
 	uint64_t bt_indirect_hits; /* the translator's: counted with --count */
 	struct physmem *pm;
 	const struct cpu_ops *ops;
 	void *machine;
 	struct stats *stats;
 	struct cpu_journal *journal; /* NULL: none */
-	struct host_exec *exec;      /* the single-stepper's executor, exec.h; owned by the VM */
-	uint64_t features;           /* bit per FEAT_* that CPUID shows: a cache of cpu_has(), 0 until its first use */
+	struct host_exec *exec;	     /* the single-stepper's executor, exec.h; owned by the VM */
+	uint64_t features;	     /* bit per FEAT_* that CPUID shows: a cache of cpu_has(), 0 until its first use */
 };
 
-/* Power-on / INIT state (9.1.1, table 9-1). Keeps the links to the machine. init: INIT leaves x87/SSE, TSC and MTRRs alone. */
+/* Power-on / INIT state (9.1.1, table 9-1). Keeps the links to the machine. init: INIT leaves x87/SSE, TSC and MTRRs
+ * alone. */
 void cpu_reset(struct cpu *cpu, bool init);
 
 /* --- modes --- */
 
-static inline bool cpu_protected(const struct cpu *cpu) { return cpu->cr0 & CR0_PE; }
-static inline bool cpu_v86(const struct cpu *cpu) { return cpu->rflags & FLAG_VM; }
-static inline bool cpu_paging(const struct cpu *cpu) { return cpu->cr0 & CR0_PG; }
-static inline bool cpu_long(const struct cpu *cpu) { return cpu->efer & EFER_LMA; }
+static inline bool cpu_protected(const struct cpu *cpu)
+{
+	return cpu->cr0 & CR0_PE;
+}
+static inline bool cpu_v86(const struct cpu *cpu)
+{
+	return cpu->rflags & FLAG_VM;
+}
+static inline bool cpu_paging(const struct cpu *cpu)
+{
+	return cpu->cr0 & CR0_PG;
+}
+static inline bool cpu_long(const struct cpu *cpu)
+{
+	return cpu->efer & EFER_LMA;
+}
 /* Real-address or V86 mode: selectors are paragraphs. */
-static inline bool cpu_real_segments(const struct cpu *cpu) { return !cpu_protected(cpu) || cpu_v86(cpu); }
-static inline bool cpu_code64(const struct cpu *cpu) { return cpu_long(cpu) && (cpu->seg[SEG_CS].attr & SEG_L); }
-static inline unsigned cpu_iopl(const struct cpu *cpu) { return (unsigned)(cpu->rflags >> FLAG_IOPL_SHIFT) & 3; }
+static inline bool cpu_real_segments(const struct cpu *cpu)
+{
+	return !cpu_protected(cpu) || cpu_v86(cpu);
+}
+static inline bool cpu_code64(const struct cpu *cpu)
+{
+	return cpu_long(cpu) && (cpu->seg[SEG_CS].attr & SEG_L);
+}
+static inline unsigned cpu_iopl(const struct cpu *cpu)
+{
+	return (unsigned)(cpu->rflags >> FLAG_IOPL_SHIFT) & 3;
+}
 
 /* Default operand and address size of the code segment in bytes: 2, 4 or 8. */
 static inline unsigned cpu_code_size(const struct cpu *cpu)

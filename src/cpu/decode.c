@@ -8,7 +8,7 @@
 #include <string.h>
 
 _Static_assert(ZYDIS_CPUFLAG_CF == FLAG_CF && ZYDIS_CPUFLAG_ZF == FLAG_ZF && ZYDIS_CPUFLAG_OF == FLAG_OF &&
-		       ZYDIS_CPUFLAG_DF == FLAG_DF && ZYDIS_CPUFLAG_AF == FLAG_AF,
+		   ZYDIS_CPUFLAG_DF == FLAG_DF && ZYDIS_CPUFLAG_AF == FLAG_AF,
 	       "Zydis numbers flags as EFLAGS does");
 
 /* Which mnemonic and form each row is for. */
@@ -16,7 +16,8 @@ static const struct {
 	uint16_t mnemonic;
 	uint8_t form;
 } row_keys[INSN_COUNT] = {
-#define INSN(id, mnemonic, form, class, checks, feature, handler) [INSN_##id] = {ZYDIS_MNEMONIC_##mnemonic, FORM_##form},
+#define INSN(id, mnemonic, form, class, checks, feature, handler)                                                      \
+	[INSN_##id] = {ZYDIS_MNEMONIC_##mnemonic, FORM_##form},
 #include "insn.def"
 #undef INSN
 };
@@ -57,7 +58,8 @@ static uint8_t gpr_number(ZydisRegister reg)
 static bool has_reg_class(const struct decoded *d, ZydisRegisterClass class)
 {
 	for (unsigned i = 0; i < d->zi.operand_count_visible; i++)
-		if (d->ops[i].type == ZYDIS_OPERAND_TYPE_REGISTER && ZydisRegisterGetClass(d->ops[i].reg.value) == class)
+		if (d->ops[i].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+		    ZydisRegisterGetClass(d->ops[i].reg.value) == class)
 			return true;
 	return false;
 }
@@ -155,8 +157,8 @@ static void fill_operand(struct operand *to, const ZydisDecodedOperand *from)
 		case ZYDIS_REGCLASS_GPR32:
 		case ZYDIS_REGCLASS_GPR64:
 			to->kind = from->reg.value >= ZYDIS_REGISTER_AH && from->reg.value <= ZYDIS_REGISTER_BH
-					   ? OPD_GPR_HIGH
-					   : OPD_GPR;
+				       ? OPD_GPR_HIGH
+				       : OPD_GPR;
 			to->reg = gpr_number(from->reg.value);
 			break;
 		case ZYDIS_REGCLASS_SEGMENT:
@@ -208,7 +210,8 @@ static void fill_memory(struct insn *in, const ZydisDecodedOperand *op)
 	in->mem_size = (uint16_t)(op->size / 8);
 }
 
-/* With REX.B and a 32-bit address, Zydis 4.0.0 takes R13D for the base of a SIB form that has none (vol. 2, table 2-3). */
+/* With REX.B and a 32-bit address, Zydis 4.0.0 takes R13D for the base of a SIB form that has none (vol. 2, table 2-3).
+ */
 static void correct_sib(struct insn *in, const ZydisDecodedInstruction *zi)
 {
 	if (in->sib_off && zi->raw.modrm.mod == 0 && zi->raw.sib.base == 5 && in->base != REG_NONE) {
@@ -217,7 +220,8 @@ static void correct_sib(struct insn *in, const ZydisDecodedInstruction *zi)
 	}
 }
 
-/* What Zydis calls an access and is none: hints never fault. What it calls a cache line is a byte to segmentation and paging (volume 2, CLFLUSH). */
+/* What Zydis calls an access and is none: hints never fault. What it calls a cache line is a byte to segmentation and
+ * paging (volume 2, CLFLUSH). */
 static void correct_memory(struct insn *in)
 {
 	switch (in->id) {
@@ -366,7 +370,8 @@ static void init_decoder(ZydisDecoder *decoder, unsigned code_size)
 				: code_size == 4 ? ZYDIS_STACK_WIDTH_32
 						 : ZYDIS_STACK_WIDTH_16;
 	ZydisDecoderInit(decoder, mode, width);
-	/* CPUs older than MPX, CET and the like treat these as NOP or as plain BSR/BSF: so do we, as none of them is shown. */
+	/* CPUs older than MPX, CET and the like treat these as NOP or as plain BSR/BSF: so do we, as none of them is
+	 * shown. */
 	ZydisDecoderEnableMode(decoder, ZYDIS_DECODER_MODE_MPX, ZYAN_FALSE);
 	ZydisDecoderEnableMode(decoder, ZYDIS_DECODER_MODE_CET, ZYAN_FALSE);
 	ZydisDecoderEnableMode(decoder, ZYDIS_DECODER_MODE_CLDEMOTE, ZYAN_FALSE);
@@ -407,7 +412,8 @@ int insn_decode(struct insn *in, const uint8_t *bytes, unsigned avail, unsigned 
 				fill_operand(&in->op[in->noperands++], op);
 			if (op->type == ZYDIS_OPERAND_TYPE_POINTER)
 				in->far_selector = op->ptr.segment;
-			if (op->type == ZYDIS_OPERAND_TYPE_MEMORY && op->visibility == ZYDIS_OPERAND_VISIBILITY_EXPLICIT)
+			if (op->type == ZYDIS_OPERAND_TYPE_MEMORY &&
+			    op->visibility == ZYDIS_OPERAND_VISIBILITY_EXPLICIT)
 				fill_memory(in, op);
 		} else if (op->type == ZYDIS_OPERAND_TYPE_MEMORY && op->mem.segment == ZYDIS_REGISTER_SS) {
 			in->stacksize_op = (uint8_t)(op->size / 8);
@@ -420,7 +426,8 @@ int insn_decode(struct insn *in, const uint8_t *bytes, unsigned avail, unsigned 
 	if (d.zi.cpu_flags) {
 		in->flags_read = d.zi.cpu_flags->tested;
 		in->flags_undefined = d.zi.cpu_flags->undefined;
-		in->flags_written = d.zi.cpu_flags->modified | d.zi.cpu_flags->set_0 | d.zi.cpu_flags->set_1 | in->flags_undefined;
+		in->flags_written =
+		    d.zi.cpu_flags->modified | d.zi.cpu_flags->set_0 | d.zi.cpu_flags->set_1 | in->flags_undefined;
 	}
 	return 0;
 }
@@ -434,6 +441,7 @@ void insn_format(const struct insn *in, uint64_t rip, char *buf, size_t len)
 	init_decoder(&decoder, in->code_size);
 	ZydisFormatterInit(&formatter, ZYDIS_FORMATTER_STYLE_INTEL);
 	if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, in->bytes, in->len, &d.zi, d.ops)) ||
-	    !ZYAN_SUCCESS(ZydisFormatterFormatInstruction(&formatter, &d.zi, d.ops, d.zi.operand_count_visible, buf, len, rip, NULL)))
+	    !ZYAN_SUCCESS(ZydisFormatterFormatInstruction(&formatter, &d.zi, d.ops, d.zi.operand_count_visible, buf,
+							  len, rip, NULL)))
 		snprintf(buf, len, "(bad)");
 }

@@ -28,8 +28,8 @@ struct slot_tag {
 };
 
 struct host_exec {
-	uint8_t *write;  /* the slots, writable alias */
-	uint8_t *code;   /* the slots, executable alias; the bounce buffer follows */
+	uint8_t *write;	 /* the slots, writable alias */
+	uint8_t *code;	 /* the slots, executable alias; the bounce buffer follows */
 	uint8_t *bounce; /* 64-byte aligned */
 	struct slot_tag tags[SLOTS];
 	struct insn decoded[DECODED];
@@ -121,12 +121,13 @@ static void put_return(uint8_t *at)
 }
 
 /*
- * The slot for an instruction whose operand is at `bounce + align`: writes it if it is not there. NULL if there is no encoding.
- * The tag holds the code with the displacement from a fixed place, so that it does not depend on the slot.
+ * The slot for an instruction whose operand is at `bounce + align`: writes it if it is not there. NULL if there is no
+ * encoding. The tag holds the code with the displacement from a fixed place, so that it does not depend on the slot.
  */
 static uint8_t *find_slot(struct host_exec *x, const struct insn *in, unsigned align)
 {
-	struct reencoding how = {.mem = in->has_mem ? HOST_MEM_RIP : HOST_MEM_NONE, .esp_home = RSP, .disp = (int32_t)align};
+	struct reencoding how = {
+	    .mem = in->has_mem ? HOST_MEM_RIP : HOST_MEM_NONE, .esp_home = RSP, .disp = (int32_t)align};
 	struct slot_tag tag = {0};
 	uint64_t hash = 0;
 
@@ -230,7 +231,8 @@ static bool run(struct cpu *cpu, const struct insn *in, uint8_t *slot, uint64_t 
 /* Instructions that leave parts of a large save area as they are need them in the bounce buffer. */
 enum { STATE_AREA_MIN = 64 };
 
-/* An x87 store that meets an unmasked exception leaves memory as it is, and the exception comes with a later instruction. */
+/* An x87 store that meets an unmasked exception leaves memory as it is, and the exception comes with a later
+ * instruction. */
 static bool may_not_store(const struct cpu *cpu, const struct insn *in)
 {
 	enum { FCW_MASKS = 0x3f };

@@ -97,7 +97,8 @@ bool cpu_read_linear(struct cpu *cpu, gva_t gva, void *buf, unsigned len, enum a
 	return true;
 }
 
-bool cpu_write_linear(struct cpu *cpu, gva_t gva, const void *buf, unsigned len, enum access access, struct x86_fault *f)
+bool cpu_write_linear(struct cpu *cpu, gva_t gva, const void *buf, unsigned len, enum access access,
+		      struct x86_fault *f)
 {
 	const uint8_t *from = buf;
 	gpa_t gpa;

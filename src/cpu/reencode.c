@@ -24,12 +24,12 @@ static void put_bytes(struct emit *e, const void *bytes, unsigned len)
 
 /* What the instruction becomes, before it is put in order. */
 struct parts {
-	uint8_t rex;       /* without the 0x40 */
+	uint8_t rex; /* without the 0x40 */
 	bool has_modrm;
-	uint8_t modrm;     /* mod and rm still to be replaced for a memory operand */
+	uint8_t modrm; /* mod and rm still to be replaced for a memory operand */
 	uint8_t opcode[4];
 	unsigned opcode_len;
-	uint8_t vvvv;      /* VEX: register number */
+	uint8_t vvvv; /* VEX: register number */
 	bool high_byte;
 };
 

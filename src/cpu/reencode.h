@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A guest instruction in the encoding that the host's 64-bit mode needs: same operation, other prefixes, memory operand and home of ESP.
+ * A guest instruction in the encoding that the host's 64-bit mode needs: same operation, other prefixes, memory operand
+ * and home of ESP.
  */
 #ifndef GNOMON_REENCODE_H
 #define GNOMON_REENCODE_H
@@ -8,25 +9,25 @@
 #include "decode.h"
 
 enum host_mem {
-	HOST_MEM_NONE,   /* the instruction has no memory operand */
-	HOST_MEM_SAME,   /* the guest's own addressing form, 32-bit addresses relative to GS */
-	HOST_MEM_BASE,   /* [base + disp] relative to GS if gs */
-	HOST_MEM_RIP,    /* [rip + disp], disp counted from the end of the instruction */
+	HOST_MEM_NONE, /* the instruction has no memory operand */
+	HOST_MEM_SAME, /* the guest's own addressing form, 32-bit addresses relative to GS */
+	HOST_MEM_BASE, /* [base + disp] relative to GS if gs */
+	HOST_MEM_RIP,  /* [rip + disp], disp counted from the end of the instruction */
 };
 
 struct reencoding {
 	enum host_mem mem;
 	uint8_t esp_home; /* host register that holds guest ESP: RSP or R12 */
-	bool gs;          /* HOST_MEM_BASE: GS-relative */
-	uint8_t base;     /* HOST_MEM_BASE: host register */
-	int32_t disp;     /* HOST_MEM_BASE, HOST_MEM_RIP */
+	bool gs;	  /* HOST_MEM_BASE: GS-relative */
+	uint8_t base;	  /* HOST_MEM_BASE: host register */
+	int32_t disp;	  /* HOST_MEM_BASE, HOST_MEM_RIP */
 };
 
 enum { REENCODE_MAX = 15 };
 
 /*
- * Writes at most REENCODE_MAX bytes to out and returns their number; 0 if there is no such encoding (a high-byte register beside a register that needs REX, EVEX,
- * more than 15 bytes).
+ * Writes at most REENCODE_MAX bytes to out and returns their number; 0 if there is no such encoding (a high-byte
+ * register beside a register that needs REX, EVEX, more than 15 bytes).
  */
 unsigned insn_reencode(const struct insn *in, const struct reencoding *how, uint8_t *out);
 

@@ -19,8 +19,10 @@ bool cpu_load_segment(struct cpu *cpu, unsigned seg, uint16_t selector, struct x
 void cpu_set_real_segment(struct cpu *cpu, unsigned seg, uint16_t selector);
 void cpu_set_v86_segment(struct cpu *cpu, unsigned seg, uint16_t selector);
 
-/* Reads a descriptor from GDT or LDT; error: selector error code with `vector` (#GP, #TS, #NP...) when beyond the limit or null. */
-bool cpu_read_descriptor(struct cpu *cpu, uint16_t selector, struct descriptor *out, unsigned vector, struct x86_fault *f);
+/* Reads a descriptor from GDT or LDT; error: selector error code with `vector` (#GP, #TS, #NP...) when beyond the limit
+ * or null. */
+bool cpu_read_descriptor(struct cpu *cpu, uint16_t selector, struct descriptor *out, unsigned vector,
+			 struct x86_fault *f);
 void cpu_segment_from_descriptor(struct segment *s, uint16_t selector, uint64_t descriptor);
 /* Writes the accessed bit of a descriptor in memory if it is clear, and in *d. */
 bool cpu_mark_accessed(struct cpu *cpu, uint16_t selector, struct descriptor *d, struct x86_fault *f);
@@ -35,8 +37,10 @@ bool cpu_far_return(struct cpu *cpu, unsigned opsize, unsigned pop_bytes, struct
 
 enum task_switch { TASK_JUMP, TASK_CALL, TASK_IRET, TASK_EVENT };
 
-/* Switches to the TSS that selector names (7.3). error: pushed on the new stack if not NULL (faults through task gates). */
-bool cpu_task_switch(struct cpu *cpu, uint16_t selector, enum task_switch why, const uint16_t *error, struct x86_fault *f);
+/* Switches to the TSS that selector names (7.3). error: pushed on the new stack if not NULL (faults through task
+ * gates). */
+bool cpu_task_switch(struct cpu *cpu, uint16_t selector, enum task_switch why, const uint16_t *error,
+		     struct x86_fault *f);
 
 /* SS:ESP for a ring from the current TSS (5.8.5). vector #TS conditions. */
 bool cpu_tss_stack(struct cpu *cpu, unsigned ring, uint16_t *ss, uint64_t *rsp, struct x86_fault *f);

@@ -107,7 +107,8 @@ static bool decode_at(struct cpu *cpu, gva_t gva, struct insn *in, struct x86_fa
 
 	if (!fetch_bytes(cpu, gva, bytes, sizeof(bytes), &have, f))
 		return false;
-	if (cached->len && cached->len <= have && cached->code_size == code_size && !memcmp(cached->bytes, bytes, cached->len)) {
+	if (cached->len && cached->len <= have && cached->code_size == code_size &&
+	    !memcmp(cached->bytes, bytes, cached->len)) {
 		*in = *cached;
 		return true;
 	}
@@ -161,8 +162,9 @@ bool cpu_insn_checks(struct cpu *cpu, const struct insn *in, struct x86_fault *f
 	const struct insn_row *row = &insn_rows[in->id];
 
 	if (UNLIKELY(in->id == INSN_INVALID || row->class == CLASS_UNDEF)) {
-		trace(insn, "%u bytes %02x %02x %02x %02x at %llx: %s", in->len, in->bytes[0], in->bytes[1], in->bytes[2],
-		      in->bytes[3], (unsigned long long)cpu_linear_pc(cpu), in->id ? row->name : "not in the table");
+		trace(insn, "%u bytes %02x %02x %02x %02x at %llx: %s", in->len, in->bytes[0], in->bytes[1],
+		      in->bytes[2], in->bytes[3], (unsigned long long)cpu_linear_pc(cpu),
+		      in->id ? row->name : "not in the table");
 		return x86_raise(f, EXC_UD);
 	}
 	if (LIKELY(row->checks == CHK_NONE && row->feature == FEAT_BASE))

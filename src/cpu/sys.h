@@ -14,7 +14,8 @@ bool cpu_write_cr3(struct cpu *cpu, uint64_t value, struct x86_fault *f);
 bool cpu_write_cr4(struct cpu *cpu, uint64_t value, struct x86_fault *f);
 bool cpu_write_dr(struct cpu *cpu, unsigned n, uint64_t value, struct x86_fault *f);
 bool cpu_read_dr(struct cpu *cpu, unsigned n, uint64_t *value, struct x86_fault *f);
-/* An access was made: the breakpoints on it are owed as a #DB trap after the instruction (pending_db). Worth a call only with DR7_ENABLES. */
+/* An access was made: the breakpoints on it are owed as a #DB trap after the instruction (pending_db). Worth a call
+ * only with DR7_ENABLES. */
 void cpu_match_data_breakpoints(struct cpu *cpu, gva_t gva, unsigned len, bool write);
 void cpu_match_io_breakpoints(struct cpu *cpu, uint16_t port, unsigned size);
 

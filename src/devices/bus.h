@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The port I/O space: who answers at which port. Memory-mapped registers go through physmem regions instead (physmem.h).
+ * The port I/O space: who answers at which port. Memory-mapped registers go through physmem regions instead
+ * (physmem.h).
  */
 #ifndef GNOMON_BUS_H
 #define GNOMON_BUS_H
@@ -24,8 +25,9 @@ struct bus {
 void bus_init(struct bus *bus);
 
 /*
- * Registers [base, base + len) for a device; offsets count from `offset`. 0, or -EBUSY if it overlaps a registered range, -ENOSPC if the table is
- * full, -EINVAL if it leaves the 64-KiB space. The board treats any error for a fixed device as a bug; PCI BARs (guest-chosen) cope.
+ * Registers [base, base + len) for a device; offsets count from `offset`. 0, or -EBUSY if it overlaps a registered
+ * range, -ENOSPC if the table is full, -EINVAL if it leaves the 64-KiB space. The board treats any error for a fixed
+ * device as a bug; PCI BARs (guest-chosen) cope.
  */
 int bus_add(struct bus *bus, uint32_t base, uint32_t len, const struct io_ops *ops, void *dev, uint64_t offset);
 

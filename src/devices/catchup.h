@@ -3,8 +3,8 @@
  * Ticks that the guest has not seen, because they fell due while it could not run or had not taken the one before: they
  * are delivered later, so that a guest which counts ticks keeps time on a loaded host. docs/time.md has the policy.
  *
- * A tick that is owed comes a quarter of a period after the last one was acknowledged, not at once: a guest gets on with
- * its work while it catches up, and does so as long as it gets a fifth of the time. Where nobody reports
+ * A tick that is owed comes a quarter of a period after the last one was acknowledged, not at once: a guest gets on
+ * with its work while it catches up, and does so as long as it gets a fifth of the time. Where nobody reports
  * acknowledgements, nothing is owed.
  */
 #ifndef GNOMON_CATCHUP_H

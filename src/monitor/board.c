@@ -283,9 +283,10 @@ static int describe(struct board *b, const struct vm_config *vm)
 	board_boot_order(vm, order, sizeof(order));
 	fw_cfg_init(&b->fw_cfg, b->pm);
 	ASSERT(fw_cfg_attach(&b->fw_cfg, &b->ports) == 0); /* 510-51b */
-	rc = fw_cfg_add_pc(
-	    &b->fw_cfg,
-	    &(struct fw_cfg_pc){.ram_below_4g = below, .ram_above_4g = above, .cpus = 1, .bootorder = *order ? order : NULL});
+	rc = fw_cfg_add_pc(&b->fw_cfg, &(struct fw_cfg_pc){.ram_below_4g = below,
+							   .ram_above_4g = above,
+							   .cpus = 1,
+							   .bootorder = *order ? order : NULL});
 	if (!rc && vm->kernel)
 		rc = kernel_boot_offer(&b->kernel, &b->fw_cfg);
 	return rc;

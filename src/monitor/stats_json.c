@@ -24,7 +24,8 @@ json_t *stats_json(const struct stats *stats, const struct stats_group *groups, 
 		json_object_set_new(all, stat_table[i].name, json_integer((json_int_t)value));
 	}
 	if (all && stats->insn_names) {
-		struct stats_group callouts = {"callouts_by_insn", stats->insn_names, stats->insn_callouts, stats->insn_count};
+		struct stats_group callouts = {"callouts_by_insn", stats->insn_names, stats->insn_callouts,
+					       stats->insn_count};
 		add_group(all, &callouts);
 	}
 	for (unsigned g = 0; all && g < ngroups; g++)

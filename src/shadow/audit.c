@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Restates the invariants of README.md against what the host kernel says is mapped (/proc/self/maps), not against our own tables.
+ * Restates the invariants of README.md against what the host kernel says is mapped (/proc/self/maps), not against our
+ * own tables.
  */
 #define _GNU_SOURCE
 #include "shadow_internal.h"
@@ -32,7 +33,8 @@ static void check_page(const struct shadow *sh, const struct host_map *m, gva_t 
 
 	ASSERTF(r, "SH-1: %" PRIx64 " is mapped without a run", page);
 	ASSERTF(region && region->backing == r->backing, "SH-2: %" PRIx64 " maps another region's memory", page);
-	ASSERTF(m->offset + (page - m->base) == region->offset + (gpa - region->base), "SH-2: %" PRIx64 " maps the wrong page", page);
+	ASSERTF(m->offset + (page - m->base) == region->offset + (gpa - region->base),
+		"SH-2: %" PRIx64 " maps the wrong page", page);
 	ASSERTF(!m->executable, "SH-5: %" PRIx64 " is executable", page);
 	if (region->kind != PM_RAM)
 		ASSERTF(!m->writable, "SH-3: ROM at %" PRIx64 " is writable", page);
@@ -48,7 +50,8 @@ static void check_map(const struct shadow *sh, const struct host_map *m)
 		return;
 	ASSERTF(r, "SH-1: %" PRIx64 " is mapped without a run", m->base);
 	ASSERTF(m->inode == inode_of(r->backing), "SH-2: %" PRIx64 " maps another file", m->base);
-	/* Within one host mapping and one run, contents and rights are uniform but for traces: those are checked page by page. */
+	/* Within one host mapping and one run, contents and rights are uniform but for traces: those are checked page
+	 * by page. */
 	for (gva_t page = m->base; page < m->base + m->len; page += PAGE_SIZE)
 		check_page(sh, m, page);
 }
@@ -64,11 +67,13 @@ void shadow_audit(const struct shadow *sh)
 	while (fgets(line, sizeof(line), maps)) {
 		uint64_t start, end, offset, inode;
 		char prot[5], dev[16];
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %15s %" SCNu64, &start, &end, prot, &offset, dev, &inode) != 6)
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %15s %" SCNu64, &start, &end, prot, &offset,
+			   dev, &inode) != 6)
 			continue;
 		if (end <= window || start >= window + WINDOW_BYTES)
 			continue;
-		ASSERTF(start >= window || prot[0] != 'r', "SH-1: the guard below the window is mapped (%" PRIx64 ")", start);
+		ASSERTF(start >= window || prot[0] != 'r', "SH-1: the guard below the window is mapped (%" PRIx64 ")",
+			start);
 		if (prot[0] != 'r')
 			continue;
 		ASSERTF(end <= window + WINDOW_BYTES, "SH-1: the guard above the window is mapped (%" PRIx64 ")", end);

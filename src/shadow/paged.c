@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The windows of a guest with 32-bit or PAE paging: one for supervisor, one for user mode, of the current address space. They are used as a TLB is: filled by hidden faults from
- * the guest's tables, emptied when the guest flushes (INVLPG, loads of CR3, changes of CR0 and CR4). So whatever the guest may rely on of a TLB, it may rely on here.
+ * The windows of a guest with 32-bit or PAE paging: one for supervisor, one for user mode, of the current address
+ * space. They are used as a TLB is: filled by hidden faults from the guest's tables, emptied when the guest flushes
+ * (INVLPG, loads of CR3, changes of CR0 and CR4). So whatever the guest may rely on of a TLB, it may rely on here.
  */
 #define _GNU_SOURCE
 #include <stdlib.h>
@@ -14,8 +15,8 @@
 
 enum {
 	PAGES = WINDOW_BYTES / 4096,
-	MAX_ALIASES = 1 << 20,  /* entries of the reverse map */
-	MAX_MAPPINGS = 40000,   /* of vm.max_map_count: 65,530 by default */
+	MAX_ALIASES = 1 << 20, /* entries of the reverse map */
+	MAX_MAPPINGS = 40000,  /* of vm.max_map_count: 65,530 by default */
 	NO_ALIAS = 0,
 	ALIAS_TRIES = 8,
 };
@@ -25,7 +26,7 @@ enum {
 	PAGE_MAPPED = 1,
 	PAGE_WRITABLE = 2, /* read-only only if traced */
 	PAGE_GLOBAL = 8,   /* outlives loads of CR3 */
-	PAGE_LARGE = 4,    /* part of a large page: INVLPG of any of it drops all */
+	PAGE_LARGE = 4,	   /* part of a large page: INVLPG of any of it drops all */
 };
 
 static void *reserve(size_t bytes, int prot)
@@ -78,8 +79,8 @@ void paged_destroy(struct shadow *sh)
 
 static void unmap(struct shadow *sh, struct paged_window *w, uint64_t page, uint64_t count)
 {
-	if (mmap(w->base + (page << PAGE_SHIFT), count << PAGE_SHIFT, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) ==
-	    MAP_FAILED)
+	if (mmap(w->base + (page << PAGE_SHIFT), count << PAGE_SHIFT, PROT_NONE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
 		PANIC("unmapping %llu pages: %s", (unsigned long long)count, strerror(errno));
 	sh->cpu->stats->mappings_dropped++;
 }
@@ -171,7 +172,8 @@ void paged_protect_page(struct shadow *sh, uint64_t offset, bool writable)
 		uint64_t page = sh->aliases[n].page >> 1;
 		if (!(w->state[page] & PAGE_WRITABLE) || w->frame[page] != ram_page)
 			continue; /* it has been dropped or mapped anew */
-		if (mprotect(w->base + (page << PAGE_SHIFT), PAGE_SIZE, writable ? PROT_READ | PROT_WRITE : PROT_READ) < 0)
+		if (mprotect(w->base + (page << PAGE_SHIFT), PAGE_SIZE, writable ? PROT_READ | PROT_WRITE : PROT_READ) <
+		    0)
 			PANIC("protecting a page: %s", strerror(errno));
 	}
 }
@@ -191,7 +193,8 @@ static void record(struct shadow *sh, unsigned window, const struct extent *x)
 
 	for (uint64_t i = 0; i < x->count; i++) {
 		uint64_t page = x->page + i, ram_page = (x->offset >> PAGE_SHIFT) + i;
-		w->state[page] = (uint8_t)(PAGE_MAPPED | (x->writable ? PAGE_WRITABLE : 0) | (x->large ? PAGE_LARGE : 0) | (x->global ? PAGE_GLOBAL : 0));
+		w->state[page] = (uint8_t)(PAGE_MAPPED | (x->writable ? PAGE_WRITABLE : 0) |
+					   (x->large ? PAGE_LARGE : 0) | (x->global ? PAGE_GLOBAL : 0));
 		w->frame[page] = ram ? (uint32_t)ram_page : UINT32_MAX;
 		if (!ram || !x->writable)
 			continue;
@@ -207,8 +210,9 @@ static void map_extent(struct shadow *sh, unsigned window, const struct extent *
 
 	if (sh->paged[0].mappings + sh->paged[1].mappings >= MAX_MAPPINGS || sh->naliases + x->count > MAX_ALIASES)
 		paged_drop_all(sh);
-	if (mmap(w->base + (x->page << PAGE_SHIFT), x->count << PAGE_SHIFT, x->writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED | MAP_FIXED,
-		 x->region->backing->fd, (off_t)x->offset) == MAP_FAILED)
+	if (mmap(w->base + (x->page << PAGE_SHIFT), x->count << PAGE_SHIFT,
+		 x->writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED | MAP_FIXED, x->region->backing->fd,
+		 (off_t)x->offset) == MAP_FAILED)
 		PANIC("mapping %llu pages: %s", (unsigned long long)x->count, strerror(errno));
 	w->mappings++;
 	if (!x->global) {
@@ -222,7 +226,8 @@ static void map_extent(struct shadow *sh, unsigned window, const struct extent *
 }
 
 /* The stretch around a translation that one leaf entry and one span of physical memory cover. */
-static struct extent extent_of(const struct shadow *sh, const struct translation *t, gva_t linear, const struct pm_span *s)
+static struct extent extent_of(const struct shadow *sh, const struct translation *t, gva_t linear,
+			       const struct pm_span *s)
 {
 	uint64_t size = sh->pm->a20_mask == ~0ull ? MIN(t->page_size, 4 * MiB) : PAGE_SIZE;
 	gpa_t gpa = t->gpa & sh->pm->a20_mask, low = ALIGN_DOWN(gpa, size), high = low + size;

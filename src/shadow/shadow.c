@@ -79,7 +79,8 @@ int shadow_create(struct shadow **out, const struct shadow_config *cfg)
 	}
 	sh->window = (uint8_t *)ALIGN_UP((uintptr_t)sh->reservation + GUARD_BYTES, WINDOW_BYTES);
 	ASSERT(mprotect(sh->window + SHADOW_PROBE + 8 - PAGE_SIZE, PAGE_SIZE, PROT_READ) == 0);
-	physmem_listen(sh->pm, (struct pm_listener){.map_changed = map_changed, .traced_write = traced_write, .arg = sh});
+	physmem_listen(sh->pm,
+		       (struct pm_listener){.map_changed = map_changed, .traced_write = traced_write, .arg = sh});
 	*out = sh;
 	return 0;
 }
@@ -113,7 +114,8 @@ bool shadow_to_linear(const struct shadow *sh, hva_t address, gva_t *linear)
 	hva_t base = ALIGN_DOWN(address, WINDOW_BYTES);
 
 	*linear = address - base;
-	return base == (hva_t)sh->window || base == (hva_t)sh->paged[PAGED_USER].base || base == (hva_t)sh->paged[PAGED_SUPERVISOR].base;
+	return base == (hva_t)sh->window || base == (hva_t)sh->paged[PAGED_USER].base ||
+	       base == (hva_t)sh->paged[PAGED_SUPERVISOR].base;
 }
 
 const struct run *shadow_find_run(const struct shadow *sh, gva_t linear)
@@ -156,7 +158,8 @@ static void protect_traced(struct shadow *sh, const struct run *r)
 static void map(const struct run *r, void *at, int prot)
 {
 	if (mmap(at, r->len, prot, MAP_SHARED | MAP_FIXED, r->backing->fd, (off_t)r->offset) == MAP_FAILED)
-		PANIC("mapping %llx+%llx: %s", (unsigned long long)r->base, (unsigned long long)r->len, strerror(errno));
+		PANIC("mapping %llx+%llx: %s", (unsigned long long)r->base, (unsigned long long)r->len,
+		      strerror(errno));
 }
 
 static bool map_run(struct shadow *sh, gva_t linear)
@@ -170,7 +173,8 @@ static bool map_run(struct shadow *sh, gva_t linear)
 		drop_all(sh);
 	widest(sh, linear, s, &r);
 	map(&r, sh->window + r.base, r.writable ? PROT_READ | PROT_WRITE : PROT_READ);
-	/* Granules are those of RAM, looked up by linear address: not where RAM lies elsewhere, or behind a masked A20. */
+	/* Granules are those of RAM, looked up by linear address: not where RAM lies elsewhere, or behind a masked A20.
+	 */
 	if (r.writable && sh->pm->a20_mask == ~0ull && (r.backing != &sh->pm->ram || r.offset == r.base))
 		map(&r, sh->window + SHADOW_ALIAS + r.base, PROT_READ | PROT_WRITE);
 	sh->runs[sh->nruns++] = r;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Shadow mappings: host mappings that realise the guest's linear address space, so that translated code reaches guest memory with one instruction.
- * Vocabulary and invariants (SH-n): README.md in this folder.
+ * Shadow mappings: host mappings that realise the guest's linear address space, so that translated code reaches guest
+ * memory with one instruction. Vocabulary and invariants (SH-n): README.md in this folder.
  */
 #ifndef GNOMON_SHADOW_H
 #define GNOMON_SHADOW_H
@@ -15,38 +15,40 @@ struct shadow_config {
 	bool audit; /* check all invariants at every change */
 };
 
-/* Reserves the window (4 GiB and guards of host address space, no memory). Listens to cpu->pm. 0 or a negative errno. */
+/* Reserves the window (4 GiB and guards of host address space, no memory). Listens to cpu->pm. 0 or a negative errno.
+ */
 int shadow_create(struct shadow **out, const struct shadow_config *cfg);
 void shadow_destroy(struct shadow *sh);
 
 /*
- * Translated code checks segment limits without touching flags: it loads from window + SHADOW_PROBE + 8 * x, where x is 0 if the check holds and 256 .. 8191 if not. Only
- * the former is readable.
+ * Translated code checks segment limits without touching flags: it loads from window + SHADOW_PROBE + 8 * x, where x is
+ * 0 if the check holds and 256 .. 8191 if not. Only the former is readable.
  */
 #define SHADOW_PROBE (-(int32_t)(512 * KiB) + (int32_t)PAGE_SIZE - 8)
 
 /*
- * Host address of linear address 0 for the CPU's present mode: what GS.base must hold in translated code. A multiple of 4 GiB, so that the low half of a host address in the
- * window is the linear address.
+ * Host address of linear address 0 for the CPU's present mode: what GS.base must hold in translated code. A multiple of
+ * 4 GiB, so that the low half of a host address in the window is the linear address.
  */
 hva_t shadow_window(const struct shadow *sh);
 
 /*
- * The alias: the same memory at window + SHADOW_ALIAS, without the write protection of traces. Only for writes that shadow_watched() clears: a store whose first byte lies in
- * a granule of count 0 touches nothing that is watched (up to SHADOW_GRANULE bytes; the granule before a watched one counts as watched too).
+ * The alias: the same memory at window + SHADOW_ALIAS, without the write protection of traces. Only for writes that
+ * shadow_watched() clears: a store whose first byte lies in a granule of count 0 touches nothing that is watched (up to
+ * SHADOW_GRANULE bytes; the granule before a watched one counts as watched too).
  */
-#define SHADOW_ALIAS         (8 * GiB)
+#define SHADOW_ALIAS	     (8 * GiB)
 #define SHADOW_GRANULE_SHIFT 6
-#define SHADOW_GRANULE       (1u << SHADOW_GRANULE_SHIFT)
+#define SHADOW_GRANULE	     (1u << SHADOW_GRANULE_SHIFT)
 /* One byte for each granule of RAM: where the alias maps RAM, it is at the linear address that is its offset. */
 const uint8_t *shadow_watched(const struct shadow *sh);
 
 enum shadow_fault {
-	SHADOW_FOREIGN,  /* not an address of a window */
+	SHADOW_FOREIGN,	 /* not an address of a window */
 	SHADOW_RESOLVED, /* was a hidden fault: now mapped, retry the access */
-	SHADOW_EMULATE,  /* device memory, ROM write, hole, or guard page: single-step the instruction */
-	SHADOW_TRACED,   /* write to a traced page: single-step the instruction */
-	SHADOW_TRUE,     /* the guest's own tables forbid it: single-step the instruction, which raises it */
+	SHADOW_EMULATE,	 /* device memory, ROM write, hole, or guard page: single-step the instruction */
+	SHADOW_TRACED,	 /* write to a traced page: single-step the instruction */
+	SHADOW_TRUE,	 /* the guest's own tables forbid it: single-step the instruction, which raises it */
 };
 
 /* Deals with a host fault of translated code at a host address. */

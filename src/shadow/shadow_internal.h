@@ -7,7 +7,7 @@
 
 #define WINDOW_BYTES (4 * GiB)
 /* Wider than any single access that starts in the window, and than any displacement added to a checked address. */
-#define GUARD_BYTES  (1 * MiB)
+#define GUARD_BYTES (1 * MiB)
 
 /* Everything is reserved with room to align the window to 4 GiB. */
 #define RESERVE_BYTES (5 * WINDOW_BYTES)
@@ -21,7 +21,7 @@ struct run {
 	uint64_t len;
 	const struct pm_backing *backing;
 	uint64_t offset; /* in the backing */
-	bool writable;   /* RAM (traced pages within are read-only), else ROM */
+	bool writable;	 /* RAM (traced pages within are read-only), else ROM */
 };
 
 struct subscriber {
@@ -40,12 +40,13 @@ struct page_range {
 /* A window of a guest with paging: paged.c. */
 struct paged_window {
 	uint8_t *reservation;
-	uint8_t *base;      /* linear address 0; a multiple of 4 GiB */
-	uint8_t *state;     /* by page: PAGE_* */
-	uint32_t *frame;    /* by page, if mapped: the page of RAM */
-	uint64_t mappings;  /* made since it was empty */
-	struct page_range transient[MAX_TRANSIENT]; /* mappings of pages that are not global: a load of CR3 drops them */
-	unsigned ntransient; /* may exceed MAX_TRANSIENT: too many to note */
+	uint8_t *base;	   /* linear address 0; a multiple of 4 GiB */
+	uint8_t *state;	   /* by page: PAGE_* */
+	uint32_t *frame;   /* by page, if mapped: the page of RAM */
+	uint64_t mappings; /* made since it was empty */
+	struct page_range
+	    transient[MAX_TRANSIENT]; /* mappings of pages that are not global: a load of CR3 drops them */
+	unsigned ntransient;	      /* may exceed MAX_TRANSIENT: too many to note */
 };
 
 /* Entry of the reverse map: a page of a window, and the next one that shows the same page of RAM. */
@@ -60,13 +61,13 @@ struct shadow {
 	bool audit;
 	unsigned audit_countdown;
 	uint8_t *reservation;
-	uint8_t *window; /* linear address 0 */
+	uint8_t *window;  /* linear address 0 */
 	uint8_t *watched; /* per granule: how many watch it */
 	struct run runs[SHADOW_MAX_RUNS];
 	unsigned nruns;
 	struct subscriber subscribers[TRACK_CLIENTS];
 	struct paged_window paged[2]; /* PAGED_* */
-	uint64_t *alias_head;         /* by page of RAM: generation << 32 | index */
+	uint64_t *alias_head;	      /* by page of RAM: generation << 32 | index */
 	struct alias *aliases;
 	uint32_t naliases, alias_generation;
 };

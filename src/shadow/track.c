@@ -53,7 +53,7 @@ void track_watch(struct shadow *sh, uint64_t offset, unsigned len, bool on)
 	uint64_t first = offset >> SHADOW_GRANULE_SHIFT, last = (offset + len - 1) >> SHADOW_GRANULE_SHIFT;
 
 	if (offset + len > WINDOW_BYTES)
-		return; /* RAM that no alias shows */
+		return;	    /* RAM that no alias shows */
 	first -= first > 0; /* stores that begin before and reach into it */
 	for (uint64_t g = first; g <= last; g++) {
 		if (sh->watched[g] == UINT8_MAX)

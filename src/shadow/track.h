@@ -11,7 +11,8 @@
 enum track_client { TRACK_CODE = 1, TRACK_PAGE_TABLE = 2, TRACK_CLIENTS = 2 };
 
 /*
- * Called before [gpa, gpa + len) of a page traced by the client is overwritten with data, by the CPU or a device; len stays within the page. The callback may release the trace.
+ * Called before [gpa, gpa + len) of a page traced by the client is overwritten with data, by the CPU or a device; len
+ * stays within the page. The callback may release the trace.
  */
 typedef void track_fn(void *arg, gpa_t gpa, const uint8_t *data, unsigned len);
 
@@ -22,7 +23,8 @@ bool track_protect(struct shadow *sh, gpa_t gpa, enum track_client who);
 /* offset: of the page in RAM, since the memory map may have changed meanwhile. */
 void track_release(struct shadow *sh, uint64_t offset, enum track_client who);
 
-/* Watches (or no longer watches) [offset, offset + len) of a traced page of RAM: see shadow_watched(). Calls are paired; len at least 1. */
+/* Watches (or no longer watches) [offset, offset + len) of a traced page of RAM: see shadow_watched(). Calls are
+ * paired; len at least 1. */
 void track_watch(struct shadow *sh, uint64_t offset, unsigned len, bool on);
 
 #endif

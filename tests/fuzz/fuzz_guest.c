@@ -117,7 +117,8 @@ static bool run_step(struct guest *g)
 		code_bytes(cpu, pc, before);
 		cpu_step(cpu);
 		code_bytes(cpu, pc, after);
-		if (memcmp(before, after, sizeof(after)) && !insn_decode(&in, before, sizeof(before), cpu_code_size(cpu)) && in.repeats)
+		if (memcmp(before, after, sizeof(after)) &&
+		    !insn_decode(&in, before, sizeof(before), cpu_code_size(cpu)) && in.repeats)
 			g->ambiguous = true;
 	}
 	return false;
