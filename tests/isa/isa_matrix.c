@@ -11,7 +11,7 @@
 #include "known.h"
 #include "matrix.h"
 
-enum { ROUNDS = 6, MAX_REPORTS = 30, SKIP = 77, TRAP_PAGE_FAULT = 14, FX_COMPARED = 288, SEQUENCES_PER_ROUND = 1000 };
+enum { ROUNDS = 4, MAX_REPORTS = 30, SKIP = 77, TRAP_PAGE_FAULT = 14, FX_COMPARED = 288, SEQUENCES_PER_ROUND = 1000 };
 
 struct matrix {
 	struct machine *m;

@@ -69,6 +69,14 @@ static void put_jump(struct machine *m, const struct layout *l, struct insn *in,
 	ASSERT(insn_decode(in, bytes, 2, l->code_size) == 0);
 }
 
+/* Aligned, and not near either end of the segment, nor of 4 GiB. */
+static uint32_t pointer(struct machine *m, const struct layout *l, unsigned seg)
+{
+	uint32_t at = matrix_offset(m, l, seg, l->code_size) & ~15u;
+
+	return (at & 0xf00) == 0 ? at | 0x100 : at;
+}
+
 void matrix_sequence(struct machine *m, const struct layout *l, const struct encoding *list, unsigned count,
 		     struct test_case *c)
 {
@@ -76,10 +84,11 @@ void matrix_sequence(struct machine *m, const struct layout *l, const struct enc
 
 	memset(c, 0, sizeof(*c));
 	matrix_start_state(m, l, &c->start);
-	c->start.gpr[RBX] = matrix_offset(m, l, SEG_DS, l->code_size) & ~15u;
-	c->start.gpr[RSI] = matrix_offset(m, l, SEG_DS, l->code_size) & ~15u;
-	c->start.gpr[RDI] = matrix_offset(m, l, SEG_DS, l->code_size) & ~15u;
-	c->start.gpr[RBP] = matrix_offset(m, l, SEG_SS, l->code_size) & ~15u;
+	c->start.gpr[RBX] = pointer(m, l, SEG_DS);
+	c->start.gpr[RSI] = pointer(m, l, SEG_DS);
+	c->start.gpr[RDI] = pointer(m, l, SEG_DS);
+	c->start.gpr[RBP] = pointer(m, l, SEG_SS);
+	c->start.gpr[RSP] = pointer(m, l, SEG_SS);
 	while (n < want) {
 		bool jump = n + 1 < want && machine_random(m) % 6 == 0;
 		pick_insn(m, l, list, count, &c->sequence[n + jump]);
