@@ -4,6 +4,7 @@
 
 #include "bt/bt.h"
 #include "cpu/event.h"
+#include "cpu/exec.h"
 #include "cpu/step.h"
 
 static int step_create(struct vm *vm)
@@ -20,8 +21,12 @@ static bool step_run(struct vm *vm)
 	struct cpu *cpu = &vm->cpu;
 
 	while (!vm->stop && cpu->activity == CPU_RUNNING) {
+		uint64_t rip = cpu->rip;
 		vm->stats.stepped_engine++;
-		cpu_step(cpu);
+		/* Part of a repeated instruction is none yet. */
+		if (cpu_step(cpu) != STEP_DONE || cpu->rip != rip ||
+		    !exec_decode_cache(cpu->exec, cpu_linear_pc(cpu))->repeats)
+			vm->stats.insns_executed++;
 		if (cpu_event_ready(cpu))
 			break;
 	}
