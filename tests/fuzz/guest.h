@@ -10,7 +10,9 @@ enum {
 	GUEST_CODE = ISA_LOAD,
 	GUEST_CODE_BYTES = 0x1000,
 	GUEST_FAR_CODE = ISA_BASED + 0x400, /* the same in the segments that are based at ISA_BASED */
-	GUEST_HIGH_CODE = 0x100100,	    /* above 1 MiB: A20, and HMA of real mode */
+	GUEST_PAGE_DIRECTORY = 0x40000,
+	GUEST_PAGE_TABLE = 0x41000, /* of the low 4 MiB */
+	GUEST_HIGH_CODE = 0x100100, /* above 1 MiB: A20, and HMA of real mode */
 };
 
 /* Instructions generated one after the other. */
@@ -25,6 +27,16 @@ struct code {
 
 /* Fills the whole buffer: instructions, noise, HLT at the end. */
 void code_generate(struct code *c);
+
+/* For the generator: n bytes; prefixes where a size is not the default; a random size of 2 or 4; one instruction;
+ * noise; a few instructions that go together. */
+void code_put(struct code *c, unsigned n, uint64_t value);
+void code_put_opsize(struct code *c, unsigned size);
+void code_put_addrsize(struct code *c, unsigned size);
+unsigned code_random_size(struct code *c);
+void code_valid_insn(struct code *c);
+void code_noise(struct code *c);
+void code_sequence(struct code *c);
 
 /* A number that addresses, counts and limits are interesting at. */
 uint32_t guest_number(struct rng *r);

@@ -7,8 +7,6 @@
 #include "cpu/sys.h"
 #include "guest.h"
 
-enum { PAGE_DIRECTORY = 0x40000 };
-
 static void fill_memory(struct machine *m, struct rng *r)
 {
 	uint8_t page[PAGE_SIZE];
@@ -170,18 +168,45 @@ static void random_control(struct machine *m, struct rng *r)
 	cpu->sysenter_esp = ISA_STACK;
 }
 
-/* 4-MiB pages that map everything to itself, but for some. */
+/* Page tables that map nearly everything to itself: 4-MiB pages, or 4-KiB ones for the low 4 MiB, some of them
+ * read-only, supervisor, absent or random. */
+static uint32_t random_entry(struct rng *r, uint32_t target, unsigned more)
+{
+	uint32_t entry = target | PTE_P | PTE_W | PTE_U | more;
+
+	if (rng_percent(r, 40))
+		entry |= rng_u32(r) & (PTE_A | PTE_D | PTE_G | PTE_PWT);
+	if (rng_percent(r, 12))
+		entry &= ~(rng_u32(r) & (PTE_P | PTE_W | PTE_U));
+	if (rng_percent(r, 3))
+		entry = rng_u32(r);
+	else if (rng_percent(r, 4)) /* an alias of other RAM */
+		entry = (entry & PAGE_MASK) | rng_below(r, ISA_RAM / PAGE_SIZE) << PAGE_SHIFT;
+	return entry;
+}
+
 static void enable_paging(struct machine *m, struct rng *r)
 {
+	bool small = rng_percent(r, 70);
 	struct x86_fault f;
 
 	for (unsigned i = 0; i < 1024; i++) {
-		uint32_t entry = i << 22 | PTE_PS | PTE_P | PTE_W | PTE_U | PTE_A | PTE_D;
-		if (i && rng_percent(r, 20))
-			entry = rng_u32(r);
-		machine_poke(m, PAGE_DIRECTORY + 4 * i, 4, entry);
+		if (!i && small)
+			machine_poke(m, GUEST_PAGE_DIRECTORY, 4, GUEST_PAGE_TABLE | PTE_P | PTE_W | PTE_U);
+		else
+			machine_poke(m, GUEST_PAGE_DIRECTORY + 4 * i, 4,
+				     i ? random_entry(r, i << 22, PTE_PS) : PTE_PS | PTE_P | PTE_W | PTE_U);
+		if (small)
+			machine_poke(m, GUEST_PAGE_TABLE + 4 * i, 4, random_entry(r, i << PAGE_SHIFT, 0));
 	}
-	if (cpu_write_cr4(&m->cpu, m->cpu.cr4 | CR4_PSE, &f) && cpu_write_cr3(&m->cpu, PAGE_DIRECTORY, &f))
+	/* What nothing works without, mostly. */
+	for (unsigned i = 0; small && i < 0x10; i++)
+		if (rng_percent(r, 97))
+			machine_poke(m, GUEST_PAGE_TABLE + 4 * i, 4, i << PAGE_SHIFT | PTE_P | PTE_W | PTE_U);
+	if (rng_percent(r, 30))
+		m->cpu.cr0 |= CR0_WP;
+	if (cpu_write_cr4(&m->cpu, m->cpu.cr4 | CR4_PSE | (rng_percent(r, 50) ? CR4_PGE : 0), &f) &&
+	    cpu_write_cr3(&m->cpu, GUEST_PAGE_DIRECTORY, &f))
 		cpu_write_cr0(&m->cpu, m->cpu.cr0 | CR0_PG, &f);
 }
 
@@ -261,7 +286,7 @@ void guest_setup(struct machine *m, struct rng *r)
 	m->cpu.rip = m->cpu.next_rip = offset;
 	random_registers(m, r);
 	random_control(m, r);
-	if (mode != ISA_REAL && rng_percent(r, 3))
+	if (mode != ISA_REAL && rng_percent(r, 30))
 		enable_paging(m, r);
 	if (rng_percent(r, 10))
 		physmem_set_a20(&m->pm, false);
