@@ -13,6 +13,7 @@
 
 #include "bt_internal.h"
 #include "cpu/event.h"
+#include "cpu/mem.h"
 #include "cpu/step.h"
 #include "cpu/sys.h"
 #include "trace.h"
@@ -601,8 +602,13 @@ static bool code_in_device(const struct bt *bt)
 {
 	for (unsigned at = 0; at < INSN_MAX_BYTES; at += INSN_MAX_BYTES - 1) {
 		uint32_t linear = (uint32_t)cpu_linear_pc(bt->cpu) + at;
-		const struct pm_region *r = physmem_span(bt->pm, linear & bt->pm->a20_mask)->region;
-		if (r && r->kind == PM_IO && !cpu_paging(bt->cpu))
+		struct translation t = {.gpa = linear};
+		const struct pm_region *r;
+		struct x86_fault f;
+		if (cpu_paging(bt->cpu) && !cpu_walk(bt->cpu, linear, ACC_EXEC, bt->cpu->cpl == 3, false, &t, &f))
+			continue;
+		r = physmem_span(bt->pm, t.gpa & bt->pm->a20_mask)->region;
+		if (r && r->kind == PM_IO)
 			return true;
 	}
 	return false;
