@@ -249,11 +249,8 @@ START_TEST(the_pci_devices)
 	static const struct {
 		unsigned devfn;
 		uint32_t id;
-	} there[] = {{PCI_DEVFN(0, 0), 0x12378086},
-		     {PCI_DEVFN(1, 0), 0x70008086},
-		     {PCI_DEVFN(1, 1), 0x70108086},
-		     {PCI_DEVFN(1, 3), 0x71138086},
-		     {PCI_DEVFN(2, 0), 0x11111234}};
+	} there[] = {{PCI_DEVFN(0, 0), 0x12378086}, {PCI_DEVFN(1, 0), 0x70008086}, {PCI_DEVFN(1, 1), 0x70108086},
+		     {PCI_DEVFN(1, 3), 0x71138086}, {PCI_DEVFN(2, 0), 0x11111234}, {PCI_DEVFN(13, 0), 0x10051af4}};
 	unsigned found = 0;
 
 	build(2 * MiB);
