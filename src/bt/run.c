@@ -48,7 +48,12 @@ static void code_written(void *arg, gpa_t gpa, const uint8_t *data, unsigned len
 {
 	struct bt *bt = arg;
 
-	bt->stats->invalidated_cpu_write += bt_invalidate_bytes(bt, gpa, data, len);
+	unsigned count = bt_invalidate_bytes(bt, gpa, data, len);
+
+	if (bt->cpu->writing)
+		bt->stats->invalidated_cpu_write += count;
+	else
+		bt->stats->invalidated_dma += count;
 }
 
 static void map_changed(void *arg, gpa_t base, uint64_t len)
@@ -293,22 +298,39 @@ static struct block *block_at(struct bt *bt, cache_pc_t pc, int *n)
 
 enum { TRAP_PAGE_FAULT = 14 };
 
+static uint64_t *step_reason(struct bt *bt, enum shadow_fault what)
+{
+	switch (what) {
+	case SHADOW_TRACED:
+		return &bt->stats->stepped_traced;
+	case SHADOW_EMULATE:
+		return &bt->stats->stepped_mmio;
+	case SHADOW_TRUE:
+		bt->stats->true_faults++;
+		return &bt->stats->stepped_fault;
+	default:
+		return &bt->stats->stepped_fault;
+	}
+}
+
 static void fault(struct bt *bt)
 {
 	struct bt_frame *fr = &bt->frame;
 	uint64_t slow = slow_accesses(bt->stats);
 	int n;
 	struct block *b = block_at(bt, (cache_pc_t)fr->pc, &n);
+	enum shadow_fault what = SHADOW_FOREIGN; /* a limit check, a divide error, ... */
 
 	recover(bt, b, n, (cache_pc_t)fr->pc);
-	if (fr->trap == TRAP_PAGE_FAULT &&
-	    shadow_handle_fault(bt->shadow, fr->address, fr->error & 2) == SHADOW_RESOLVED) {
+	if (fr->trap == TRAP_PAGE_FAULT)
+		what = shadow_handle_fault(bt->shadow, fr->address, fr->error & 2);
+	if (what == SHADOW_RESOLVED) {
 		resume_at(bt, b, (unsigned)n);
 		return;
 	}
 	trace(step, "fault at %x: trap %u, host %lx", b->linear + b->map[n].guest, (unsigned)fr->trap,
 	      (unsigned long)fr->address);
-	bt_step(bt, &bt->stats->stepped_fault);
+	bt_step(bt, step_reason(bt, what));
 	/* A checked store that faults is near what is watched, or where the alias shows nothing. */
 	if (slow_accesses(bt->stats) != slow || (b->map[n].flags & MAP_CHECKED))
 		bt_site_faulted(bt, b, b->linear + b->map[n].guest, b->map[n].flags & MAP_CHECKED);

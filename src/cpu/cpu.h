@@ -109,6 +109,7 @@ struct cpu {
 	bool intr;	   /* external interrupt pending (INTR level), kept by the monitor */
 	bool nmi;	   /* NMI latched */
 	bool nmi_blocked;  /* until IRET */
+	bool writing;	   /* to memory, by an instruction: a write seen meanwhile is no device's */
 	bool ferr;	   /* FERR# asserted */
 	bool ext;	   /* delivering an external event: error codes get EXT (6.13) */
 	uint64_t next_rip; /* while an instruction executes: where it continues; branches change it */

@@ -28,8 +28,11 @@ void cpu_phys_read(struct cpu *cpu, gpa_t gpa, void *buf, unsigned len)
 
 void cpu_phys_write(struct cpu *cpu, gpa_t gpa, const void *buf, unsigned len)
 {
+	bool io;
+
 	gpa &= cpu->pm->a20_mask;
-	if (UNLIKELY(is_io(cpu, gpa))) {
+	io = is_io(cpu, gpa);
+	if (UNLIKELY(io)) {
 		cpu->stats->mmio_writes++;
 		if (cpu->journal) {
 			cpu->journal->io_write(cpu->journal->arg, gpa, buf, len);
@@ -38,7 +41,9 @@ void cpu_phys_write(struct cpu *cpu, gpa_t gpa, const void *buf, unsigned len)
 	} else if (UNLIKELY(cpu->journal != NULL)) {
 		cpu->journal->write(cpu->journal->arg, gpa, len);
 	}
+	cpu->writing = !io;
 	physmem_write(cpu->pm, gpa, buf, len);
+	cpu->writing = false;
 }
 
 /* Linear addresses have 32 bits outside 64-bit mode, but for tables and inner stacks of a kernel in long mode. */
