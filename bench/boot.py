@@ -123,8 +123,8 @@ def shares(stats):
     total = stats["insns_executed"]
     percent = lambda n: 100 * n / total if total else 0.0
     return {"instructions": total, "callouts": percent(stats["callouts"]), "stepped": percent(stats["stepped"]),
-            "cache": percent(total - stats["stepped"]), "cache_without_callouts":
-            percent(total - stats["stepped"] - stats["callouts"]), "blocks": stats["blocks_translated"]}
+            "cache": percent(max(0, total - stats["stepped"])), "cache_without_callouts":
+            percent(max(0, total - stats["stepped"] - stats["callouts"])), "blocks": stats["blocks_translated"]}
 
 
 def cpu_model():
