@@ -54,6 +54,8 @@ struct lockstep {
 	struct cpu_journal journal;
 	bool replaying;
 	bool overflow; /* a table was too small: this unit is not compared */
+	bool tables_written; /* a page-table entry changed: the unit is not compared, and stale translations go */
+	bool mmx_store_faulted; /* processors then set TOP to 0, the single-stepper asks first: x87 is not compared */
 	bool differs;  /* the translator asked the machine something else */
 	struct written writes[MAX_WRITES];
 	unsigned nwrites;
@@ -239,6 +241,35 @@ static void device_write(void *arg, gpa_t gpa, const void *buf, unsigned len)
 
 /* --- memory --- */
 
+/* Does the page hold entries of the address space in use, outside long mode? `dir` and what it points to, of `n` entries of `size` bytes. */
+static bool in_directory(const struct cpu *cpu, gpa_t dir, unsigned n, unsigned size, gpa_t page)
+{
+	const uint8_t *host = physmem_host(cpu->pm, dir, NULL);
+
+	if (page == dir)
+		return true;
+	for (unsigned i = 0; host && i < n; i++) {
+		uint64_t entry = load_le(host + (size_t)i * size, size);
+		if ((entry & PTE_P) && !(entry & PTE_PS) && ((entry & ~PTE_NX) >> PAGE_SHIFT) == page >> PAGE_SHIFT)
+			return true;
+	}
+	return false;
+}
+
+static bool is_page_table(const struct cpu *cpu, gpa_t gpa)
+{
+	gpa_t page = ALIGN_DOWN(gpa, PAGE_SIZE);
+
+	if (!cpu_paging(cpu))
+		return false;
+	if (!(cpu->cr4 & CR4_PAE))
+		return in_directory(cpu, cpu->cr3 & 0xfffff000u, 1024, 4, page);
+	for (unsigned i = 0; i < 4; i++)
+		if ((cpu->pdpte[i] & PTE_P) && in_directory(cpu, ALIGN_DOWN(cpu->pdpte[i], PAGE_SIZE), 512, 8, page))
+			return true;
+	return false;
+}
+
 static void on_write(void *arg, gpa_t gpa, unsigned len)
 {
 	struct lockstep *ls = arg;
@@ -251,6 +282,7 @@ static void on_write(void *arg, gpa_t gpa, unsigned len)
 		const uint8_t *host = physmem_host(ls->bt->pm, gpa, &left);
 		if (ls->nwrites == MAX_WRITES)
 			ls->overflow = true;
+		ls->tables_written |= is_page_table(ls->bt->cpu, gpa);
 		if (host && ls->nwrites < MAX_WRITES) {
 			struct written *w = &ls->writes[ls->nwrites++];
 			n = (unsigned)MIN(n, left);
@@ -433,14 +465,19 @@ static bool reference_insn(struct lockstep *ls, struct insn *in)
 		return false;
 	}
 	do {
-		if (cpu_step(cpu) != STEP_DONE)
+		if (cpu_step(cpu) != STEP_DONE) {
+			ls->mmx_store_faulted = in->mem_write && (insn_rows[in->id].checks & CHK_MMX);
 			return false;
+		}
 		/* Billions of elements: whoever wants the thread back does not wait for them. */
 		if (in->repeats && cpu->rip == rip && *ls->bt->stop)
 			ls->overflow = true;
+		/* The single-stepper sees a changed page table at once, the translator after the guest's flush. */
+		if (ls->tables_written)
+			ls->overflow = true;
 	} while (in->repeats && cpu->rip == rip && cpu->activity == CPU_RUNNING && !cpu->pending_db && !ls->overflow);
 	ls->undefined = (ls->undefined & ~in->flags_written) | in->flags_undefined;
-	return ls->nanswers == answers;
+	return ls->nanswers == answers && !ls->overflow;
 }
 
 /* The reference run along the block: the number of instructions. */
@@ -451,7 +488,7 @@ static unsigned run_reference(struct lockstep *ls, const struct block *b)
 
 	ls->nwrites = ls->nanswers = ls->next_answer = 0;
 	ls->undefined = 0;
-	ls->overflow = ls->differs = ls->replaying = false;
+	ls->overflow = ls->differs = ls->replaying = ls->tables_written = ls->mmx_store_faulted = false;
 	cpu->ops = &ls->ops;
 	cpu->machine = ls;
 	cpu->journal = &ls->journal;
@@ -521,7 +558,7 @@ static bool compare(struct lockstep *ls, const struct block *b, unsigned count, 
 
 	same &= same_registers(ls, cpu, &ls->reference);
 	same &= same_segments(cpu, &ls->reference);
-	same &= same_fpu(cpu, &ls->reference);
+	same &= ls->mmx_store_faulted || same_fpu(cpu, &ls->reference);
 	same &= same_memory(ls);
 	if (same && ls->next_answer != ls->nanswers) {
 		fprintf(stderr, "lockstep: the translator made %u of %u exchanges with devices\n", ls->next_answer,
@@ -565,6 +602,12 @@ void bt_lockstep_destroy(struct bt *bt)
 	free(bt->lockstep_state);
 }
 
+static void drop_stale(struct lockstep *ls)
+{
+	if (ls->tables_written)
+		ls->real_ops->mmu_event(ls->before.machine, MMU_CR4, 0);
+}
+
 static bool lockstep_block(struct bt *bt, struct context *ctx)
 {
 	struct lockstep *ls = bt->lockstep_state;
@@ -583,6 +626,7 @@ static bool lockstep_block(struct bt *bt, struct context *ctx)
 	/* The block changed its own code, or the unit is too large to be recorded: the reference run stands. */
 	if (!b->valid || ls->overflow) {
 		leave_unit(ls);
+		drop_stale(ls);
 		bt->frame.count += count;
 		return true;
 	}
