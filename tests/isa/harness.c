@@ -65,6 +65,17 @@ static void set_async(struct machine *m, uint8_t vector)
 	set_timer(m, vector ? 20000 + machine_random(m) % 200000 : TICK_NS);
 }
 
+static uint64_t storm_ns(struct machine *m)
+{
+	return 2000 + machine_random(m) % 30000;
+}
+
+void machine_set_storm(struct machine *m, bool storm)
+{
+	m->storm = storm;
+	set_timer(m, storm ? storm_ns(m) : TICK_NS);
+}
+
 static void port_out(void *arg, uint16_t port, unsigned size, uint32_t value)
 {
 	struct machine *m = arg;
@@ -305,6 +316,8 @@ static int stub_vector(const struct cpu *cpu)
 static void kicked(struct machine *m)
 {
 	m->stop = 0;
+	if (m->storm)
+		set_timer(m, storm_ns(m));
 	if (m->async) {
 		m->vector = m->async;
 		m->cpu.intr = true;
@@ -345,33 +358,42 @@ static bool pushes_error(unsigned vector)
 	return vector == EXC_DF || (vector >= EXC_TS && vector <= EXC_PF) || vector == EXC_AC;
 }
 
+/* A word of the frame `offset` bytes above the stack pointer, which may wrap. */
+static uint32_t frame_word(const struct machine *m, unsigned offset, unsigned size)
+{
+	const struct cpu *cpu = &m->cpu;
+	uint64_t at = (cpu->gpr[RSP] + offset) & size_mask(cpu_stack_size(cpu));
+
+	return (uint32_t)machine_peek((struct machine *)m, (uint32_t)(cpu->seg[SEG_SS].base + at), size);
+}
+
 struct isa_frame machine_frame(const struct machine *m)
 {
-	struct machine *w = (struct machine *)m;
 	const struct cpu *cpu = &m->cpu;
 	bool real = !cpu_protected(cpu);
 	struct isa_frame f = {.vector = (uint8_t)stub_vector(cpu), .width = real ? 2 : 4};
-	uint32_t sp = (uint32_t)(cpu->gpr[RSP] & size_mask(cpu_stack_size(cpu)));
-	gpa_t at = f.bottom = (uint32_t)(cpu->seg[SEG_SS].base + sp);
+	uint64_t mask = size_mask(cpu_stack_size(cpu));
+	unsigned at = 0;
 
+	f.bottom = (uint32_t)(cpu->seg[SEG_SS].base + (cpu->gpr[RSP] & mask));
 	if (!real && pushes_error(f.vector)) {
 		f.has_error = true;
-		f.error = (uint32_t)machine_peek(w, at, 4);
-		at += 4;
+		f.error = frame_word(m, 0, 4);
+		at = 4;
 	}
-	f.eip_at = at;
-	f.eip = (uint32_t)machine_peek(w, at, f.width);
-	f.cs = (uint32_t)machine_peek(w, at + f.width, 2);
-	f.eflags = (uint32_t)machine_peek(w, at + 2 * f.width, f.width);
+	f.eip_at = f.bottom + at;
+	f.eip = frame_word(m, at, f.width);
+	f.cs = frame_word(m, at + f.width, 2);
+	f.eflags = frame_word(m, at + 2 * f.width, f.width);
 	at += 3 * f.width;
 	f.ss = cpu->seg[SEG_SS].selector;
-	f.esp = (uint32_t)((sp + (at - f.bottom)) & size_mask(cpu_stack_size(cpu)));
+	f.esp = (uint32_t)((cpu->gpr[RSP] + at) & mask);
 	if (!real && ((f.eflags & FLAG_VM) || (f.cs & 3))) {
-		f.esp = (uint32_t)machine_peek(w, at, 4);
-		f.ss = (uint32_t)machine_peek(w, at + 4, 2);
+		f.esp = frame_word(m, at, 4);
+		f.ss = frame_word(m, at + 4, 2);
 		at += f.eflags & FLAG_VM ? 24 : 8;
 	}
-	f.bytes = (unsigned)(at - f.bottom);
+	f.bytes = at;
 	return f;
 }
 

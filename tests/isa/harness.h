@@ -121,6 +121,7 @@ struct machine {
 	uint8_t wake, async; /* ISA_PORT_WAKE, ISA_PORT_ASYNC; 0: none */
 	uint32_t dma_at;
 	unsigned async_count;
+	bool storm; /* kicks at random short times, without interrupts: machine_set_storm() */
 	uint8_t ports[256];
 	uint8_t io_bytes[4096];
 	timer_t timer;
@@ -138,6 +139,9 @@ void machine_destroy(struct machine *m);
 /* Fresh tables, registers and RAM; then code at linear address `entry` (CS base 0) in a mode. Segments are flat or 0.
  */
 void machine_reset(struct machine *m, enum isa_mode mode, uint32_t entry);
+
+/* While set, the engine is made to return all the time. */
+void machine_set_storm(struct machine *m, bool storm);
 
 enum isa_stop machine_run(struct machine *m);
 

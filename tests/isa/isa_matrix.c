@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * isa_matrix ENGINE matrix_LAYOUT|sequence_LAYOUT KNOWN_FAILURES [ROUNDS [SEED]]: generated instructions under an
+ * isa_matrix ENGINE (matrix|sequence|storm)_LAYOUT KNOWN_FAILURES [ROUNDS [SEED]]: generated instructions under an
  * engine, compared with the host's own execution. Exit status 77: the host does not run 16- and 32-bit code.
  */
 #include <stdlib.h>
@@ -11,7 +11,16 @@
 #include "known.h"
 #include "matrix.h"
 
-enum { ROUNDS = 4, MAX_REPORTS = 30, SKIP = 77, TRAP_PAGE_FAULT = 14, FX_COMPARED = 288, SEQUENCES_PER_ROUND = 1000 };
+enum {
+	ROUNDS = 4,
+	MAX_REPORTS = 30,
+	SKIP = 77,
+	TRAP_PAGE_FAULT = 14,
+	FX_COMPARED = 288,
+	SEQUENCES_PER_ROUND = 1000,
+	STORMS_PER_ROUND = 100,
+	STORM_TIMES = 3000
+};
 
 struct matrix {
 	struct machine *m;
@@ -107,11 +116,11 @@ static bool run_guest(struct matrix *x, struct native_state *s)
 	s->gpr[RSP] = (s->gpr[RSP] & (m->mode == ISA_REAL ? 0xffff0000u : 0)) | f.esp;
 	s->eip = f.eip;
 	s->eflags = f.eflags;
-	/* The frame lies in the window in real-address mode only. */
-	for (unsigned i = 0; i < f.bytes; i++)
-		if (f.bottom + i - DATA_FROM < DATA_TO - DATA_FROM)
-			memcpy(physmem_host(&m->pm, f.bottom + i, NULL), native_memory(x->n, (uint32_t)f.bottom + i),
-			       1);
+	/* The frame lies in the data in real-address mode only; the host has none. */
+	for (unsigned i = 0; m->mode == ISA_REAL && i < f.bytes; i++) {
+		uint32_t at = (uint32_t)cpu->seg[SEG_SS].base + ((uint32_t)(cpu->gpr[RSP] + i) & 0xffff);
+		memcpy(physmem_host(&m->pm, at, NULL), native_memory(x->n, at), 1);
+	}
 	return true;
 }
 
@@ -283,7 +292,12 @@ static void run_case(struct matrix *x, const struct test_case *c)
 		restore_memory(x);
 		put_case(x, c);
 	}
-	if (run_guest(x, &guest))
+	if (c->storm)
+		machine_set_storm(x->m, true);
+	bool ended = run_guest(x, &guest);
+	if (c->storm)
+		machine_set_storm(x->m, false);
+	if (ended)
 		compare(x, c, &host, &guest);
 	else
 		report(x, c, &host, &guest, "how it stops");
@@ -405,25 +419,26 @@ static unsigned run_matrix(struct matrix *x, unsigned rounds)
 	return failures;
 }
 
-static unsigned run_sequences(struct matrix *x, unsigned rounds)
+static unsigned run_sequences(struct matrix *x, unsigned rounds, bool storm)
 {
 	unsigned count, failures = 0;
 	struct encoding *list = matrix_encodings(&x->m->cpu, &count);
 	struct test_case c;
 
-	for (unsigned i = 0; i < rounds * SEQUENCES_PER_ROUND; i++) {
-		matrix_sequence(x->m, x->l, list, count, &c);
+	for (unsigned i = 0; i < rounds * (storm ? STORMS_PER_ROUND : SEQUENCES_PER_ROUND); i++) {
+		matrix_sequence(x->m, x->l, list, count, storm ? STORM_TIMES : 3, &c);
+		c.storm = storm;
 		run_case(x, &c);
 	}
 	for (unsigned id = 0; id < INSN_COUNT; id++)
 		failures += x->failed[id];
-	printf("%s: %u sequences, %u ran to their end, %u not comparable, %u failures\n", x->l->name, x->cases,
-	       x->finished, x->skipped, failures);
+	printf("%s: %u sequences, %u ran to their end, %u not comparable, %llu interruptions, %u failures\n",
+	       x->l->name, x->cases, x->finished, x->skipped, (unsigned long long)x->m->stats.async_exits, failures);
 	free(list);
 	return failures;
 }
 
-/* "matrix_flat32", "sequence_flat32": the layout, or NULL. */
+/* "matrix_flat32", "sequence_flat32", "storm_flat32": the layout, or NULL. */
 static const struct layout *find_layout(const char *name)
 {
 	const char *layout = strchr(name, '_');
@@ -452,7 +467,7 @@ int main(int argc, char **argv)
 	}
 	x = matrix_create(engine, l, n, argc > 5 ? (uint64_t)atoll(argv[5]) : 1);
 	unsigned rounds = argc > 4 ? (unsigned)atoi(argv[4]) : ROUNDS;
-	failures = argv[2][0] == 's' ? run_sequences(x, rounds) : run_matrix(x, rounds);
+	failures = argv[2][0] == 'm' ? run_matrix(x, rounds) : run_sequences(x, rounds, argv[2][1] == 't');
 	matrix_destroy(x);
 	native_destroy(n);
 	return known_result(argv[3], argv[1], argv[2], failures);

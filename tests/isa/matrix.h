@@ -39,12 +39,13 @@ struct encoding {
 };
 
 /* One instruction (or a sequence of them) with the state it starts from. */
-enum { SEQUENCE_MAX = 24 };
+enum { SEQUENCE_MAX = 26 };
 
 struct test_case {
 	struct insn in; /* of a sequence, the first */
 	struct insn sequence[SEQUENCE_MAX];
 	unsigned nsequence; /* 0: just `in` */
+	bool storm;	    /* the guest's run is interrupted all the time */
 	struct native_state start;
 	/* memory beside random data: what an indirect branch finds */
 	struct {
@@ -64,10 +65,10 @@ bool matrix_case(struct machine *m, const struct layout *l, const struct encodin
 
 /*
  * A random sequence: memory operands through EBX, EBP, ESI, EDI, which no instruction changes, short branches forward,
- * pushes and pops. Tells how blocks fare, where matrix_case tells how instructions do.
+ * pushes and pops. Tells how blocks fare, where matrix_case tells how instructions do. It runs `times` times over.
  */
 void matrix_sequence(struct machine *m, const struct layout *l, const struct encoding *list, unsigned count,
-		     struct test_case *c);
+		     unsigned times, struct test_case *c);
 
 /* For matrix_sequence. */
 bool matrix_try_encoding(struct machine *m, const struct layout *l, const struct encoding *e, struct insn *in);

@@ -69,26 +69,46 @@ static void put_jump(struct machine *m, const struct layout *l, struct insn *in,
 	ASSERT(insn_decode(in, bytes, 2, l->code_size) == 0);
 }
 
-/* Aligned, and not near either end of the segment, nor of 4 GiB. */
-static uint32_t pointer(struct machine *m, const struct layout *l, unsigned seg)
+/* DEC of a word in memory and a jump back to the start. Returns the number of instructions. */
+static unsigned put_loop(struct machine *m, const struct layout *l, struct test_case *c, unsigned n, unsigned times)
 {
-	uint32_t at = matrix_offset(m, l, seg, l->code_size) & ~15u;
+	uint32_t counter = matrix_offset(m, l, SEG_DS, l->code_size) & ~3u, back;
+	uint8_t dec[6] = {0xff, l->code_size == 4 ? 0x0d : 0x0e}, jnz[6] = {0x0f, 0x85};
+	unsigned bytes = 0;
+
+	memcpy(dec + 2, &counter, l->code_size);
+	ASSERT(insn_decode(&c->sequence[n++], dec, sizeof(dec), l->code_size) == 0);
+	for (unsigned i = 0; i < n; i++)
+		bytes += c->sequence[i].len;
+	back = -(bytes + 2 + l->code_size);
+	memcpy(jnz + 2, &back, l->code_size);
+	ASSERT(insn_decode(&c->sequence[n++], jnz, sizeof(jnz), l->code_size) == 0);
+	c->word.used = true;
+	c->word.at = l->seg[SEG_DS].base + counter;
+	c->word.value = times;
+	return n;
+}
+
+/* Aligned, and not near either end of the segment, nor of 4 GiB. */
+static uint32_t pointer(struct machine *m, const struct layout *l, unsigned seg, unsigned addrsize)
+{
+	uint32_t at = matrix_offset(m, l, seg, addrsize) & ~15u;
 
 	return (at & 0xf00) == 0 ? at | 0x100 : at;
 }
 
 void matrix_sequence(struct machine *m, const struct layout *l, const struct encoding *list, unsigned count,
-		     struct test_case *c)
+		     unsigned times, struct test_case *c)
 {
-	unsigned n = 0, want = 4 + machine_random(m) % (SEQUENCE_MAX - 4);
+	unsigned n = 0, want = 4 + machine_random(m) % (SEQUENCE_MAX - 6);
 
 	memset(c, 0, sizeof(*c));
 	matrix_start_state(m, l, &c->start);
-	c->start.gpr[RBX] = pointer(m, l, SEG_DS);
-	c->start.gpr[RSI] = pointer(m, l, SEG_DS);
-	c->start.gpr[RDI] = pointer(m, l, SEG_DS);
-	c->start.gpr[RBP] = pointer(m, l, SEG_SS);
-	c->start.gpr[RSP] = pointer(m, l, SEG_SS);
+	c->start.gpr[RBX] = pointer(m, l, SEG_DS, l->code_size);
+	c->start.gpr[RSI] = pointer(m, l, SEG_DS, l->code_size);
+	c->start.gpr[RDI] = pointer(m, l, SEG_DS, l->code_size);
+	c->start.gpr[RBP] = pointer(m, l, SEG_SS, l->code_size);
+	c->start.gpr[RSP] = pointer(m, l, SEG_SS, l->seg[SEG_SS].big ? 4 : 2);
 	while (n < want) {
 		bool jump = n + 1 < want && machine_random(m) % 6 == 0;
 		pick_insn(m, l, list, count, &c->sequence[n + jump]);
@@ -96,6 +116,6 @@ void matrix_sequence(struct machine *m, const struct layout *l, const struct enc
 			put_jump(m, l, &c->sequence[n], c->sequence[n + 1].len);
 		n += jump + 1u;
 	}
-	c->nsequence = n;
+	c->nsequence = put_loop(m, l, c, n, times);
 	c->in = c->sequence[0];
 }
