@@ -17,8 +17,8 @@ enum {
 	SKIP = 77,
 	TRAP_PAGE_FAULT = 14,
 	FX_COMPARED = 288,
-	SEQUENCES_PER_ROUND = 1000,
-	STORMS_PER_ROUND = 100,
+	SEQUENCES_PER_ROUND = 500,
+	STORMS_PER_ROUND = 40,
 	STORM_TIMES = 3000
 };
 
@@ -386,7 +386,7 @@ static struct matrix *matrix_create(enum isa_engine engine, const struct layout 
 	x->n = n;
 	x->m = machine_create(engine);
 	x->m->random = seed;
-	x->m->timeout_ns = NS_PER_SEC;
+	x->m->timeout_ns = 5 * NS_PER_SEC;
 	x->done = calloc(INSN_COUNT, sizeof(unsigned));
 	x->failed = calloc(INSN_COUNT, sizeof(unsigned));
 	machine_reset(x->m, l->mode, CODE_AT);
