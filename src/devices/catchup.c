@@ -22,18 +22,19 @@ void catchup_init(struct catchup *c, struct clock *clock, void (*deliver)(void *
 void catchup_clear(struct catchup *c)
 {
 	c->owed = 0;
-	c->waiting = c->masked = c->acks_seen = false;
+	c->masked = 0;
+	c->waiting = c->acks_seen = false;
 	timer_cancel(&c->timer);
 }
 
 void catchup_unwanted(struct catchup *c)
 {
-	if (c->masked) {
-		c->owed = 0;
-		c->waiting = false;
-		timer_cancel(&c->timer);
-	}
-	c->masked = true;
+	if (++c->masked < CATCHUP_MASKED)
+		return;
+	c->masked = 0;
+	c->owed = 0;
+	c->waiting = false;
+	timer_cancel(&c->timer);
 }
 
 void catchup_tick(struct catchup *c, uint64_t due, uint64_t period)
@@ -47,7 +48,8 @@ void catchup_tick(struct catchup *c, uint64_t due, uint64_t period)
 void catchup_acked(struct catchup *c)
 {
 	c->acks_seen = true;
-	c->waiting = c->masked = false;
+	c->masked = 0;
+	c->waiting = false;
 	if (c->owed && !timer_armed(&c->timer))
 		timer_arm(&c->timer, clock_now(c->timer.clock) + c->pause);
 }

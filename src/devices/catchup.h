@@ -12,13 +12,15 @@
 
 #include "../clock.h"
 
+enum { CATCHUP_MASKED = 8 };
+
 #define CATCHUP_MAX 2000u /* ticks owed at most; what is beyond them is lost */
 
 struct catchup {
 	uint32_t owed;
 	bool waiting;	/* a tick was delivered, and not acknowledged yet */
-	bool masked;	/* ... with its line masked */
 	bool acks_seen; /* somebody calls catchup_acked() */
+	uint8_t masked; /* ticks in a row that met a masked line */
 	uint64_t pause; /* ns from an acknowledgement to the next tick that is owed */
 	struct timer timer;
 	void (*deliver)(void *arg);
@@ -38,8 +40,8 @@ void catchup_tick(struct catchup *c, uint64_t due, uint64_t period);
 void catchup_acked(struct catchup *c);
 
 /*
- * The line of the tick just delivered is masked. If it was so at the tick before and nobody took that, the guest wants
- * none of them. (Once only: handlers mask their line for as long as they run.)
+ * The line of the tick just delivered is masked. If that goes on for CATCHUP_MASKED ticks, of which nobody has taken
+ * one, the guest wants none of them. (Handlers mask their line while they run, and the host may stop them there.)
  */
 void catchup_unwanted(struct catchup *c);
 
