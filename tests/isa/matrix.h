@@ -60,6 +60,9 @@ bool matrix_row_tested(const struct cpu *cpu, unsigned id);
 /* All encodings of the tested rows; the caller frees them. */
 struct encoding *matrix_encodings(const struct cpu *cpu, unsigned *count);
 
+/* Writes prefix, map and opcode of an encoding; returns how many bytes. */
+unsigned matrix_put_opcode(uint8_t *to, uint8_t prefix, uint8_t map, uint8_t opcode, uint8_t vvvv);
+
 /* A random instruction of an encoding for the layout. False: none was found. */
 bool matrix_case(struct machine *m, const struct layout *l, const struct encoding *e, struct test_case *c);
 
@@ -74,5 +77,21 @@ void matrix_sequence(struct machine *m, const struct layout *l, const struct enc
 bool matrix_try_encoding(struct machine *m, const struct layout *l, const struct encoding *e, struct insn *in);
 void matrix_start_state(struct machine *m, const struct layout *l, struct native_state *s);
 uint32_t matrix_offset(struct machine *m, const struct layout *l, unsigned seg, unsigned addrsize);
+
+/* A run of the matrix under one engine, in one layout. */
+struct matrix {
+	struct machine *m;
+	struct native *n;
+	const struct layout *l;
+	struct cpu base; /* the mode's state, but for what a case sets */
+	uint8_t *pristine;
+	unsigned *done, *failed; /* by row */
+	unsigned reports, cases, skipped, faults, finished;
+};
+
+/* Runs the case on both sides and compares; counts in x. */
+void matrix_run_case(struct matrix *x, const struct test_case *c);
+/* Makes memory what x->pristine says, on both sides. */
+void matrix_restore_memory(struct matrix *x);
 
 #endif

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which instructions the matrix tests, and their encodings. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpu/sys.h"
+#include "matrix.h"
+
+/* Rows with a C body that ring 3 may execute and whose outcome does not depend on selectors or privilege. */
+static bool callout_tested(unsigned id)
+{
+	switch (id) {
+	case INSN_DAA:
+	case INSN_DAS:
+	case INSN_AAA:
+	case INSN_AAS:
+	case INSN_AAM:
+	case INSN_AAD:
+	case INSN_ENTER:
+	case INSN_BOUND:
+	case INSN_MASKMOVQ:
+	case INSN_MASKMOVDQU:
+	case INSN_FNSTENV:
+	case INSN_FLDENV:
+	case INSN_FNSAVE:
+	case INSN_FRSTOR:
+	case INSN_FXSAVE:
+	case INSN_FXRSTOR:
+		return true;
+	}
+	return false;
+}
+
+/* Rows without an encoding in 16- and 32-bit code, or (the last ones) none that Zydis is asked to know. */
+static bool only64(unsigned id)
+{
+	switch (id) {
+	case INSN_JRCXZ:
+	case INSN_MOVSQ:
+	case INSN_STOSQ:
+	case INSN_LODSQ:
+	case INSN_CMPSQ:
+	case INSN_SCASQ:
+	case INSN_MOVSXD:
+	case INSN_CDQE:
+	case INSN_CQO:
+	case INSN_PEXTRQ:
+	case INSN_PINSRQ:
+	case INSN_ENDBR32:
+	case INSN_ENDBR64:
+	case INSN_CLDEMOTE:
+		return true;
+	}
+	return insn_rows[id].checks & CHK_ONLY64;
+}
+
+bool matrix_row_tested(const struct cpu *cpu, unsigned id)
+{
+	const struct insn_row *row = &insn_rows[id];
+
+	if (id == INSN_INVALID || !cpu_has(cpu, row->feature) || only64(id))
+		return false;
+	if ((row->checks & CHK_AVX) && !cpu_has(cpu, FEAT_AVX))
+		return false;
+	switch (row->class) {
+	case CLASS_IDENT:
+		return id != INSN_RDRAND && id != INSN_RDSEED;
+	case CLASS_BRANCH:
+		return true;
+	case CLASS_REWRITE:
+		return id != INSN_MOV_FROM_SREG && id != INSN_PUSH_SREG; /* selectors are not the same on both sides */
+	case CLASS_CALLOUT:
+		return callout_tested(id);
+	case CLASS_UNDEF:
+		return id == INSN_UD1 || id == INSN_UD2;
+	}
+	return false;
+}
+
+struct list {
+	struct encoding *items;
+	unsigned count, room;
+};
+
+static void append(struct list *list, const struct encoding *e)
+{
+	for (unsigned i = list->count; i-- > 0;) {
+		const struct encoding *o = &list->items[i];
+		if (o->map != e->map || o->prefix != e->prefix || o->opcode != e->opcode)
+			break;
+		if (o->id == e->id && o->mem == e->mem)
+			return;
+	}
+	if (list->count == list->room) {
+		list->room = list->room ? 2 * list->room : 1024;
+		list->items = realloc(list->items, list->room * sizeof(*list->items));
+		ASSERT(list->items);
+	}
+	list->items[list->count++] = *e;
+}
+
+/* Writes prefix, map and opcode; returns their number. */
+unsigned matrix_put_opcode(uint8_t *to, uint8_t prefix, uint8_t map, uint8_t opcode, uint8_t vvvv)
+{
+	static const uint8_t pp[4] = {0, 0x66, 0xf3, 0xf2};
+	unsigned n = 0;
+
+	if (map >= 4) {
+		to[n++] = 0xc4;
+		to[n++] = (uint8_t)(0xe0 | (map - 2));
+		to[n] = (uint8_t)(vvvv << 3);
+		for (unsigned i = 0; i < 4; i++)
+			if (pp[i] == prefix)
+				to[n] |= (uint8_t)i;
+		n++;
+		to[n++] = opcode;
+		return n;
+	}
+	if (prefix)
+		to[n++] = prefix;
+	if (map)
+		to[n++] = 0x0f;
+	if (map >= 2)
+		to[n++] = map == 2 ? 0x38 : 0x3a;
+	to[n++] = opcode;
+	return n;
+}
+
+/* Every ModRM byte that can matter: all of mod 3, and one addressing form for each reg. */
+static bool worth_trying(unsigned modrm)
+{
+	return modrm >= 0xc0 || (modrm & 0xc7) == 1;
+}
+
+static bool is_prefix_byte(uint8_t map, uint8_t opcode)
+{
+	switch (opcode) {
+	case 0x26:
+	case 0x2e:
+	case 0x36:
+	case 0x3e:
+	case 0x64:
+	case 0x65:
+	case 0x66:
+	case 0x67:
+	case 0xf0:
+	case 0xf2:
+	case 0xf3:
+		return map == 0;
+	case 0x0f:
+		return map == 0;
+	case 0x38:
+	case 0x3a:
+		return map == 1;
+	}
+	return false;
+}
+
+/* False: what was decoded has no ModRM. */
+static bool scan_one(const struct cpu *cpu, struct list *list, struct encoding e, uint8_t modrm, unsigned code_size,
+		     uint8_t vvvv)
+{
+	uint8_t bytes[INSN_MAX_BYTES] = {0};
+	struct insn in;
+
+	bytes[matrix_put_opcode(bytes, e.prefix, e.map, e.opcode, vvvv)] = modrm;
+	if (insn_decode(&in, bytes, sizeof(bytes), code_size))
+		return true;
+	e.id = in.id;
+	e.mem = in.has_mem;
+	if (matrix_row_tested(cpu, in.id))
+		append(list, &e);
+	return in.modrm_off;
+}
+
+static void scan_opcode(const struct cpu *cpu, struct list *list, struct encoding e)
+{
+	for (unsigned modrm = 0; modrm < 256; modrm++) {
+		/* Either code size; and in VEX either a free or a fixed vvvv. */
+		if (!worth_trying(modrm))
+			continue;
+		bool has_modrm = scan_one(cpu, list, e, (uint8_t)modrm, 4, 0xf);
+		scan_one(cpu, list, e, (uint8_t)modrm, 2, 0xf);
+		if (e.map >= 4)
+			scan_one(cpu, list, e, (uint8_t)modrm, 4, 0xe);
+		if (!has_modrm)
+			return;
+	}
+}
+
+struct encoding *matrix_encodings(const struct cpu *cpu, unsigned *count)
+{
+	static const uint8_t prefixes[4] = {0, 0x66, 0xf2, 0xf3};
+	struct list list = {0};
+
+	for (unsigned map = 0; map <= 5; map++)
+		for (unsigned opcode = 0; opcode < 256; opcode++)
+			for (unsigned p = 0; p < 4; p++)
+				if (!is_prefix_byte((uint8_t)map, (uint8_t)opcode))
+					scan_opcode(cpu, &list,
+						    (struct encoding){.prefix = prefixes[p],
+								      .map = (uint8_t)map,
+								      .opcode = (uint8_t)opcode});
+	*count = list.count;
+	return list.items;
+}
