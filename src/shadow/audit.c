@@ -56,11 +56,25 @@ static void check_map(const struct shadow *sh, const struct host_map *m)
 		check_page(sh, m, page);
 }
 
+/* SH-6 */
+static void check_alias(const struct shadow *sh, const struct host_map *m)
+{
+	const struct run *r = shadow_find_run(sh, m->base);
+
+	ASSERTF(r && r->writable && m->base + m->len <= r->base + r->len,
+		"SH-6: the alias shows %" PRIx64 ", which the window does not", m->base);
+	ASSERTF(m->inode == inode_of(r->backing) && m->offset == r->offset + (m->base - r->base),
+		"SH-6: the alias shows other memory at %" PRIx64, m->base);
+	ASSERTF(r->backing != &sh->pm->ram || r->offset == r->base,
+		"SH-6: the alias shows RAM of another number at %" PRIx64, m->base);
+	ASSERTF(!m->executable, "SH-5: %" PRIx64 " is executable in the alias", m->base);
+}
+
 void shadow_audit(const struct shadow *sh)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
 	char line[512];
-	hva_t window = (hva_t)sh->window;
+	hva_t window = (hva_t)sh->window, alias = window + SHADOW_ALIAS;
 
 	if (!maps)
 		return;
@@ -70,15 +84,21 @@ void shadow_audit(const struct shadow *sh)
 		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %15s %" SCNu64, &start, &end, prot, &offset,
 			   dev, &inode) != 6)
 			continue;
-		if (end <= window || start >= window + WINDOW_BYTES)
-			continue;
-		ASSERTF(start >= window || prot[0] != 'r', "SH-1: the guard below the window is mapped (%" PRIx64 ")",
-			start);
 		if (prot[0] != 'r')
 			continue;
-		ASSERTF(end <= window + WINDOW_BYTES, "SH-1: the guard above the window is mapped (%" PRIx64 ")", end);
-		struct host_map m = {start - window, end - start, true, prot[1] == 'w', prot[2] == 'x', offset, inode};
-		check_map(sh, &m);
+		struct host_map m = {0, end - start, true, prot[1] == 'w', prot[2] == 'x', offset, inode};
+		if (start < window + WINDOW_BYTES && end > window) {
+			ASSERTF(start >= window, "SH-1: the guard below the window is mapped (%" PRIx64 ")", start);
+			ASSERTF(end <= window + WINDOW_BYTES,
+				"SH-1: the guard above the window is mapped (%" PRIx64 ")", end);
+			m.base = start - window;
+			check_map(sh, &m);
+		} else if (start < alias + WINDOW_BYTES && end > alias) {
+			ASSERTF(start >= alias && end <= alias + WINDOW_BYTES,
+				"SH-6: the alias' guards are mapped (%" PRIx64 ")", start);
+			m.base = start - alias;
+			check_alias(sh, &m);
+		}
 	}
 	fclose(maps);
 }

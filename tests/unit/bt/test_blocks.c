@@ -185,7 +185,7 @@ START_TEST(test_levels_up_and_down)
 	/* A checked store does not help with a device. */
 	ck_assert_uint_eq(bt_site_level(bt, CODE), SITE_CALLOUT);
 	ck_assert_uint_eq(device_writes, 100);
-	ck_assert_uint_eq(stats.stepped_fault, 2 * ADAPT_AFTER);
+	ck_assert_uint_eq(stats.stepped_mmio, 2 * ADAPT_AFTER);
 	/* In RAM it becomes fast again. */
 	cpu.gpr[RBX] = DATA;
 	cpu.gpr[RCX] = COLD_AFTER - 1;

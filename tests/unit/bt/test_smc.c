@@ -171,12 +171,13 @@ START_TEST(test_same_bytes)
 	uint64_t before_store;
 
 	put_sub(SUB, 1);
-	run_from(SUB - 0x100 + 0x100 - 0); /* the stack holds 0: RET goes astray */
-	before_store = stats.invalidated_cpu_write;
+	CODE_BYTES(CODE, 0xe8, 0xfb, 0, 0, 0, 0xf4);
+	run_from(CODE);
+	before_store = stats.invalidated_dma;
 	poke(SUB_IMM, 4, 1);
-	ck_assert_uint_eq(stats.invalidated_cpu_write, before_store);
+	ck_assert_uint_eq(stats.invalidated_dma, before_store);
 	poke(SUB_IMM - 1, 8, peek(SUB_IMM - 1, 8) ^ 0xff00);
-	ck_assert_uint_gt(stats.invalidated_cpu_write, before_store);
+	ck_assert_uint_gt(stats.invalidated_dma, before_store);
 }
 END_TEST
 
@@ -190,7 +191,7 @@ START_TEST(test_data_beside_code)
 	cpu.gpr[RCX] = 10000;
 	run_from(CODE);
 	ck_assert_uint_eq(peek(CODE + 0x800, 4), 1);
-	ck_assert_uint_le(stats.stepped_fault, 2 * ADAPT_AFTER);
+	ck_assert_uint_le(stats.stepped, 4 * ADAPT_AFTER);
 	ck_assert_uint_eq(stats.sites_adapted, 1);
 	ck_assert_uint_eq(bt_site_level(bt, CODE), SITE_CHECKED);
 	bt_audit(bt);
@@ -234,11 +235,11 @@ START_TEST(test_adapted_store_under_a20)
 	ck_assert_uint_eq(bt_site_level(bt, CODE), SITE_CHECKED);
 	physmem_set_a20(&pm, false);
 	fixture_mmu_event(NULL, MMU_A20, 0);
-	faults = stats.stepped_fault;
+	faults = stats.stepped;
 	cpu.gpr[RBX] = DATA;
 	cpu.gpr[RCX] = 1000;
 	run_from(CODE);
-	ck_assert_uint_le(stats.stepped_fault, faults + 2 * ADAPT_AFTER);
+	ck_assert_uint_le(stats.stepped, faults + 4 * ADAPT_AFTER);
 }
 END_TEST
 
