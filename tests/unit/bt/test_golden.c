@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Emitted code: golden.txt, beside this file, has what becomes of a table of guest instructions in several modes,
+ * disassembled. After an intended change, update_golden.sh writes it anew; look at the difference before it is
+ * committed.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "bt_fixture.h"
+
+enum { TEXT_BYTES = 1 << 20 };
+
+struct sample {
+	const char *name;
+	uint8_t len, bytes[8];
+};
+
+#define S(name, ...)                                                                                                   \
+	{                                                                                                              \
+		name, sizeof((uint8_t[]){__VA_ARGS__}),                                                                \
+		{                                                                                                      \
+			__VA_ARGS__                                                                                    \
+		}                                                                                                      \
+	}
+
+/* clang-format off */
+static const struct sample samples32[] = {
+	S("mov eax, ebx", 0x89, 0xd8), S("inc eax, the short form", 0x40), S("mov eax, [ebx]", 0x8b, 0x03), S("mov [esp + 8], eax", 0x89, 0x44, 0x24, 0x08),
+	S("mov eax, [ebx + esi * 4 + 10000]", 0x8b, 0x84, 0xb3, 0x10, 0x27, 0, 0), S("mov eax, [disp32]", 0x8b, 0x05, 0x78, 0x56, 0x34, 0x12), S("mov eax, moffs", 0xa1, 0x78, 0x56, 0x34, 0x12),
+	S("mov ah, [esp]: a high byte beside REX", 0x8a, 0x24, 0x24), S("mov [bx + si], al: 16-bit addressing", 0x67, 0x88, 0x00), S("lea eax, [bx + si]", 0x67, 0x8d, 0x00),
+	S("add ax, [ebp]", 0x66, 0x03, 0x45, 0x00), S("mov esp, eax", 0x89, 0xc4), S("lock inc [ebx]", 0xf0, 0xff, 0x03), S("movups xmm1, [ebx]", 0x0f, 0x10, 0x0b), S("fld [ebx]", 0xd9, 0x03),
+	S("bts [ebx], eax", 0x0f, 0xab, 0x03), S("push eax", 0x50), S("push esp", 0x54), S("push word 1", 0x66, 0x6a, 0x01), S("push [ebx]", 0xff, 0x33), S("push ds", 0x1e), S("pop ebx", 0x5b),
+	S("pop esp", 0x5c), S("pop [esp]", 0x8f, 0x04, 0x24), S("pusha", 0x60), S("popa", 0x61), S("leave", 0xc9), S("enter 8, 0", 0xc8, 8, 0, 0), S("pushf", 0x9c), S("popf", 0x9d), S("cli", 0xfa),
+	S("sti", 0xfb), S("jmp $ + 2", 0xeb, 0x00), S("jz $ + 16", 0x74, 0x0e), S("jecxz $ + 16", 0xe3, 0x0e), S("loop $ + 16", 0xe2, 0x0e), S("loopne $ + 16", 0xe0, 0x0e),
+	S("call $ + 5", 0xe8, 0, 0, 0, 0), S("call eax", 0xff, 0xd0), S("jmp [ebx]", 0xff, 0x23), S("ret", 0xc3), S("ret 4", 0xc2, 4, 0), S("ret of 16 bits", 0x66, 0xc3), S("movsb", 0xa4),
+	S("rep movsd", 0xf3, 0xa5), S("repe cmpsb", 0xf3, 0xa6), S("stosd", 0xab), S("lodsw", 0x66, 0xad), S("scasb", 0xae), S("xlat", 0xd7), S("mov eax, ds", 0x8c, 0xd8), S("mov ds, eax", 0x8e, 0xd8),
+	S("in al, 80", 0xe4, 0x80), S("hlt", 0xf4), S("ud2", 0x0f, 0x0b), S("daa", 0x27), S("iret", 0xcf),
+};
+
+static const struct sample samples16[] = {
+	S("mov ax, [bx]", 0x8b, 0x07), S("mov eax, [ebx]", 0x66, 0x67, 0x8b, 0x03), S("mov [bp + si + 5], al", 0x88, 0x42, 0x05), S("push ax", 0x50), S("pop ds", 0x1f), S("pop ss", 0x17),
+	S("mov es, [bx]", 0x8e, 0x07), S("mov ss, ax", 0x8e, 0xd0), S("pusha", 0x60), S("popa", 0x61), S("leave", 0xc9), S("pushf", 0x9c), S("popf", 0x9d), S("sti", 0xfb), S("call $ + 3", 0xe8, 0, 0),
+	S("ret", 0xc3), S("jcxz $ + 16", 0xe3, 0x0e), S("loop $ + 16", 0xe2, 0x0e), S("jmp [bx]", 0xff, 0x27), S("movsb", 0xa4), S("rep movsw", 0xf3, 0xa5), S("stosw", 0xab), S("cmpsb", 0xa6), S("xlat", 0xd7),
+	S("int 10", 0xcd, 0x10), S("retf", 0xcb),
+};
+
+#define CPU_FIELD(name) {#name, offsetof(struct cpu, name), sizeof(((struct cpu *)0)->name)}
+
+static const struct {
+	const char *name;
+	size_t offset, size;
+} fields[] = {
+	CPU_FIELD(rflags), CPU_FIELD(intr), CPU_FIELD(bt_indirect), CPU_FIELD(bt_indirect_hits),
+};
+/* clang-format on */
+
+static char *text;
+static size_t text_len;
+
+__attribute__((format(printf, 1, 2))) static void put(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	text_len += (size_t)vsnprintf(text + text_len, TEXT_BYTES - text_len, fmt, args);
+	va_end(args);
+	ck_assert_uint_lt(text_len, TEXT_BYTES);
+}
+
+/* The name of what is at HOST_CPU + disp. */
+static void field_name(int64_t disp, char *out, size_t size)
+{
+	static const char *const segs[] = {"es", "cs", "ss", "ds", "fs", "gs"};
+	size_t at = (size_t)(disp + CPU_BIAS), seg = at - offsetof(struct cpu, seg);
+
+	if (at >= offsetof(struct cpu, seg) && seg < sizeof(cpu.seg)) {
+		size_t in = seg % sizeof(struct segment);
+		snprintf(out, size, "cpu.%s.%s", segs[seg / sizeof(struct segment)],
+			 in == offsetof(struct segment, base)	 ? "base"
+			 : in == offsetof(struct segment, limit) ? "limit"
+			 : in == offsetof(struct segment, attr)	 ? "attr"
+								 : "selector");
+		return;
+	}
+	for (unsigned i = 0; i < ARRAY_LEN(fields); i++)
+		if (at >= fields[i].offset && at < fields[i].offset + fields[i].size) {
+			snprintf(out, size, "cpu.%s", fields[i].name);
+			return;
+		}
+	snprintf(out, size, "cpu+%zu", at);
+}
+
+static void put_host_insn(const struct block *b, unsigned at)
+{
+	const uint8_t *code = (const uint8_t *)b->body + at;
+	char line[128], name[48], *bracket;
+	struct insn in;
+	int64_t target;
+
+	ck_assert_int_eq(insn_decode(&in, code, 15, 8), 0);
+	insn_format(&in, at, line, sizeof(line));
+	target = in.op[0].kind == OPD_REL ? (int64_t)(b->body + at + in.len) + (int64_t)in.op[0].imm : 0;
+	bracket = strstr(line, "[r14");
+	if (bracket) {
+		field_name(in.disp, name, sizeof(name));
+		*bracket = 0;
+		put("\t%s[%s%s\n", line, name, strchr(bracket + 1, ']'));
+	} else if (target == (int64_t)bt->stubs.exit || target == (int64_t)bt->stubs.indirect_miss) {
+		put("\tjmp %s\n", target == (int64_t)bt->stubs.exit ? "exit" : "indirect_miss");
+	} else if (code[0] == 0x49 && code[1] == 0xba && load_le(code + 2, 8) == (uintptr_t)shadow_watched(sh)) {
+		put("\tmov r10, watched\n");
+	} else {
+		put("\t%s\n", line);
+	}
+}
+
+static void put_sample(const char *mode, const struct sample *s, enum site_level level)
+{
+	uint32_t eip = cpu_code_size(&cpu) == 2 ? 0 : CODE;
+	struct block *b;
+
+	bt_flush(bt);
+	poke_bytes(CODE, s->bytes, s->len);
+	for (unsigned i = 0; i < 16; i++)
+		poke(CODE + s->len + i, 1, 0x90);
+	cpu.rip = eip;
+	bt->sites[(CODE ^ CODE >> 12) % SITE_ENTRIES] = (struct site){.linear = CODE, .level = (uint8_t)level};
+	b = bt_translate(bt, bt_context(bt), eip, CODE, 2);
+	put("%s%s: %s\n", mode, level == SITE_CHECKED ? ", checked" : "", s->name);
+	for (unsigned at = 0; at < b->map[1].host;) {
+		struct insn in;
+		put_host_insn(b, at);
+		insn_decode(&in, (const uint8_t *)b->body + at, 15, 8);
+		at += in.len;
+	}
+	put("\n");
+}
+
+static void all_segments(uint32_t base, uint32_t limit, unsigned attr)
+{
+	set_descriptor(SCRATCH, descriptor(base, limit, SEG_P | SEG_S | SEG_W | attr));
+	for (unsigned seg = 0; seg < SEG_COUNT; seg++)
+		if (seg != SEG_CS)
+			force_segment(seg, SCRATCH);
+}
+
+static void put_everything(void)
+{
+	cpu.cr4 |= CR4_OSFXSR;
+	for (unsigned i = 0; i < ARRAY_LEN(samples32); i++)
+		put_sample("flat", &samples32[i], SITE_PLAIN);
+	all_segments(DATA, 0xfffff, SEG_DB | SEG_G);
+	for (unsigned i = 0; i < ARRAY_LEN(samples32); i++)
+		put_sample("segments with a base", &samples32[i], SITE_PLAIN);
+	all_segments(DATA, 0x7fff, 0);
+	for (unsigned i = 0; i < ARRAY_LEN(samples32); i++)
+		put_sample("limited segments, 16-bit stack", &samples32[i], SITE_PLAIN);
+	enter_ring(0);
+	put_sample("flat", &samples32[3], SITE_CHECKED);
+	put_sample("flat", &samples32[7], SITE_CHECKED);
+	put_sample("flat", &samples32[15], SITE_CHECKED);
+	enter_ring(3);
+	for (unsigned i = 0; i < ARRAY_LEN(samples32); i++)
+		if (strchr("phcsi", samples32[i].name[0]))
+			put_sample("ring 3", &samples32[i], SITE_PLAIN);
+	enter_real();
+	for (unsigned seg = 0; seg < SEG_COUNT; seg++)
+		cpu_set_real_segment(&cpu, seg, seg == SEG_CS ? CODE >> 4 : DATA >> 4);
+	for (unsigned i = 0; i < ARRAY_LEN(samples16); i++)
+		put_sample("real mode", &samples16[i], SITE_PLAIN);
+}
+
+static void golden_path(char *out, size_t size)
+{
+	snprintf(out, size, "%s", __FILE__);
+	*strrchr(out, '/') = 0;
+	strncat(out, "/golden.txt", size - strlen(out) - 1);
+}
+
+/* The first line that differs. */
+static void compare(const char *want, const char *have)
+{
+	unsigned line = 1;
+
+	while (*want && *want == *have) {
+		line += *want == '\n';
+		want++;
+		have++;
+	}
+	ck_assert_msg(
+	    *want == *have,
+	    "golden.txt, line %u: expected \"%.60s\", emitted \"%.60s\". If that is meant, run update_golden.sh", line,
+	    want, have);
+}
+
+START_TEST(test_golden)
+{
+	char path[512], *want = calloc(1, TEXT_BYTES);
+	FILE *f;
+
+	text = calloc(1, TEXT_BYTES);
+	golden_path(path, sizeof(path));
+	put_everything();
+	if (getenv("GOLDEN_UPDATE")) {
+		f = fopen(path, "w");
+		ck_assert(f && fwrite(text, 1, text_len, f) == text_len && fclose(f) == 0);
+		return;
+	}
+	f = fopen(path, "r");
+	ck_assert_msg(f, "%s", path);
+	ck_assert_uint_gt(fread(want, 1, TEXT_BYTES - 1, f), 1000);
+	fclose(f);
+	compare(want, text);
+	free(want);
+	free(text);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+	Suite *s = suite_create("golden");
+	TCase *t = tcase_create("golden");
+
+	tcase_add_checked_fixture(t, setup_bt_unaudited, teardown_bt);
+	tcase_add_test(t, test_golden);
+	suite_add_tcase(s, t);
+	return s;
+}
+
+int main(void)
+{
+	return run_suite(suite());
+}
