@@ -148,7 +148,9 @@ static void put_word(struct test_case *c, uint32_t at, uint32_t value)
 
 static uint32_t branch_goal(struct machine *m)
 {
-	return CODE_FROM + 64 + machine_random(m) % (CODE_TO - CODE_FROM - 128);
+	uint32_t goal = CODE_FROM + 64 + machine_random(m) % (CODE_TO - CODE_FROM - 128);
+
+	return goal - CODE_AT < INSN_MAX_BYTES ? goal + INSN_MAX_BYTES : goal; /* not into the instruction itself */
 }
 
 static void prepare_branch(struct machine *m, const struct layout *l, struct test_case *c, uint32_t operand)
@@ -198,6 +200,8 @@ static void prepare_implicit(struct machine *m, const struct layout *l, struct t
 		set_low(&gpr[in->op[1].reg], in->opsize, machine_random(m) % 0x4000 - 0x2000);
 		break;
 	case INSN_ENTER:
+		/* At SP 0, the upper half of what EBP gets is the processor's own idea. */
+		gpr[RSP] |= 4;
 		in->bytes[in->imm_off + 1] &= 3;
 		set_low(&gpr[RBP], 4, gpr[RSP] + machine_random(m) % 256);
 		break;
