@@ -56,18 +56,20 @@ static void check_map(const struct shadow *sh, const struct host_map *m)
 		check_page(sh, m, page);
 }
 
-/* SH-6 */
+/* SH-6. The host merges neighbouring mappings: one may show several runs. */
 static void check_alias(const struct shadow *sh, const struct host_map *m)
 {
-	const struct run *r = shadow_find_run(sh, m->base);
+	const struct run *r;
 
-	ASSERTF(r && r->writable && m->base + m->len <= r->base + r->len,
-		"SH-6: the alias shows %" PRIx64 ", which the window does not", m->base);
-	ASSERTF(m->inode == inode_of(r->backing) && m->offset == r->offset + (m->base - r->base),
-		"SH-6: the alias shows other memory at %" PRIx64, m->base);
-	ASSERTF(r->backing != &sh->pm->ram || r->offset == r->base,
-		"SH-6: the alias shows RAM of another number at %" PRIx64, m->base);
 	ASSERTF(!m->executable, "SH-5: %" PRIx64 " is executable in the alias", m->base);
+	for (gva_t at = m->base; at < m->base + m->len; at = r->base + r->len) {
+		r = shadow_find_run(sh, at);
+		ASSERTF(r && r->writable, "SH-6: the alias shows %" PRIx64 ", which the window does not", at);
+		ASSERTF(m->inode == inode_of(r->backing) && m->offset + (at - m->base) == r->offset + (at - r->base),
+			"SH-6: the alias shows other memory at %" PRIx64, at);
+		ASSERTF(r->backing != &sh->pm->ram || r->offset == r->base,
+			"SH-6: the alias shows RAM of another number at %" PRIx64, at);
+	}
 }
 
 void shadow_audit(const struct shadow *sh)
