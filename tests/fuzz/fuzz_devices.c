@@ -180,7 +180,8 @@ static void one_step(struct board_fuzz *f)
 		break;
 	case 7:
 	case 8:
-		clock_advance(&f->vm->clock, rng_u32(&f->r) >> rng_below(&f->r, 32));
+		/* Not more than a few milliseconds: the work grows with the time. */
+		clock_advance(&f->vm->clock, rng_u32(&f->r) >> (8 + rng_below(&f->r, 24)));
 		break;
 	case 9:
 		if (rng_percent(&f->r, 5))

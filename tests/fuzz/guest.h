@@ -38,6 +38,9 @@ void code_valid_insn(struct code *c);
 void code_noise(struct code *c);
 void code_sequence(struct code *c);
 
+/* code_generate() for those who do not see the harness: fuzz_board.h. */
+void fuzz_code(struct rng *r, uint8_t *out, unsigned len, unsigned size, uint32_t offset, uint32_t linear);
+
 /* A number that addresses, counts and limits are interesting at. */
 uint32_t guest_number(struct rng *r);
 /* A linear address of something: code, stack, tables, device memory, edges. */

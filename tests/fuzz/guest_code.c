@@ -190,3 +190,10 @@ void code_generate(struct code *c)
 	memset(c->out + c->len, 0xf4, c->cap - c->len);
 	c->len = c->cap;
 }
+
+void fuzz_code(struct rng *r, uint8_t *out, unsigned len, unsigned size, uint32_t offset, uint32_t linear)
+{
+	struct code c = {.r = r, .out = out, .cap = len, .size = size, .offset = offset, .linear = linear};
+
+	code_generate(&c);
+}
