@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Boots real media to their own screens: test_boot.py GNOMON CASE [options of gnomon run]."""
 import json
+import os
 import sys
+import tempfile
 
 from machine import Machine, media
 
@@ -87,6 +89,27 @@ def disk(gnomon, options):
         vm.wait(PROMPT)
         command(vm, "ls", r"\(hd0\)")
         vm.quit()
+
+
+def virtio(gnomon, options):
+    """A virtio disk boots; further disks of both kinds follow in the order of the options, and read right."""
+    with tempfile.TemporaryDirectory(prefix="gnomon-boot-") as folder:
+        disks = ["--disk", media(GRUB_CD) + ",snapshot,if=virtio"]
+        for n, kind in ((1, "ide"), (2, "virtio")):
+            path = os.path.join(folder, f"disk{n}")
+            with open(path, "wb") as f:
+                f.write(bytes(512 * 2000) + f"this is disk {n}, {kind}".encode().ljust(512) + bytes(512 * 50000))
+            disks += ["--disk", f"{path},if={kind}"]
+        with Machine(gnomon, *disks, "--boot", "c", "--rng", "off", *options) as vm:
+            to_prompt(vm)
+            command(vm, "ls", r"^\(hd0\).*\(hd1\) \(hd2\)")
+            command(vm, "clear; cat (hd1)2000+1", r"^this is disk 1, ide")
+            command(vm, "clear; cat (hd2)2000+1", r"^this is disk 2, virtio")
+            command(vm, "clear; lspci", r"^00:06\.0 1af4:1001")
+            assert "00:04.0 1af4:1001 [0100] SCSI" in vm.screen()
+            assert "1af4:1005" not in vm.screen()
+            command(vm, "clear; lsacpi", r"^HPET +56B")
+            vm.quit()
 
 
 def ipxe(gnomon, options):
