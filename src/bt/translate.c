@@ -280,7 +280,7 @@ static void emit_indirect_entry(struct xlat *t)
 
 	t->b->indirect = emit_pc(&t->e);
 	emit_mov(&t->e, 8, HOST_T1, RCX);
-	emit_lea(&t->e, 4, RCX, (struct host_addr){HOST_T0, REG_NONE, 1, -(int32_t)t->b->eip, false, false});
+	emit_lea(&t->e, 4, RCX, (struct host_addr){HOST_T0, REG_NONE, 1, (int32_t)(0u - t->b->eip), false, false});
 	same = emit_jecxz(&t->e);
 	emit_mov(&t->e, 8, RCX, HOST_T1);
 	emit_jmp_to(&t->e, t->bt->stubs.indirect_miss);

@@ -74,10 +74,16 @@ void xlat_segment_apply(struct xlat *t, unsigned seg, unsigned size, bool off16)
 	emit_lea(&t->e, 4, HOST_T0, (struct host_addr){HOST_T0, HOST_T1, 1, 0, false, false});
 }
 
+/* Wraps around as the guest's 32-bit addresses do. */
+static int32_t displacement(const struct insn *in, int32_t more)
+{
+	return (int32_t)((uint32_t)in->disp + (uint32_t)more);
+}
+
 void xlat_offset(struct xlat *t, int32_t more_disp)
 {
 	const struct insn *in = t->in;
-	struct host_addr at = {REG_NONE, in->index, in->scale, (int32_t)in->disp + more_disp, false, false};
+	struct host_addr at = {REG_NONE, in->index, in->scale, displacement(in, more_disp), false, false};
 
 	if (in->base == REG_NONE && in->index == REG_NONE) {
 		emit_mov_imm(&t->e, HOST_T0, (uint32_t)(at.disp & (int32_t)size_mask(in->addrsize)));
@@ -96,7 +102,7 @@ struct host_addr xlat_operand(struct xlat *t, unsigned size, int32_t more_disp)
 
 	if (context_seg_class(t->ctx, in->seg) == SEGC_FLAT && in->addrsize == 4) {
 		uint8_t base = in->base == REG_NONE ? REG_NONE : (uint8_t)host_reg(in->base);
-		return (struct host_addr){base, in->index, in->scale, (int32_t)in->disp + more_disp, true, true};
+		return (struct host_addr){base, in->index, in->scale, displacement(in, more_disp), true, true};
 	}
 	xlat_offset(t, more_disp);
 	xlat_segment_apply(t, in->seg, size, in->addrsize == 2);

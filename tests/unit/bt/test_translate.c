@@ -132,6 +132,88 @@ START_TEST(test_real_mode_segment_attributes)
 }
 END_TEST
 
+/* --- the ends of the address space --- */
+
+/* CS base such that EIP 80000000 is CODE: branches, calls and returns there, and displacements that overflow. */
+START_TEST(test_extreme_offsets)
+{
+	set_descriptor(SCRATCH,
+		       descriptor(CODE - 0x80000000u, 0xfffff, SEG_P | SEG_S | SEG_CODE | SEG_R | SEG_DB | SEG_G));
+	force_segment(SEG_CS, SCRATCH);
+	/* call $ + 11; pop [esp + 7fffffff] into the void; hlt; ret */
+	CODE_BYTES(CODE, 0xe8, 0x10, 0, 0, 0, 0x6a, 0x05, 0x8f, 0x84, 0x24, 0xff, 0xff, 0xff, 0x7f, 0xf4);
+	CODE_BYTES(CODE + 0x15, 0xb8, 0x00, 0x00, 0x00, 0x80, 0x85, 0xdb, 0x75, 0x03, 0x43, 0xff, 0xe0, 0xc3);
+	cpu.gpr[RBX] = 0;
+	same_as_stepped("EIP 80000000", 0x80000000u, 3);
+}
+END_TEST
+
+/* Code in the last bytes below 4 GiB, which goes on at 0. */
+START_TEST(test_code_at_the_top)
+{
+	static struct pm_region top;
+	uint32_t at = (uint32_t)-6 + (uint32_t)_i;
+
+	top = (struct pm_region){.name = "top",
+				 .kind = _i & 1 ? PM_ROM : PM_RAM,
+				 .base = 0xfffff000,
+				 .len = PAGE_SIZE,
+				 .enabled = true,
+				 .backing = _i & 1 ? &rom : &pm.ram,
+				 .offset = 0};
+	if (!(_i & 1))
+		top.offset = 0x50000;
+	physmem_add(&pm, &top);
+	uint8_t *page = top.backing->host + top.offset;
+	/* mov eax, 12345678; hlt, across the end */
+	static const uint8_t code[] = {0xb8, 0x78, 0x56, 0x34, 0x12, 0xf4};
+	for (unsigned i = 0; i < sizeof(code); i++) {
+		uint32_t to = at + i;
+		if (to >= 0xfffff000)
+			page[to & PAGE_MASK] = code[i];
+		else
+			poke(to, 1, code[i]);
+	}
+	same_as_stepped("code at the top", at, 2);
+	/* One that crosses the end is beyond the limit (as here; 5.3 leaves it open). */
+	ck_assert_uint_eq(cpu.gpr[RAX], _i < 2 ? 0x12345678 : 0);
+	/* Its part at 0 changes. */
+	if (_i > 3) {
+		poke(_i - 2, 1, 0x99);
+		same_as_stepped("changed code at the top", at, 2);
+	}
+}
+END_TEST
+
+/* 16-bit code up to the end of its segment: what lies behind is not executed. */
+START_TEST(test_code_at_limit)
+{
+	enter_real();
+	poke(4 * EXC_GP, 4, 0x0000500u | 0x300 << 16);
+	poke(0x3500, 1, 0xf4);
+	cpu_set_real_segment(&cpu, SEG_CS, CODE >> 4);
+	/* nop, nop, then: mov ax, imm16 across the limit; jmp +2 across it; or just the end */
+	for (unsigned at = 0xfff0; at < 0x10000; at++)
+		poke(CODE + at, 1, 0x90);
+	if (_i == 1)
+		CODE_BYTES(CODE + 0xfffe, 0xb8, 1, 2);
+	if (_i == 2)
+		CODE_BYTES(CODE + 0xfffe, 0xeb, 0x02);
+	if (_i == 3)
+		CODE_BYTES(CODE + 0xfffd, 0x66, 0xeb, 0x02);
+	if (_i == 4)
+		CODE_BYTES(CODE + 0xfffd, 0xe8, 0x02, 0x00);
+	if (_i == 5)
+		CODE_BYTES(CODE + 0xfffe, 0x75, 0x10);
+	poke(CODE + 2, 2, 0xf4f4);
+	poke(CODE, 2, 0xf4f4);
+	poke(CODE + 0x10010, 1, 0xf4);
+	cpu.gpr[RSP] = 0x800;
+	cpu.rflags &= ~FLAG_ZF;
+	same_as_stepped("code at the limit", 0xfff0, 3);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("translate");
@@ -146,6 +228,9 @@ static Suite *suite(void)
 	tcase_add_loop_test(t, test_pusha_across_stack_end, 0, 12);
 	tcase_add_test(t, test_pop_to_esp_relative);
 	tcase_add_test(t, test_real_mode_segment_attributes);
+	tcase_add_test(t, test_extreme_offsets);
+	tcase_add_loop_test(t, test_code_at_the_top, 0, 6);
+	tcase_add_loop_test(t, test_code_at_limit, 0, 6);
 	suite_add_tcase(s, t);
 	return s;
 }
