@@ -262,6 +262,8 @@ static inline void back_to_start(void)
 		if (memcmp(pm.ram.host + at, start_memory + at, PAGE_SIZE))
 			poke_bytes(at, start_memory + at, PAGE_SIZE);
 	memcpy(device_bytes, start_device, PAGE_SIZE);
+	if (cpu_paging(&cpu)) /* as the guest would after having changed its tables */
+		fixture_mmu_event(NULL, MMU_CR0, 0);
 }
 
 /* Runs translated what step_reference() did: all must come out the same. */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Blocks: their size, links, the indirect table, full caches, too many contexts, adaptation. */
+#include <stdio.h>
+#include <sys/wait.h>
+
 #include "bt_fixture.h"
 
 /* What translate.c keeps free for each instruction of a block. */
@@ -244,6 +247,70 @@ START_TEST(test_link_under_changed_mapping)
 }
 END_TEST
 
+/* --- the audit --- */
+
+static void plant(unsigned n, struct block *first, struct block *second, struct block *called)
+{
+	switch (n) {
+	case 0: /* BT-7: other bytes in memory, unnoticed */
+		pm.ram.host[CODE + 1] ^= 1;
+		break;
+	case 1: /* BT-8: not traced */
+		pm.traced[CODE >> PAGE_SHIFT] = 0;
+		break;
+	case 2: /* BT-8: not watched */
+		((uint8_t *)(uintptr_t)shadow_watched(sh))[CODE >> SHADOW_GRANULE_SHIFT] = 0;
+		break;
+	case 3: /* BT-9: a link to an invalid block */
+		second->valid = false;
+		break;
+	case 4: /* BT-9: a link that its target does not know of */
+		second->incoming = NULL;
+		break;
+	case 5: /* BT-9: a link to another EIP than it was made for */
+		first->exits[0].target++;
+		break;
+	case 6: /* BT-9: an incoming link that is none */
+		called->incoming = &first->exits[0];
+		break;
+	case 7: /* BT-10: an entry of a block that is not valid */
+		called->valid = false;
+		break;
+	case 8: /* BT-10: an entry beside the verifying one */
+		called->ctx->indirect[called->eip % INDIRECT_ENTRIES] = called->body;
+		break;
+	}
+}
+
+enum { PLANTS = 9 };
+
+/* _i: what is planted; PLANTS: nothing. */
+START_TEST(test_audit)
+{
+	pid_t child;
+	int status;
+
+	/* jmp CODE + 80; there: mov eax, CODE + 100; call eax; hlt */
+	CODE_BYTES(CODE, 0xeb, 0x7e);
+	CODE_BYTES(CODE + 0x80, 0xb8, 0x00, 0x01, 0x02, 0x00, 0xff, 0xd0, 0xf4);
+	CODE_BYTES(CODE + 0x100, 0xc3);
+	run_from(CODE);
+	child = fork();
+	if (child == 0) {
+		if (!freopen("/dev/null", "w", stderr))
+			_exit(1);
+		plant((unsigned)_i, block_at_eip(CODE), block_at_eip(CODE + 0x80), block_at_eip(CODE + 0x100));
+		bt_audit(bt);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	if (_i == PLANTS)
+		ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	else
+		ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "violation %d is not found", _i);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("blocks");
@@ -258,6 +325,7 @@ static Suite *suite(void)
 	tcase_add_test(t, test_levels_up_and_down);
 	tcase_add_test(t, test_device_sites);
 	tcase_add_test(t, test_link_under_changed_mapping);
+	tcase_add_loop_test(t, test_audit, 0, PLANTS + 1);
 	suite_add_tcase(s, t);
 	t = tcase_create("sizes");
 	tcase_add_checked_fixture(t, setup_bt_unaudited, teardown_bt);
