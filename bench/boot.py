@@ -137,6 +137,11 @@ def version(command):
     return subprocess.run(command, capture_output=True, text=True).stdout.splitlines()[0]
 
 
+def progress(text):
+    if sys.stderr.isatty():
+        print(text, end="", file=sys.stderr, flush=True)
+
+
 def bench(load, engines, rounds, gnomon, timeout, have_qemu):
     times = {who: [] for who in [*engines, *(["qemu"] if have_qemu else [])]}
     stats = {}
@@ -147,8 +152,8 @@ def bench(load, engines, rounds, gnomon, timeout, have_qemu):
             times[who].append(seconds)
             if counted:
                 stats[who] = counted
-            print(f"\r{load}: round {n + 1} of {rounds}, {who} {1000 * seconds:.0f} ms   ", end="", file=sys.stderr)
-    print("\r" + " " * 60 + "\r", end="", file=sys.stderr)
+            progress(f"\r{load}: round {n + 1} of {rounds}, {who} {1000 * seconds:.0f} ms   ")
+    progress("\r" + " " * 60 + "\r")
     medians = {who: statistics.median(t) for who, t in times.items()}
     return {"times_ms": {who: [round(1000 * s, 1) for s in t] for who, t in times.items()},
             "median_ms": {who: round(1000 * s, 1) for who, s in medians.items()},
