@@ -53,10 +53,10 @@ struct lockstep {
 	struct cpu_ops ops;
 	struct cpu_journal journal;
 	bool replaying;
-	bool overflow; /* a table was too small: this unit is not compared */
-	bool tables_written; /* a page-table entry changed: the unit is not compared, and stale translations go */
+	bool overflow;		/* a table was too small: this unit is not compared */
+	bool tables_written;	/* a page-table entry changed: the unit is not compared, and stale translations go */
 	bool mmx_store_faulted; /* processors then set TOP to 0, the single-stepper asks first: x87 is not compared */
-	bool differs;  /* the translator asked the machine something else */
+	bool differs;		/* the translator asked the machine something else */
 	struct written writes[MAX_WRITES];
 	unsigned nwrites;
 	struct answer answers[MAX_ANSWERS];
@@ -241,7 +241,8 @@ static void device_write(void *arg, gpa_t gpa, const void *buf, unsigned len)
 
 /* --- memory --- */
 
-/* Does the page hold entries of the address space in use, outside long mode? `dir` and what it points to, of `n` entries of `size` bytes. */
+/* Does the page hold entries of the address space in use, outside long mode? `dir` and what it points to, of `n`
+ * entries of `size` bytes. */
 static bool in_directory(const struct cpu *cpu, gpa_t dir, unsigned n, unsigned size, gpa_t page)
 {
 	const uint8_t *host = physmem_host(cpu->pm, dir, NULL);
