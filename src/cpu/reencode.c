@@ -56,7 +56,7 @@ static void fix_opcode(struct parts *p, const struct insn *in)
 {
 	uint8_t op = p->opcode[0];
 
-	if (in->code_size == 8)
+	if (in->code_size == 8 || in->encoding != ENC_LEGACY)
 		return;
 	if (op >= 0x40 && op <= 0x4f && p->opcode_len == 1) { /* INC, DEC: REX there */
 		p->opcode[0] = 0xff;
@@ -115,6 +115,14 @@ static void put_memory(struct emit *e, const struct parts *p, const struct insn 
 	}
 }
 
+static bool has_gpr(const struct insn *in)
+{
+	for (unsigned i = 0; i < in->noperands; i++)
+		if (in->op[i].kind == OPD_GPR)
+			return true;
+	return false;
+}
+
 static void put_vex(struct emit *e, struct parts *p, const struct insn *in)
 {
 	const uint8_t *vex = &in->bytes[in->opcode_off];
@@ -133,6 +141,8 @@ static void put_vex(struct emit *e, struct parts *p, const struct insn *in)
 	}
 	if (!wide)
 		last |= 0x40; /* vvvv[3] is ignored outside 64-bit mode, and 1 means "below 8" */
+	if (!wide && has_gpr(in))
+		last &= 0x7f; /* so is W where it would mean 64-bit registers */
 	if (p->vvvv != 0xff)
 		last = (uint8_t)((last & ~0x78) | (~p->vvvv & 15) << 3);
 	put(e, 0xc4);
@@ -231,6 +241,9 @@ unsigned insn_reencode(const struct insn *in, const struct reencoding *how, uint
 		put_memory(&e, &p, in, how);
 	if (in->imm_len)
 		put_bytes(&e, &in->bytes[in->imm_off], in->imm_len);
+	/* The immediate byte of VBLENDVPS and the like names a register: bit 7 is ignored outside 64-bit mode. */
+	if (in->encoding == ENC_VEX && in->code_size != 8 && in->noperands == 4 && in->op[3].kind == OPD_VEC)
+		e.out[e.n - 1] &= 0x7f;
 	if (e.n > REENCODE_MAX)
 		return 0;
 	memcpy(out, e.out, e.n);

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Re-encoding: random guest instructions, re-encoded and decoded for 64-bit mode, are the same instruction on the same
+ * operands, but for what is meant to differ. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpu/reencode.h"
+
+enum { TRIES = 50000 };
+
+static struct insn guest, host;
+static uint8_t code[16], out[REENCODE_MAX + 1];
+static unsigned len;
+
+static void random_insn(unsigned code_size)
+{
+	unsigned at = 0;
+
+	do {
+		static const uint8_t prefixes[] = {0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65};
+		at = 0;
+		while (rand() % 3 == 0 && at < 3)
+			code[at++] = prefixes[rand() % (int)ARRAY_LEN(prefixes)];
+		if (rand() % 3 == 0) {
+			code[at++] = 0x0f;
+			if (rand() % 8 == 0)
+				code[at++] = rand() & 1 ? 0x38 : 0x3a;
+		} else if (rand() % 32 == 0) {
+			code[at++] = rand() & 1 ? 0xc4 : 0xc5;
+		}
+		for (; at < sizeof(code); at++)
+			code[at] = (uint8_t)(rand() >> 4);
+	} while (insn_decode(&guest, code, 15, code_size) || insn_rows[guest.id].class != CLASS_IDENT);
+}
+
+static unsigned moved(unsigned reg, unsigned home)
+{
+	return reg == RSP ? home : reg;
+}
+
+#define SAME(what)                                                                                                     \
+	ck_assert_msg(guest.what == host.what,                                                                         \
+		      "%s: " #what " %lld, was %lld: %02x %02x %02x %02x %02x -> %02x %02x %02x %02x %02x %02x",       \
+		      insn_name(&guest), (long long)host.what, (long long)guest.what, code[0], code[1], code[2],       \
+		      code[3], code[4], out[0], out[1], out[2], out[3], out[4], out[5])
+
+static void check_operands(unsigned home)
+{
+	SAME(id);
+	SAME(noperands);
+	SAME(has_mem);
+	SAME(mem_size);
+	SAME(mem_read);
+	SAME(mem_write);
+	SAME(flags_written);
+	SAME(flags_read);
+	ck_assert_uint_eq(guest.prefixes & PFX_LOCK, host.prefixes & PFX_LOCK);
+	for (unsigned i = 0; i < guest.noperands; i++) {
+		const struct operand *g = &guest.op[i], *h = &host.op[i];
+		SAME(op[i].kind);
+		if (g->kind == OPD_GPR)
+			ck_assert_msg(h->reg == moved(g->reg, home), "%s: operand %u is register %u, was %u",
+				      insn_name(&guest), i, h->reg, g->reg);
+		else if (g->kind == OPD_GPR_HIGH || g->kind == OPD_VEC)
+			SAME(op[i].reg);
+		if (g->kind == OPD_GPR && guest.id != INSN_NOP)
+			SAME(op[i].size);
+		if (g->kind == OPD_IMM)
+			ck_assert_msg(!((g->imm ^ h->imm) & size_mask(MIN(guest.opsize, 4u))),
+				      "%s: immediate %llx, was %llx", insn_name(&guest), (unsigned long long)h->imm,
+				      (unsigned long long)g->imm);
+	}
+}
+
+static bool reencode(const struct reencoding *how)
+{
+	memset(out, 0xcc, sizeof(out));
+	len = insn_reencode(&guest, how, out);
+	if (!len)
+		return false;
+	ck_assert_uint_le(len, REENCODE_MAX);
+	ck_assert_msg(insn_decode(&host, out, len, 8) == 0,
+		      "%s: %02x %02x %02x %02x %02x -> %02x %02x %02x %02x %02x %02x", insn_name(&guest), code[0],
+		      code[1], code[2], code[3], code[4], out[0], out[1], out[2], out[3], out[4], out[5]);
+	ck_assert_uint_eq(host.len, len);
+	return true;
+}
+
+static bool memory(void)
+{
+	return guest.has_mem && !guest.vsib;
+}
+
+/* _i & 1: 16-bit code */
+START_TEST(test_same_memory)
+{
+	unsigned done = 0, refused = 0;
+
+	srand(1);
+	for (unsigned i = 0; i < TRIES; i++) {
+		struct reencoding how = {.mem = HOST_MEM_SAME, .esp_home = R12};
+		random_insn(_i & 1 ? 2 : 4);
+		if (!memory() || guest.addrsize != 4)
+			continue;
+		if (!reencode(&how)) {
+			refused++;
+			continue;
+		}
+		done++;
+		check_operands(R12);
+		ck_assert_uint_eq(host.addrsize, 4);
+		ck_assert(host.agen || host.seg == SEG_GS);
+		ck_assert_uint_eq(host.base, guest.base == REG_NONE ? REG_NONE : moved(guest.base, R12));
+		ck_assert_uint_eq(host.index, guest.index);
+		ck_assert(guest.index == REG_NONE || host.scale == guest.scale);
+		ck_assert_uint_eq((uint32_t)host.disp, (uint32_t)guest.disp);
+	}
+	ck_assert_uint_gt(done, TRIES / 60);
+	ck_assert_uint_lt(refused, done / 5);
+}
+END_TEST
+
+START_TEST(test_through_a_register)
+{
+	static const uint8_t bases[] = {R8, RBX, RBP, R13, R12, RAX};
+	static const int32_t disps[] = {0, 5, -128, 128, 0x1234567};
+	unsigned done = 0;
+
+	srand(2);
+	for (unsigned i = 0; i < TRIES; i++) {
+		struct reencoding how = {.mem = HOST_MEM_BASE,
+					 .esp_home = R12,
+					 .gs = rand() & 1,
+					 .base = bases[rand() % (int)ARRAY_LEN(bases)],
+					 .disp = disps[rand() % 5]};
+		random_insn(_i & 1 ? 2 : 4);
+		if (!memory() || guest.agen || !reencode(&how))
+			continue;
+		done++;
+		check_operands(R12);
+		ck_assert_uint_eq(host.addrsize, 8);
+		ck_assert_uint_eq(host.base, how.base);
+		ck_assert_uint_eq(host.index, REG_NONE);
+		ck_assert_int_eq((int32_t)host.disp, how.disp);
+		ck_assert_uint_eq(host.seg == SEG_GS, how.gs);
+	}
+	ck_assert_uint_gt(done, TRIES / 60);
+}
+END_TEST
+
+START_TEST(test_registers_only)
+{
+	unsigned done = 0;
+
+	srand(3);
+	for (unsigned i = 0; i < TRIES; i++) {
+		struct reencoding how = {.mem = HOST_MEM_NONE, .esp_home = rand() & 1 ? R12 : RSP};
+		random_insn(_i & 1 ? 2 : 4);
+		if (guest.has_mem || !reencode(&how))
+			continue;
+		done++;
+		check_operands(how.esp_home);
+	}
+	ck_assert_uint_gt(done, TRIES / 60);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("reencode");
+	TCase *t = tcase_create("reencode");
+
+	tcase_set_timeout(t, 30);
+	tcase_add_loop_test(t, test_same_memory, 0, 2);
+	tcase_add_loop_test(t, test_through_a_register, 0, 2);
+	tcase_add_loop_test(t, test_registers_only, 0, 2);
+	suite_add_tcase(s, t);
+	SRunner *runner = srunner_create(s);
+	srunner_run_all(runner, CK_ENV);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
