@@ -252,8 +252,8 @@ static size_t random_command(struct rng *r, char *out, size_t size)
 	    ",\"arguments\":[]",
 	    ",\"arguments\":null",
 	    ",\"id\":[1,{\"a\":null}]",
-	    ",\"arguments\":{\"events\":[{\"type\":\"btn\",\"data\":{\"button\":\"left\",\"down\":true}},{\"type\":"
-	    "\"rel\",\"data\":{\"axis\":\"x\",\"value\":-99999999999}}]}",
+	    (",\"arguments\":{\"events\":[{\"type\":\"btn\",\"data\":{\"button\":\"left\",\"down\":true}},{\"type\":"
+	     "\"rel\",\"data\":{\"axis\":\"x\",\"value\":-99999999999}}]}"),
 	    ",\"arguments\":{\"events\":[{\"type\":\"abs\",\"data\":{\"axis\":\"y\",\"value\":1e300}}]}",
 	    ",\"arguments\":{\"events\":[{\"type\":\"key\",\"data\":{\"down\":1}}]}",
 	    ",\"arguments\":{\"keys\":[],\"hold-time\":-5}",
