@@ -20,15 +20,14 @@ static bool step_run(struct vm *vm)
 {
 	struct cpu *cpu = &vm->cpu;
 
-	while (!vm->stop && cpu->activity == CPU_RUNNING) {
+	/* Asked first: delivering one event may have caused the next (a breakpoint on its stack). */
+	while (!vm->stop && cpu->activity == CPU_RUNNING && !cpu_event_ready(cpu)) {
 		uint64_t rip = cpu->rip;
 		vm->stats.stepped_engine++;
 		/* Part of a repeated instruction is none yet. */
 		if (cpu_step(cpu) != STEP_DONE || cpu->rip != rip ||
 		    !exec_decode_cache(cpu->exec, cpu_linear_pc(cpu))->repeats)
 			vm->stats.insns_executed++;
-		if (cpu_event_ready(cpu))
-			break;
 	}
 	return true;
 }

@@ -17,6 +17,7 @@
 #include "cpu/step.h"
 #include "cpu/sys.h"
 #include "guest.h"
+#include "trace.h"
 
 #define SLICE_NS  (1 * NS_PER_MS) /* between kicks */
 #define BUDGET_NS (6 * NS_PER_MS) /* for one case */
@@ -116,6 +117,8 @@ static bool run_step(struct guest *g)
 		struct insn in;
 		if (!boundary(g))
 			return true;
+		if (cpu_event_ready(cpu)) /* delivering one event caused the next */
+			continue;
 		pc = cpu_linear_pc(cpu);
 		code_bytes(cpu, pc, before);
 		cpu_step(cpu);
@@ -252,6 +255,20 @@ static bool compare(uint64_t seed)
 	return ok;
 }
 
+/* How far cases get: for whoever changes the generator. */
+static void print_stats(const struct machine *m)
+{
+	const struct stats *s = &m->stats;
+
+	if (getenv("FUZZ_VERBOSE"))
+		fprintf(stderr,
+			"mode %u: %llu executed, %llu exceptions, %llu blocks, %llu invalidated, %llu compared, %llu "
+			"in lockstep\n",
+			m->mode, (unsigned long long)s->insns_executed, (unsigned long long)s->exceptions,
+			(unsigned long long)s->blocks_translated, (unsigned long long)s->invalidated_cpu_write,
+			(unsigned long long)s->lockstep_blocks, (unsigned long long)s->lockstep_insns);
+}
+
 static bool run_case(uint64_t seed, const char *variant)
 {
 	struct guest g;
@@ -266,6 +283,7 @@ static bool run_case(uint64_t seed, const char *variant)
 		guest_create(&g, seed, !strcmp(variant, "bt") ? ENGINE_BT : ENGINE_LOCKSTEP);
 		run_translator(&g, BUDGET_NS, &same);
 		shadow_audit(g.m->shadow);
+		print_stats(g.m);
 	}
 	machine_destroy(g.m);
 	return same;
@@ -274,6 +292,11 @@ static bool run_case(uint64_t seed, const char *variant)
 int main(int argc, char **argv)
 {
 	static const char *const variants[] = {"step", "bt", "lockstep", "compare", NULL};
+	const char *trace = getenv("FUZZ_TRACE");
+	char bad[64];
+
+	if (trace)
+		trace_select(trace, bad, sizeof(bad));
 
 	return fuzz_main(
 	    argc, argv,

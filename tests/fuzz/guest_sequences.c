@@ -26,10 +26,14 @@ static void self_modify(struct code *c)
 {
 	static const uint8_t one_byte[] = {0x90, 0x40, 0x41, 0x4b, 0x50, 0x58, 0xf5, 0xf8,
 					   0xf9, 0xfc, 0xfd, 0xcc, 0x06, 0x07, 0xc3};
-	uint32_t at = c->linear + c->len + rng_below(c->r, 128) - 48;
+	uint32_t near = c->len + rng_below(c->r, 128) - 48, at = c->linear + near;
 
-	if (rng_percent(c->r, 20))
+	if (rng_percent(c->r, 40)) { /* real-address mode: wherever CS is */
+		code_put(c, 1, 0x2e);
+		at = c->offset + near;
+	} else if (rng_percent(c->r, 20)) {
 		at += ISA_ALIAS;
+	}
 	if (rng_percent(c->r, 70))
 		put_store(c, at, 1, RNG_PICK(c->r, one_byte));
 	else
@@ -44,6 +48,8 @@ static void counted_loop(struct code *c)
 	begin = c->len;
 	while (body--)
 		code_valid_insn(c);
+	if (rng_percent(c->r, 30)) /* of the loop itself: one form a time through */
+		self_modify(c);
 	if (rng_percent(c->r, 60)) {
 		code_put(c, 1, rng_percent(c->r, 80) ? 0xe2 : 0xe0 + rng_below(c->r, 2));
 		code_put(c, 1, begin - c->len - 1);
