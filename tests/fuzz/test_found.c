@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What fuzz_guest has found, reduced: each under every engine. The seeds are in README.md. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness.h"
+
+enum { DATA = 0x9000, FLAT_DATA_3 = ISA_DATA32_3 };
+
+static struct machine *m;
+
+static void start(enum isa_engine engine, enum isa_mode mode, const void *code, unsigned len)
+{
+	m = machine_create(engine);
+	machine_reset(m, mode, ISA_LOAD);
+	physmem_write(&m->pm, ISA_LOAD, code, len);
+}
+
+static void finish(void)
+{
+	machine_destroy(m);
+}
+
+/* An x87 store that meets an unmasked exception leaves memory alone, and FOP names the guest's encoding (seeds 27, 90).
+ */
+START_TEST(x87_store_not_made)
+{
+	static const uint8_t code[] = {
+	    0xdb, 0xe3,				/* fninit */
+	    0xd9, 0xee, 0xd8, 0xf0,		/* fldz; fdiv st, st: a NaN */
+	    0xdb, 0xe2,				/* fnclex */
+	    0xd9, 0x2d, 0x00, 0x90, 0x00, 0x00, /* fldcw [DATA]: invalid operation unmasked */
+	    0xbb, 0x10, 0x90, 0x00, 0x00,	/* mov ebx, DATA + 10 */
+	    0xdf, 0x73, 0x10,			/* fbstp [ebx + 10] */
+	    0xf4,
+	};
+
+	start((enum isa_engine)_i, ISA_PM32, code, sizeof(code));
+	machine_poke(m, DATA, 2, 0x37e);
+	machine_poke(m, DATA + 0x20, 8, 0x1122334455667788);
+	ck_assert_int_eq(machine_run(m), STOP_DONE);
+	ck_assert_uint_eq(machine_peek(m, DATA + 0x20, 8), 0x1122334455667788);
+	ck_assert_uint_eq(load_le(&m->cpu.fpu.image[6], 2) & 0x7ff, 0x773);
+	ck_assert_uint_eq(load_le(&m->cpu.fpu.image[8], 4), ISA_LOAD + 19);
+	finish();
+}
+END_TEST
+
+/* POPA whose words wrap in the middle changes nothing (seeds 5945, 8741). */
+START_TEST(popa_that_wraps)
+{
+	static const uint8_t code[] = {0x61, 0xf4};
+
+	start((enum isa_engine)_i, ISA_REAL, code, sizeof(code));
+	for (unsigned r = 0; r < 8; r++)
+		m->cpu.gpr[r] = 0x11110000u + r;
+	m->cpu.gpr[RSP] = 0xfffb;
+	ck_assert_int_eq(machine_run(m), STOP_FAULT);
+	ck_assert_uint_eq(machine_frame(m).vector, EXC_SS);
+	for (unsigned r = 0; r < 8; r++)
+		if (r != RSP)
+			ck_assert_uint_eq(m->cpu.gpr[r], 0x11110000u + r);
+	finish();
+}
+END_TEST
+
+/* The same code with a data and with a code segment in ES: the second may not be written (seeds 2033, 2898). */
+START_TEST(code_segment_in_es)
+{
+	static const uint8_t code[] = {
+	    0xbf, 0x00,	       0x90, 0x00, 0x00,		     /* mov edi, DATA */
+	    0x6a, FLAT_DATA_3, 0x07,				     /* push; pop es */
+	    0xaa,						     /* stosb */
+	    0xb0, 0x55,						     /* mov al, 55 */
+	    0xc6, 0x05,	       0x06, 0x80, 0x00, 0x00, ISA_CODE32_3, /* the PUSH becomes that of the code segment */
+	    0xeb, 0xec,						     /* again */
+	};
+
+	start((enum isa_engine)_i, ISA_PM32_3, code, sizeof(code));
+	ck_assert_int_eq(machine_run(m), STOP_FAULT);
+	ck_assert_uint_eq(machine_frame(m).vector, EXC_GP);
+	ck_assert_uint_eq(machine_frame(m).eip, ISA_LOAD + 8);
+	ck_assert_uint_eq(machine_peek(m, DATA, 1), 0);
+	finish();
+}
+END_TEST
+
+/* REPNE SCASB that faults far behind its beginning: the flags are those from before (seed 1002213). */
+START_TEST(scas_flags_of_a_fault)
+{
+	static const uint8_t code[] = {
+	    0x66, 0xb8, ISA_LIMIT_64K, 0x00, 0x8e, 0xc0, /* mov ax, ...; mov es, ax */
+	    0xb8, 0x77, 0x00,	       0x00, 0x00,	 /* mov eax, 77 */
+	    0x31, 0xff,					 /* xor edi, edi */
+	    0xb9, 0xff, 0xff,	       0x1f, 0x00,	 /* mov ecx, 1fffff */
+	    0x39, 0xc0,					 /* cmp eax, eax: ZF and PF */
+	    0xf2, 0xae,
+	};
+
+	start((enum isa_engine)_i, ISA_PM32, code, sizeof(code));
+	machine_poke(m, ISA_BASED, 8, 0x0101010101010101);
+	ck_assert_int_eq(machine_run(m), STOP_FAULT);
+	ck_assert_uint_eq(machine_frame(m).vector, EXC_GP);
+	ck_assert_uint_eq(machine_frame(m).eflags & FLAGS_ARITH, FLAG_ZF | FLAG_PF);
+	ck_assert_uint_eq(m->cpu.gpr[RDI], 0x10000);
+	finish();
+}
+END_TEST
+
+/* An unmasked x87 exception with CR0.NE clear waits for FERR# to be seen: whoever asks gets the thread back (seeds
+ * 1348, 2002). */
+START_TEST(waits_for_ferr)
+{
+	static const uint8_t code[] = {
+	    0xdb, 0xe3, 0xd9, 0x2d, 0x00, 0x90, 0x00, 0x00, /* fninit; fldcw [DATA] */
+	    0xd9, 0xe8, 0xd9, 0xee, 0xde, 0xf9,		    /* fld1; fldz; fdivp: by zero */
+	    0xd9, 0xe8,					    /* fld1: the exception */
+	    0xf4,
+	};
+
+	start((enum isa_engine)_i, ISA_PM32, code, sizeof(code));
+	machine_poke(m, DATA, 2, 0x37b);
+	m->cpu.cr0 &= ~CR0_NE;
+	m->timeout_ns = 50 * NS_PER_MS;
+	ck_assert_int_eq(machine_run(m), STOP_TIMEOUT);
+	ck_assert(m->ferr);
+	finish();
+}
+END_TEST
+
+/* A store of billions of elements into nothing does not keep the thread (seed 132). */
+START_TEST(long_string)
+{
+	static const uint8_t code[] = {
+	    0xbf, 0x00, 0x00, 0x00, 0x40, 0xb9, 0xff, 0xff, 0xff, 0x2f, /* mov edi, 40000000; mov ecx, 2fffffff */
+	    0xf3, 0xaa, 0xf4,
+	};
+	uint64_t begin = host_now_ns();
+
+	start((enum isa_engine)_i, ISA_PM32, code, sizeof(code));
+	m->timeout_ns = 50 * NS_PER_MS;
+	machine_run(m);
+	ck_assert_uint_lt(host_now_ns() - begin, 5 * NS_PER_SEC);
+	finish();
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {x87_store_not_made,    popa_that_wraps, code_segment_in_es,
+				      scas_flags_of_a_fault, waits_for_ferr,  long_string};
+	Suite *s = suite_create("found");
+	TCase *tc = tcase_create("guest");
+	SRunner *sr;
+	int failed;
+
+	tcase_set_timeout(tc, 60);
+	for (unsigned i = 0; i < ARRAY_LEN(tests); i++)
+		tcase_add_loop_test(tc, tests[i], 0, ENGINES);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? 1 : 0;
+}
