@@ -180,7 +180,8 @@ static bool compare_strings(struct cpu *cpu, const struct insn *in, bool scan, s
 		string_done(cpu, &s, 1);
 		ended = !repeats_on(in, flags);
 	}
-	/* Of a part that is not the last, flags show when it is single-stepped: a fault later leaves those from before. */
+	/* Of a part that is not the last, flags show when it is single-stepped: a fault later leaves those from before.
+	 */
 	if (ended || !s.count || cpu_debug_active(cpu))
 		set_flags(cpu, FLAGS_ARITH, flags);
 	return ended || string_end(cpu, &s);

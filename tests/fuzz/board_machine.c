@@ -8,7 +8,7 @@
 
 #include "fuzz_board.h"
 
-enum { MEDIUM_BYTES = 1440 * 1024, SKIPPED = 77 };
+enum { MEDIUM_BYTES = 1440 * 1024 };
 
 /* A file in memory that starts like an ISO 9660 image; its path. */
 static char *make_medium(struct board_fuzz *f)
@@ -18,11 +18,11 @@ static char *make_medium(struct board_fuzz *f)
 	int fd = memfd_create("fuzz", 0);
 
 	if (fd < 0 || ftruncate(fd, MEDIUM_BYTES) < 0)
-		exit(SKIPPED);
+		exit(FUZZ_SKIPPED);
 	sector[0] = 1;
 	memcpy(sector + 1, "CD001\1", 6);
 	if (pwrite(fd, sector, sizeof(sector), 16 * sizeof(sector)) < 0)
-		exit(SKIPPED);
+		exit(FUZZ_SKIPPED);
 	f->media[f->nmedia++] = fd;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	return strdup(path);
@@ -45,7 +45,7 @@ void board_fuzz_init(struct board_fuzz *f, uint64_t seed, bool manual)
 	f->vm = aligned_alloc(64, ALIGN_UP(sizeof(*f->vm), 64));
 	if (!f->vm || vm_init(f->vm, &f->cfg, NULL, err, sizeof(err))) {
 		fprintf(stderr, "no machine: %s\n", f->vm ? err : "memory");
-		exit(SKIPPED);
+		exit(FUZZ_SKIPPED);
 	}
 	f->vm->clock.manual = manual;
 }

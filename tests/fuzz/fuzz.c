@@ -92,6 +92,8 @@ static bool supervise(struct session *s, pid_t pid)
 	}
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return true;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == FUZZ_SKIPPED)
+		exit(FUZZ_SKIPPED);
 	fprintf(stderr, "%s: %s (%s %d): --seed %" PRIu64 "%s%s\n", s->f->name, what,
 		WIFSIGNALED(status) ? "signal" : "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
 		s->p->seed, s->f->variants ? " --engine " : "", s->f->variants ? s->f->variants[s->p->variant] : "");

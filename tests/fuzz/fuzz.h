@@ -53,6 +53,9 @@ static inline void rng_bytes(struct rng *r, void *buf, size_t len)
 
 #define RNG_PICK(r, array) ((array)[rng_below(r, ARRAY_LEN(array))])
 
+/* Exit status of a case for which something is not installed: the program's, too. */
+enum { FUZZ_SKIPPED = 77 };
+
 struct fuzzer {
 	const char *name;
 	/* What --engine may be, NULL-terminated; the first is the default. NULL: no such option. */
