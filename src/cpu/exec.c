@@ -231,20 +231,48 @@ static bool run(struct cpu *cpu, const struct insn *in, uint8_t *slot, uint64_t 
 /* Instructions that leave parts of a large save area as they are need them in the bounce buffer. */
 enum { STATE_AREA_MIN = 64 };
 
-/* An x87 store that meets an unmasked exception leaves memory as it is, and the exception comes with a later
- * instruction. */
+enum { X87_EXCEPTIONS = 0x3f, X87_PRECISION = 0x20, X87_IMAGE = 160 };
+
+/* Does the x87 store look for exceptions first? An unmasked one but #P keeps it from being made (vol. 1, 8.5.1
+ * to 8.5.6): memory is not even asked. */
 static bool may_not_store(const struct cpu *cpu, const struct insn *in)
 {
-	enum { FCW_MASKS = 0x3f };
+	switch (in->id) {
+	case INSN_FST:
+	case INSN_FSTP:
+	case INSN_FIST:
+	case INSN_FISTP:
+	case INSN_FISTTP:
+	case INSN_FBSTP:
+		return in->has_mem && (~cpu->fpu.image[0] & X87_EXCEPTIONS);
+	}
+	return false;
+}
 
-	return (insn_rows[in->id].checks & CHK_FPU) && (cpu->fpu.image[0] & FCW_MASKS) != FCW_MASKS;
+static bool was_not_stored(const struct cpu *cpu)
+{
+	return cpu->fpu.image[2] & ~cpu->fpu.image[0] & X87_EXCEPTIONS & ~X87_PRECISION;
+}
+
+static bool run_x87_store(struct cpu *cpu, const struct insn *in, uint8_t *slot, uint64_t offset, struct x86_fault *f)
+{
+	uint8_t before[X87_IMAGE];
+
+	memcpy(before, cpu->fpu.image, sizeof(before));
+	if (!run(cpu, in, slot, offset, f))
+		return false;
+	if (cpu->next_rip == cpu->rip || was_not_stored(cpu) ||
+	    cpu_write_bytes(cpu, in->seg, offset, in->mem_size, cpu->exec->bounce, f))
+		return true;
+	memcpy(cpu->fpu.image, before, sizeof(before));
+	return false;
 }
 
 static bool fetch_operand(struct cpu *cpu, const struct insn *in, uint64_t offset, uint8_t *bounce, struct x86_fault *f)
 {
 	if (in->mem_write && !cpu_probe_write(cpu, in->seg, offset, in->mem_size, f))
 		return false;
-	if (in->mem_read || (in->mem_write && (in->mem_size > STATE_AREA_MIN || may_not_store(cpu, in))))
+	if (in->mem_read || (in->mem_write && in->mem_size > STATE_AREA_MIN))
 		return cpu_read_bytes(cpu, in->seg, offset, in->mem_size, bounce, f);
 	return true;
 }
@@ -273,12 +301,14 @@ bool exec_insn(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 			return x86_raise(f, EXC_UD);
 		if (in->mem_size >= 16) /* alignment checks of SSE see the guest's alignment */
 			align = (unsigned)(offset + cpu->seg[in->seg].base) & 63;
-		if (!fetch_operand(cpu, in, offset, x->bounce + align, f))
-			return false;
 	}
 	uint8_t *slot = find_slot(x, in, align);
 	if (!slot)
 		return x86_raise(f, EXC_UD);
+	if (may_not_store(cpu, in))
+		return run_x87_store(cpu, in, slot, offset, f);
+	if (in->has_mem && !fetch_operand(cpu, in, offset, x->bounce + align, f))
+		return false;
 	if (!run(cpu, in, slot, offset, f))
 		return false;
 	if (in->mem_write && cpu->next_rip != cpu->rip)

@@ -47,6 +47,25 @@ START_TEST(x87_store_not_made)
 }
 END_TEST
 
+/* Nor does such a store look whether it might be made: no fault of the segment (seeds 2003416, 2010974). */
+START_TEST(x87_store_not_checked)
+{
+	static const uint8_t code[] = {
+	    0xdb, 0xe3, 0xd9,	      0xee, 0xd8, 0xf0, 0xdb, 0xe2, /* fninit; fldz; fdiv st, st; fnclex */
+	    0xd9, 0x2d, 0x00,	      0x90, 0x00, 0x00,		    /* fldcw [DATA] */
+	    0x66, 0xb8, ISA_LIMIT_4K, 0x00, 0x8e, 0xc0,		    /* mov ax, ...; mov es, ax */
+	    0x26, 0xdf, 0x35,	      0x00, 0x20, 0x00, 0x00,	    /* fbstp es:[2000] */
+	    0xf4,
+	};
+
+	start((enum isa_engine)_i, ISA_PM32, code, sizeof(code));
+	machine_poke(m, DATA, 2, 0x37e);
+	ck_assert_int_eq(machine_run(m), STOP_DONE);
+	ck_assert_uint_eq(load_le(&m->cpu.fpu.image[2], 2) & 0x81, 0x81); /* ES, IE */
+	finish();
+}
+END_TEST
+
 /* POPA whose words wrap in the middle changes nothing (seeds 5945, 8741). */
 START_TEST(popa_that_wraps)
 {
@@ -148,8 +167,8 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const tests[] = {x87_store_not_made,    popa_that_wraps, code_segment_in_es,
-				      scas_flags_of_a_fault, waits_for_ferr,  long_string};
+	const TTest *const tests[] = {x87_store_not_made,    x87_store_not_checked, popa_that_wraps, code_segment_in_es,
+				      scas_flags_of_a_fault, waits_for_ferr,	    long_string};
 	Suite *s = suite_create("found");
 	TCase *tc = tcase_create("guest");
 	SRunner *sr;
