@@ -465,6 +465,9 @@ static bool reference_insn(struct lockstep *ls, struct insn *in)
 		cpu_step(cpu);
 		return false;
 	}
+	/* The same number does not come twice. */
+	if (in->id == INSN_RDRAND || in->id == INSN_RDSEED)
+		ls->overflow = true;
 	do {
 		if (cpu_step(cpu) != STEP_DONE) {
 			ls->mmx_store_faulted = in->mem_write && (insn_rows[in->id].checks & CHK_MMX);
@@ -624,7 +627,8 @@ static bool lockstep_block(struct bt *bt, struct context *ctx)
 	ls->real_ops = bt->cpu->ops;
 	count = run_reference(ls, b);
 	ls->reference = *bt->cpu;
-	/* The block changed its own code, or the unit is too large to be recorded: the reference run stands. */
+	/* The block changed its own code, or the unit is too large to be recorded or not to be repeated: the reference
+	 * run stands. */
 	if (!b->valid || ls->overflow) {
 		leave_unit(ls);
 		drop_stale(ls);
