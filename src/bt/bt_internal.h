@@ -13,7 +13,7 @@ enum {
 	BLOCK_MAX_INSNS = 48,
 	BLOCK_MAX_HOST_BYTES = 8192,
 	BLOCK_MAX_EXITS = 40,
-	HASH_BUCKETS = 1 << 16,
+	HASH_BITS = 19,
 	MAX_CONTEXTS = 192,
 	MAX_FILLS = 1024,
 	INDIRECT_ENTRIES = 1 << 16, /* by the low 16 bits of the target */
@@ -312,6 +312,10 @@ void bt_end(struct bt *bt);
 
 /* --- lockstep.c --- */
 void bt_lockstep_destroy(struct bt *bt);
+
+/* --- fpu.c --- */
+/* For cpu->fpu_stored. */
+void bt_fpu_stored(void *arg);
 
 /* --- gsbase.c --- */
 void bt_set_gs_base(unsigned long base);

@@ -78,8 +78,8 @@ int bt_cache_init(struct bt *bt, size_t bytes)
 	bt->maps = malloc(bt->max_maps * sizeof(*bt->maps));
 	bt->insns = malloc(bt->max_insns * sizeof(*bt->insns));
 	bt->sources = malloc(bt->max_sources);
-	bt->dormant = calloc(HASH_BUCKETS, sizeof(*bt->dormant));
-	bt->hash = calloc(HASH_BUCKETS, sizeof(*bt->hash));
+	bt->dormant = calloc(1u << HASH_BITS, sizeof(*bt->dormant));
+	bt->hash = calloc(1u << HASH_BITS, sizeof(*bt->hash));
 	bt->page_blocks = calloc(bt->ram_pages, sizeof(*bt->page_blocks));
 	bt->miss_table = malloc(INDIRECT_BYTES);
 	if (!bt->blocks || !bt->exits || !bt->maps || !bt->insns || !bt->sources || !bt->dormant || !bt->hash ||
@@ -115,7 +115,7 @@ static unsigned bucket(const struct context *ctx, uint32_t eip, gpa_t gpa)
 {
 	uint32_t h =
 	    (eip ^ (uint32_t)ctx->id * 0x9e3779b9u ^ (uint32_t)(gpa >> PAGE_SHIFT) * 0xc2b2ae35u) * 0x85ebca6bu;
-	return h >> 16 & (HASH_BUCKETS - 1);
+	return h >> (32 - HASH_BITS);
 }
 
 struct block *bt_lookup(struct bt *bt, struct context *ctx, uint32_t eip, gpa_t gpa)
@@ -343,8 +343,9 @@ int bt_find_insn(const struct block *b, cache_pc_t pc)
 
 void bt_flush(struct bt *bt)
 {
-	memset(bt->hash, 0, HASH_BUCKETS * sizeof(*bt->hash));
-	memset(bt->dormant, 0, HASH_BUCKETS * sizeof(*bt->dormant));
+	cpu_fpu_sync(bt->cpu); /* its instruction pointer may name a block */
+	memset(bt->hash, 0, sizeof(*bt->hash) << HASH_BITS);
+	memset(bt->dormant, 0, sizeof(*bt->dormant) << HASH_BITS);
 	for (unsigned i = 0; i < bt->nblocks; i++) {
 		struct block *b = &bt->blocks[i];
 		if (!b->valid)

@@ -17,6 +17,9 @@
 #define F_FPU     72
 
 #define CPU_BIAS  128
+#define FPU_LIVE  16(%r14)
+#define FX_MXCSR  24
+#define FX_XMM(n) (160 + 16 * n)(%rax)
 #define G(n)      (n * 8 - CPU_BIAS)(%r14)
 
 	.text
@@ -32,8 +35,21 @@ bt_enter:
 	push %rdi /* frame, at (%rsp) while in the cache */
 	mov %rsp, F_RSP(%rdi)
 	mov F_FPU(%rdi), %rax
-	fxrstor64 (%rax)
 	mov F_CPU(%rdi), %r14
+	cmpq $0, FPU_LIVE
+	jne 1f
+	fxrstor64 (%rax)
+	jmp 2f
+1:	ldmxcsr FX_MXCSR(%rax)
+	movaps FX_XMM(0), %xmm0
+	movaps FX_XMM(1), %xmm1
+	movaps FX_XMM(2), %xmm2
+	movaps FX_XMM(3), %xmm3
+	movaps FX_XMM(4), %xmm4
+	movaps FX_XMM(5), %xmm5
+	movaps FX_XMM(6), %xmm6
+	movaps FX_XMM(7), %xmm7
+2:
 	mov F_WINDOW(%rdi), %r13
 	mov F_COUNT(%rdi), %r15
 	mov %rsi, %r11
@@ -87,9 +103,18 @@ save:
 	mov %r9, F_REASON(%rdi)
 	mov %r8, F_VALUE(%rdi)
 	mov %r15, F_COUNT(%rdi)
+	/* The monitor's code uses SSE registers, but neither x87 nor MMX: those stay where they are. */
 	mov F_FPU(%rdi), %rax
-	fxsave64 (%rax)
-	fninit
+	movq $1, FPU_LIVE
+	stmxcsr FX_MXCSR(%rax)
+	movaps %xmm0, FX_XMM(0)
+	movaps %xmm1, FX_XMM(1)
+	movaps %xmm2, FX_XMM(2)
+	movaps %xmm3, FX_XMM(3)
+	movaps %xmm4, FX_XMM(4)
+	movaps %xmm5, FX_XMM(5)
+	movaps %xmm6, FX_XMM(6)
+	movaps %xmm7, FX_XMM(7)
 	pushq $0x1f80
 	ldmxcsr (%rsp)
 	add $8, %rsp
@@ -108,7 +133,7 @@ bt_leave_kicked:
 	mov %r10, %rdi
 	mov F_RSP(%rdi), %rsp
 	movq $4, F_REASON(%rdi)
-	fninit
+	movq $1, FPU_LIVE
 	pushq $0x1f80
 	ldmxcsr (%rsp)
 	add $8, %rsp

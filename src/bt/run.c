@@ -20,6 +20,7 @@ _Static_assert(offsetof(struct bt_frame, swapped) == 16 && offsetof(struct bt_fr
 _Static_assert(offsetof(struct bt_frame, count) == 32 && offsetof(struct bt_frame, host_rsp) == 40, "enter.S");
 _Static_assert(offsetof(struct bt_frame, window) == 48 && offsetof(struct bt_frame, cpu) == 56, "enter.S");
 _Static_assert(offsetof(struct bt_frame, kick) == 64 && offsetof(struct bt_frame, fpu) == 72, "enter.S");
+_Static_assert(offsetof(struct cpu, fpu_live) - CPU_BIAS == 16, "enter.S");
 _Static_assert(offsetof(struct cpu, gpr) == 0 && RSP == 4 && RDI == 7, "enter.S");
 _Static_assert(LEAVE_EXIT == 0 && LEAVE_INDIRECT == 1 && LEAVE_FAULT == 2 && LEAVE_EVENT == 3 && LEAVE_KICKED == 4,
 	       "enter.S");
@@ -100,6 +101,8 @@ int bt_create(struct bt **out, const struct bt_config *cfg)
 		free(bt);
 		return err;
 	}
+	bt->cpu->fpu_stored = bt_fpu_stored;
+	bt->cpu->fpu_stored_arg = bt;
 	track_subscribe(bt->shadow, TRACK_CODE, code_written, bt);
 	physmem_listen(bt->pm, (struct pm_listener){.map_changed = map_changed, .arg = bt});
 	*out = bt;
@@ -110,6 +113,7 @@ void bt_destroy(struct bt *bt)
 {
 	if (!bt)
 		return;
+	bt->cpu->fpu_stored = NULL;
 	bt_lockstep_destroy(bt);
 	bt_cache_destroy(bt);
 	free(bt);
@@ -345,41 +349,6 @@ static void event(struct bt *bt)
 	recover(bt, b, n, (cache_pc_t)bt->frame.pc);
 }
 
-/* FOP of an x87 instruction that ran in the cache holds the ModRM byte of the host's encoding. */
-static void fix_fpu_opcode(struct bt *bt, const struct block *b, int n, cache_pc_t fip)
-{
-	const uint8_t *host = (const uint8_t *)fip;
-	const uint8_t *image = bt->cpu->fpu.image;
-	unsigned at = b->map[n].guest, code_size = b->ctx->key.flags & CTX_CODE32 ? 4 : 2;
-	enum { FSW_ES = 0x80 };
-	struct insn in;
-
-	/* Nearly always 0: processors remember it for unmasked exceptions only. */
-	if (LIKELY(!load_le(&image[6], 2) && !(image[2] & FSW_ES)))
-		return;
-	if (insn_decode(&in, b->source + at, b->guest_len - at, code_size))
-		return;
-	for (unsigned i = 0; i < 6 && (*host & 0xf8) != 0xd8; i++) /* prefixes */
-		host++;
-	exec_fix_fop(bt->cpu, &in, host[1]);
-}
-
-/* FIP names the cache: give it the guest's address. */
-static void fix_fpu_pointer(struct bt *bt)
-{
-	cache_pc_t fip = (cache_pc_t)load_le(&bt->cpu->fpu.image[8], 8);
-	struct block *b;
-	int n;
-
-	if (LIKELY(!bt_in_cache(bt, fip)))
-		return;
-	b = bt_find_host(bt, fip);
-	n = b ? bt_find_insn(b, fip) : -1;
-	if (n >= 0 && n < b->ninsns)
-		fix_fpu_opcode(bt, b, n, fip);
-	store_le(&bt->cpu->fpu.image[8], 8, n >= 0 && n < b->ninsns ? b->eip + b->map[n].guest : 0);
-}
-
 static void enter(struct bt *bt, cache_pc_t at)
 {
 	struct cpu *cpu = bt->cpu;
@@ -397,7 +366,8 @@ static void enter(struct bt *bt, cache_pc_t at)
 	}
 	cpu->rflags = (cpu->rflags & ~FLAGS_LIVE) | (bt->frame.rflags & FLAGS_LIVE);
 	cpu->shadow = SHADOW_NONE;
-	fix_fpu_pointer(bt);
+	if (bt->lockstep)
+		cpu_fpu_sync(cpu);
 }
 
 static void leave(struct bt *bt)
@@ -493,6 +463,7 @@ void bt_begin(struct bt *bt)
 
 void bt_end(struct bt *bt)
 {
+	cpu_fpu_sync(bt->cpu);
 	bt_signals_detach(bt);
 }
 

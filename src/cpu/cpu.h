@@ -94,8 +94,9 @@ enum cpu_activity { CPU_RUNNING, CPU_HALTED, CPU_SHUTDOWN, CPU_WAIT_SIPI };
 struct cpu {
 	/* What translated code and the entry stubs touch comes first: offsets fit a signed byte from the middle. */
 	uint64_t gpr[GPR_COUNT];
-	uint64_t rip;	 /* offset in CS of the current instruction */
-	uint64_t rflags; /* complete, but while in the cache, where arithmetic flags and DF are the host's */
+	uint64_t rip;	   /* offset in CS of the current instruction */
+	uint64_t rflags;   /* complete, but while in the cache, where arithmetic flags and DF are the host's */
+	uint64_t fpu_live; /* x87 and MMX state is in the host's registers, and stale in fpu: cpu_fpu_sync() */
 	struct segment seg[SEG_COUNT];
 	struct segment ldtr, tr;
 	struct dtable gdtr, idtr;
@@ -121,6 +122,9 @@ struct cpu {
 	uint64_t pat, misc_enable, mtrr_def_type, mtrr_fix[11], mtrr_var[16];
 	struct fpu_state fpu;
 
+	void (*fpu_stored)(void *arg); /* cpu_fpu_sync() has stored what translated code left; may be NULL */
+	void *fpu_stored_arg;
+
 	void *bt_indirect;	   /* the translator's: table of indirect branch targets of the present mode */
 	uint64_t bt_indirect_hits; /* the translator's: counted with --count */
 	struct physmem *pm;
@@ -131,6 +135,12 @@ struct cpu {
 	struct host_exec *exec;	     /* the single-stepper's executor, exec.h; owned by the VM */
 	uint64_t features;	     /* bit per FEAT_* that CPUID shows: a cache of cpu_has(), 0 until its first use */
 };
+
+/*
+ * Brings fpu.image up to date. Translated code leaves x87 and MMX state in the host's registers, since the monitor's
+ * own code does not use them; whoever looks at the image asks for it first. (SSE state is always in the image.)
+ */
+void cpu_fpu_sync(struct cpu *cpu);
 
 /* Power-on / INIT state (9.1.1, table 9-1). Keeps the links to the machine. init: INIT leaves x87/SSE, TSC and MTRRs
  * alone. */

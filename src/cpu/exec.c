@@ -149,6 +149,28 @@ static uint8_t *find_slot(struct host_exec *x, const struct insn *in, unsigned a
 	return code;
 }
 
+void cpu_fpu_sync(struct cpu *cpu)
+{
+	enum { FX_MXCSR = 24, FX_ST0 = 32, FX_XMM0 = 160 };
+	struct {
+		uint8_t image[512];
+	} __attribute__((aligned(16))) now;
+
+	if (!cpu->fpu_live)
+		return;
+	__asm__ volatile("fxsave64 %0\n\tfninit" : "=m"(now));
+	memcpy(cpu->fpu.image, now.image, FX_MXCSR);
+	memcpy(cpu->fpu.image + FX_ST0, now.image + FX_ST0, FX_XMM0 - FX_ST0);
+	cpu->fpu_live = false;
+	if (cpu->fpu_stored)
+		cpu->fpu_stored(cpu->fpu_stored_arg);
+}
+
+static bool uses_fpu(const struct insn *in)
+{
+	return insn_rows[in->id].checks & (CHK_FPU | CHK_MMX | CHK_SSE | CHK_AVX | CHK_FWAIT);
+}
+
 static void load_fpu(const struct cpu *cpu)
 {
 	__asm__ volatile("fxrstor64 %0" : : "m"(cpu->fpu.image));
@@ -210,7 +232,7 @@ static bool host_exception(struct cpu *cpu, struct x86_fault *f)
 static bool run(struct cpu *cpu, const struct insn *in, uint8_t *slot, uint64_t offset, struct x86_fault *f)
 {
 	struct host_exec *x = cpu->exec;
-	bool fpu = insn_rows[in->id].checks & (CHK_FPU | CHK_MMX | CHK_SSE | CHK_AVX | CHK_FWAIT);
+	bool fpu = uses_fpu(in);
 	const uint64_t live = FLAGS_ARITH | FLAG_DF;
 
 	exec_tls[4] = (uintptr_t)exec_return;
@@ -291,6 +313,8 @@ bool exec_insn(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 	uint64_t offset = 0;
 	unsigned align = 0;
 
+	if (uses_fpu(in))
+		cpu_fpu_sync(cpu);
 	if (in->has_mem) {
 		offset = insn_ea(cpu, in);
 		if (in->agen) { /* LEA */

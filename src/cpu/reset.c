@@ -37,6 +37,7 @@ static void reset_segments(struct cpu *cpu)
 static void reset_power_on(struct cpu *cpu)
 {
 	reset_fpu(&cpu->fpu);
+	cpu->fpu_live = false;
 	cpu->xcr0 = 1;
 	cpu->tsc_offset = cpu->tsc_adjust = cpu->tsc_aux = 0;
 	cpu->sysenter_cs = cpu->sysenter_esp = cpu->sysenter_eip = 0;

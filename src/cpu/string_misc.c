@@ -61,8 +61,10 @@ static const uint8_t *mmx_register(const struct cpu *cpu, unsigned reg)
 bool do_maskmovq(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 {
 	uint8_t data[8], mask[8], st[8][FX_REG_BYTES];
-	uint16_t fsw = (uint16_t)load_le(cpu->fpu.image + FX_FSW, 2);
+	uint16_t fsw;
 
+	cpu_fpu_sync(cpu);
+	fsw = (uint16_t)load_le(cpu->fpu.image + FX_FSW, 2);
 	memcpy(data, mmx_register(cpu, in->op[0].reg & 7), 8);
 	memcpy(mask, mmx_register(cpu, in->op[1].reg & 7), 8);
 	if (!masked_store(cpu, in, data, mask, 8, f))
