@@ -100,6 +100,7 @@ static void rebuild(struct physmem *pm, gpa_t base, uint64_t len)
 		pm->spans[n++] = (struct pm_span){at, end - at, r};
 	}
 	pm->nspans = n;
+	pm->generation++;
 	for (unsigned i = 0; i < pm->nlisteners; i++)
 		if (pm->listeners[i].map_changed)
 			pm->listeners[i].map_changed(pm->listeners[i].arg, base, len);
@@ -316,6 +317,7 @@ void physmem_set_a20(struct physmem *pm, bool enabled)
 	if (mask == pm->a20_mask)
 		return;
 	pm->a20_mask = mask;
+	pm->generation++;
 	for (unsigned i = 0; i < pm->nlisteners; i++)
 		if (pm->listeners[i].map_changed)
 			pm->listeners[i].map_changed(pm->listeners[i].arg, 0, BIT(PHYSMEM_BITS));

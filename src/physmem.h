@@ -81,8 +81,9 @@ struct physmem {
 	unsigned nspans;
 	struct pm_listener listeners[PM_MAX_LISTENERS];
 	unsigned nlisteners;
-	uint8_t *traced;   /* one byte for each page of RAM backing: who traces it (bit set), 0 = nobody */
-	uint64_t a20_mask; /* applied by the CPU (not by DMA) to physical addresses: ~0 or ~1 MiB */
+	uint8_t *traced;     /* one byte for each page of RAM backing: who traces it (bit set), 0 = nobody */
+	uint64_t a20_mask;   /* applied by the CPU (not by DMA) to physical addresses: ~0 or ~1 MiB */
+	uint64_t generation; /* counts changes of the map and of A20: what was looked up before may be wrong */
 };
 
 /*

@@ -16,6 +16,7 @@
 #include "cpu/mem.h"
 #include "cpu/step.h"
 #include "cpu/sys.h"
+#include "cpu/tlb.h"
 #include "trace.h"
 
 enum { MAX_WRITES = 16384, MAX_ANSWERS = 16384, WRITE_PIECE = 64 };
@@ -519,6 +520,7 @@ static void leave_unit(struct lockstep *ls)
 	cpu->ops = ls->real_ops;
 	cpu->machine = ls->before.machine;
 	cpu->journal = NULL;
+	tlb_flush(cpu); /* what the reference run dropped may have come back with the registers */
 }
 
 /* What the machine changed in the CPU during the reference run stays. */

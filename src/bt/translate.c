@@ -4,6 +4,7 @@
 
 #include "cpu/mem.h"
 #include "cpu/sys.h"
+#include "cpu/tlb.h"
 #include "trace.h"
 #include "xlat.h"
 
@@ -180,11 +181,19 @@ static void translate_insn(struct xlat *t)
 bool bt_code_gpa(struct bt *bt, uint32_t linear, gpa_t *gpa)
 {
 	struct cpu *cpu = bt->cpu;
+	bool user = cpu->cpl == 3;
+	const struct tlb_entry *e = tlb_find(cpu, linear, ACC_EXEC, user);
 	struct translation tr;
 	struct x86_fault f;
 
-	if (!cpu_walk(cpu, linear, ACC_EXEC, cpu->cpl == 3, true, &tr, &f))
+	if (e) {
+		*gpa = e->gpa | (linear & PAGE_MASK);
+		bt->fetch_global = e->global;
+		return true;
+	}
+	if (!cpu_walk(cpu, linear, ACC_EXEC, user, true, &tr, &f))
 		return false;
+	tlb_fill(cpu, linear, ACC_EXEC, user, &tr);
 	*gpa = tr.gpa & bt->pm->a20_mask;
 	bt->fetch_global = tr.global && (cpu->cr4 & CR4_PGE);
 	return true;

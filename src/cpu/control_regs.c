@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* CR0, CR3, CR4: what may be written and what follows from it (SDM vol. 3 2.5, 4.1, 9.8.5, 9.9). */
 #include "handlers_internal.h"
+#include "tlb.h"
 #include "trace.h"
 
 /* Bits of CR4 that exist with a feature only. */
@@ -71,7 +72,7 @@ bool cpu_write_cr0(struct cpu *cpu, uint64_t value, struct x86_fault *f)
 	if (changed & CR0_PAGING) {
 		trace(mode, "CR0 %llx -> %llx at %04x:%llx", (unsigned long long)old, (unsigned long long)value,
 		      cpu->seg[SEG_CS].selector, (unsigned long long)cpu->rip);
-		cpu->ops->mmu_event(cpu->machine, MMU_CR0, 0);
+		cpu_mmu_event(cpu, MMU_CR0, 0);
 	}
 	return true;
 }
@@ -91,7 +92,7 @@ bool cpu_write_cr3(struct cpu *cpu, uint64_t value, struct x86_fault *f)
 			return false;
 	}
 	cpu->cr3 = value;
-	cpu->ops->mmu_event(cpu->machine, MMU_CR3, 0);
+	cpu_mmu_event(cpu, MMU_CR3, 0);
 	return true;
 }
 
@@ -121,7 +122,7 @@ bool cpu_write_cr4(struct cpu *cpu, uint64_t value, struct x86_fault *f)
 	cpu->cr4 = value;
 	if (changed & CR4_PAGING) {
 		trace(mode, "CR4 %llx -> %llx", (unsigned long long)old, (unsigned long long)value);
-		cpu->ops->mmu_event(cpu->machine, MMU_CR4, 0);
+		cpu_mmu_event(cpu, MMU_CR4, 0);
 	}
 	return true;
 }
@@ -212,7 +213,7 @@ bool do_invlpg(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 	} else {
 		address = (uint32_t)(cpu->seg[in->seg].base + ea);
 	}
-	cpu->ops->mmu_event(cpu->machine, MMU_INVLPG, address);
+	cpu_mmu_event(cpu, MMU_INVLPG, address);
 	return true;
 }
 
@@ -232,9 +233,9 @@ bool do_invpcid(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 	if (type == INVPCID_ADDRESS && !is_canonical(load_le(buf + 8, 8)))
 		return raise_gp0(f);
 	if (type == INVPCID_ADDRESS)
-		cpu->ops->mmu_event(cpu->machine, MMU_INVLPG, load_le(buf + 8, 8));
+		cpu_mmu_event(cpu, MMU_INVLPG, load_le(buf + 8, 8));
 	else
-		cpu->ops->mmu_event(cpu->machine, type == INVPCID_ALL_GLOBAL ? MMU_CR4 : MMU_CR3, 0);
+		cpu_mmu_event(cpu, type == INVPCID_ALL_GLOBAL ? MMU_CR4 : MMU_CR3, 0);
 	return true;
 }
 

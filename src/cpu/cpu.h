@@ -48,6 +48,22 @@ enum mmu_event {
 	MMU_A20,
 };
 
+enum { TLB_READ, TLB_WRITE, TLB_EXEC, TLB_KINDS, TLB_ENTRIES = 64 };
+
+/* See tlb.h. */
+struct tlb_entry {
+	uint64_t tag;	 /* linear page and TLB_TAG_*, 0: none */
+	uint8_t *host;	 /* the page's memory */
+	gpa_t gpa;	 /* of the page, A20 applied */
+	uint8_t *traced; /* its byte in physmem.traced, NULL if it is not RAM */
+	bool global;
+};
+
+struct tlb {
+	struct tlb_entry entry[TLB_KINDS][TLB_ENTRIES];
+	uint64_t generation; /* physmem.generation that the entries are of */
+};
+
 struct cpu;
 struct insn;
 
@@ -133,7 +149,8 @@ struct cpu {
 	struct stats *stats;
 	struct cpu_journal *journal; /* NULL: none */
 	struct host_exec *exec;	     /* the single-stepper's executor, exec.h; owned by the VM */
-	uint64_t features;	     /* bit per FEAT_* that CPUID shows: a cache of cpu_has(), 0 until its first use */
+	struct tlb tlb;
+	uint64_t features; /* bit per FEAT_* that CPUID shows: a cache of cpu_has(), 0 until its first use */
 };
 
 /*

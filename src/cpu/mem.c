@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "sys.h"
+#include "tlb.h"
 
 #define PAGE_LEFT(a) ((unsigned)(PAGE_SIZE - ((a)&PAGE_MASK)))
 
@@ -52,18 +53,71 @@ static gva_t wrap(const struct cpu *cpu, gva_t gva, enum access access)
 	return cpu_code64(cpu) || (cpu_long(cpu) && (access & ACC_SYSTEM)) ? gva : (uint32_t)gva;
 }
 
+static bool is_user(const struct cpu *cpu, enum access access)
+{
+	return cpu->cpl == 3 && !(access & ACC_SYSTEM);
+}
+
 static bool translate(struct cpu *cpu, gva_t gva, enum access access, gpa_t *gpa, struct x86_fault *f)
 {
+	bool user = is_user(cpu, access);
+	struct tlb_entry *e = tlb_find(cpu, gva, access, user);
 	struct translation t;
-	bool user = cpu->cpl == 3 && !(access & ACC_SYSTEM);
 
-	if (!cpu_paging(cpu)) {
-		*gpa = gva;
+	if (e) {
+		*gpa = e->gpa | (gva & PAGE_MASK);
 		return true;
 	}
 	if (!cpu_walk(cpu, gva, access, user, true, &t, f))
 		return false;
+	tlb_fill(cpu, gva, access, user, &t);
 	*gpa = t.gpa;
+	return true;
+}
+
+static inline void copy(void *to, const void *from, unsigned len)
+{
+	switch (len) {
+	case 1:
+		__builtin_memcpy(to, from, 1);
+		break;
+	case 2:
+		__builtin_memcpy(to, from, 2);
+		break;
+	case 4:
+		__builtin_memcpy(to, from, 4);
+		break;
+	case 8:
+		__builtin_memcpy(to, from, 8);
+		break;
+	default:
+		memcpy(to, from, len);
+	}
+}
+
+/* The common case: within a page that is known. False: take the long way. */
+static inline bool read_known(struct cpu *cpu, gva_t gva, void *buf, unsigned len, enum access access)
+{
+	struct tlb_entry *e;
+
+	if (len > PAGE_LEFT(gva) || (UNLIKELY(cpu->dr[7] & DR7_ENABLES) && !(access & ACC_EXEC)))
+		return false;
+	e = tlb_find(cpu, wrap(cpu, gva, access), access, is_user(cpu, access));
+	if (e)
+		copy(buf, e->host + (gva & PAGE_MASK), len);
+	return e;
+}
+
+static inline bool write_known(struct cpu *cpu, gva_t gva, const void *buf, unsigned len, enum access access)
+{
+	struct tlb_entry *e;
+
+	if (len > PAGE_LEFT(gva) || UNLIKELY(cpu->dr[7] & DR7_ENABLES))
+		return false;
+	e = tlb_find(cpu, wrap(cpu, gva, access), access | ACC_WRITE, is_user(cpu, access));
+	if (!e || (e->traced && *e->traced))
+		return false;
+	copy(e->host + (gva & PAGE_MASK), buf, len);
 	return true;
 }
 
@@ -88,6 +142,8 @@ bool cpu_read_linear(struct cpu *cpu, gva_t gva, void *buf, unsigned len, enum a
 	uint8_t *to = buf;
 	gpa_t gpa;
 
+	if (read_known(cpu, gva, buf, len, access))
+		return true;
 	while (len) {
 		unsigned n = MIN(len, PAGE_LEFT(gva));
 		if (!translate(cpu, wrap(cpu, gva, access), access, &gpa, f))
@@ -108,6 +164,8 @@ bool cpu_write_linear(struct cpu *cpu, gva_t gva, const void *buf, unsigned len,
 	const uint8_t *from = buf;
 	gpa_t gpa;
 
+	if (write_known(cpu, gva, buf, len, access))
+		return true;
 	if (len > PAGE_LEFT(gva) && !cpu_probe_linear(cpu, gva, len, access | ACC_WRITE, f))
 		return false;
 	while (len) {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "handlers_internal.h"
+#include "tlb.h"
 #include "trace.h"
 
 #define MISC_ENABLE_FIXED    (BIT(11) | BIT(12)) /* no branch trace, no PEBS */
@@ -113,7 +114,7 @@ static bool set_efer(struct cpu *cpu, uint64_t value)
 	cpu->efer = (value & ~EFER_LMA) | (cpu->efer & EFER_LMA);
 	if (changed & (EFER_LME | EFER_NXE)) {
 		trace(mode, "EFER %llx", (unsigned long long)cpu->efer);
-		cpu->ops->mmu_event(cpu->machine, MMU_EFER, 0);
+		cpu_mmu_event(cpu, MMU_EFER, 0);
 	}
 	return true;
 }

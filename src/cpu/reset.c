@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "tlb.h"
 #include "transfer_internal.h"
 
 /* EDX after reset: family, model, stepping as in CPUID.01H:EAX, of which guests look at the family at most. */
@@ -67,6 +68,7 @@ void cpu_reset(struct cpu *cpu, bool init)
 	cpu->dr[7] = DR7_FIXED;
 	memset(cpu->pdpte, 0, sizeof(cpu->pdpte));
 	cpu_set_cpl(cpu, 0);
+	tlb_flush(cpu);
 	cpu->shadow = SHADOW_NONE;
 	cpu->activity = CPU_RUNNING;
 	cpu->nmi = cpu->nmi_blocked = cpu->ext = false;

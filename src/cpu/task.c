@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "tlb.h"
 #include "trace.h"
 #include "transfer_internal.h"
 
@@ -163,7 +164,7 @@ static void commit_registers(struct cpu *cpu, const struct task *t, enum task_sw
 		if (cpu->cr4 & CR4_PAE)
 			memcpy(cpu->pdpte, t->pdpte, sizeof(cpu->pdpte));
 		if (cpu->ops->mmu_event)
-			cpu->ops->mmu_event(cpu->machine, MMU_CR3, 0);
+			cpu_mmu_event(cpu, MMU_CR3, 0);
 	}
 	cpu->rflags = flags | FLAG_1;
 	cpu->rip = cpu->next_rip = load_le(t->image + l->ip, l->word);

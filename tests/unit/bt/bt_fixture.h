@@ -14,6 +14,7 @@
 #include "cpu/exec.h"
 #include "cpu/step.h"
 #include "cpu/sys.h"
+#include "cpu/tlb.h"
 #include "hostsig.h"
 #include "shadow/track.h"
 
@@ -263,7 +264,7 @@ static inline void back_to_start(void)
 			poke_bytes(at, start_memory + at, PAGE_SIZE);
 	memcpy(device_bytes, start_device, PAGE_SIZE);
 	if (cpu_paging(&cpu)) /* as the guest would after having changed its tables */
-		fixture_mmu_event(NULL, MMU_CR0, 0);
+		cpu_mmu_event(&cpu, MMU_CR0, 0);
 }
 
 /* Runs translated what step_reference() did: all must come out the same. */
@@ -317,7 +318,7 @@ static inline void enable_paging(void)
 		poke(PAGE_TABLE + 4 * i, 4, i * PAGE_SIZE | PTE_P | PTE_W | PTE_U);
 	cpu.cr3 = TABLES_PAGES;
 	cpu.cr0 |= CR0_PG;
-	fixture_mmu_event(NULL, MMU_CR0, 0);
+	cpu_mmu_event(&cpu, MMU_CR0, 0);
 }
 
 #endif

@@ -239,7 +239,7 @@ START_TEST(test_link_under_changed_mapping)
 	cpu.gpr[RAX] = elsewhere;
 	run_from(CODE); /* ends in either */
 	poke(pte, 4, there);
-	fixture_mmu_event(NULL, MMU_INVLPG, CODE);
+	cpu_mmu_event(&cpu, MMU_INVLPG, CODE);
 	cpu.gpr[RAX] = there;
 	run_from(CODE);
 	ck_assert_uint_eq(cpu.gpr[RAX], 1);

@@ -68,7 +68,7 @@ START_TEST(test_page_faults)
 		enter_ring(how & 1 ? 3 : 0);
 		if (how & 2)
 			cpu.cr0 |= CR0_WP;
-		fixture_mmu_event(NULL, MMU_CR0, 0);
+		cpu_mmu_event(&cpu, MMU_CR0, 0);
 		cpu.gpr[RBX] = at;
 		cpu.gpr[RSI] = DATA;
 		cpu.gpr[RDI] = at - 4;
@@ -117,7 +117,7 @@ START_TEST(test_address_spaces)
 	poke(DATA, 4, TABLES_B);
 	poke(DATA + 4, 4, TABLES_PAGES);
 	poke_bytes(CODE, switch_spaces, sizeof(switch_spaces));
-	fixture_mmu_event(NULL, MMU_CR0, 0);
+	cpu_mmu_event(&cpu, MMU_CR0, 0);
 	cpu.gpr[RBX] = 0;
 	same_as_stepped("address spaces", CODE, 3);
 	ck_assert_uint_eq(cpu.gpr[RBX], 20 * 2 * 101);
@@ -176,7 +176,7 @@ START_TEST(test_code_across_pages)
 	/* Another second page */
 	CODE_BYTES(FAR_A + 2 * PAGE_SIZE, 0x66, 0x55, 0xf4);
 	set_pte(FAR + PAGE_SIZE, FAR_A + 2 * PAGE_SIZE, PTE_P | PTE_W | PTE_U);
-	fixture_mmu_event(NULL, MMU_INVLPG, FAR + PAGE_SIZE);
+	cpu_mmu_event(&cpu, MMU_INVLPG, FAR + PAGE_SIZE);
 	same_as_stepped("across pages", end, 2);
 	ck_assert_uint_eq(cpu.gpr[RAX], 0x55663344);
 }

@@ -204,7 +204,7 @@ START_TEST(test_a20)
 	put_sub(SUB, 1);
 	CODE_BYTES(CODE, 0xe8, 0xfb, 0, 0, 0, 0xf4);
 	physmem_set_a20(&pm, false);
-	fixture_mmu_event(NULL, MMU_A20, 0);
+	cpu_mmu_event(&cpu, MMU_A20, 0);
 	run_from(MiB + CODE);
 	ck_assert_uint_eq(cpu.gpr[RAX], 1);
 	put_writer();
@@ -212,7 +212,7 @@ START_TEST(test_a20)
 	run_from(CODE + (_i & 2 ? MiB : 0));
 	ck_assert_uint_eq(cpu.gpr[RDX], REPEAT * (REPEAT + 1) / 2);
 	physmem_set_a20(&pm, true);
-	fixture_mmu_event(NULL, MMU_A20, 0);
+	cpu_mmu_event(&cpu, MMU_A20, 0);
 	put_writer();
 	cpu.gpr[RBX] = SUB_IMM;
 	run_from(CODE);
@@ -234,7 +234,7 @@ START_TEST(test_adapted_store_under_a20)
 	run_from(CODE);
 	ck_assert_uint_eq(bt_site_level(bt, CODE), SITE_CHECKED);
 	physmem_set_a20(&pm, false);
-	fixture_mmu_event(NULL, MMU_A20, 0);
+	cpu_mmu_event(&cpu, MMU_A20, 0);
 	faults = stats.stepped;
 	cpu.gpr[RBX] = DATA;
 	cpu.gpr[RCX] = 1000;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Loads of segment registers, LDTR and TR; reset. */
+#include "cpu/tlb.h"
 #include "cpu_fixture.h"
 
 START_TEST(real_mode_keeps_the_limit)
@@ -128,6 +129,7 @@ START_TEST(page_fault_on_the_gdt)
 	FAULTS(cpu_load_segment(&cpu, SEG_ES, DATA3, &fault), EXC_PF, PF_P | PF_W); /* the accessed bit */
 	ck_assert_uint_eq(fault.address, GDT + (DATA3 & ~3) + 5);
 	poke(TABLES_PAGES + 0x1004, 4, 0);
+	tlb_flush(&cpu);
 	enter_ring(3);
 	FAULTS(cpu_load_segment(&cpu, SEG_ES, DATA3, &fault), EXC_PF, 0); /* a supervisor access even so */
 	ck_assert_uint_eq(fault.address, GDT + (DATA3 & ~3));

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tlb.h"
+
+#include <string.h>
+
+void tlb_flush(struct cpu *cpu)
+{
+	memset(cpu->tlb.entry, 0, sizeof(cpu->tlb.entry));
+	cpu->tlb.generation = cpu->pm->generation;
+}
+
+void tlb_fill(struct cpu *cpu, gva_t gva, enum access access, bool user, const struct translation *t)
+{
+	gpa_t gpa = ALIGN_DOWN(t->gpa & cpu->pm->a20_mask, (gpa_t)PAGE_SIZE);
+	const struct pm_region *r = physmem_span(cpu->pm, gpa)->region;
+	uint64_t left, offset;
+	uint8_t *host = physmem_host(cpu->pm, gpa, &left);
+
+	if (!host || left < PAGE_SIZE || ((access & ACC_WRITE) && r->kind != PM_RAM))
+		return;
+	if (!user && t->user && (cpu->cr4 & CR4_SMAP))
+		return; /* RFLAGS.AC and the kind of access decide each time */
+	if (cpu->tlb.generation != cpu->pm->generation)
+		tlb_flush(cpu);
+	*tlb_slot(cpu, gva, access) = (struct tlb_entry){
+	    .tag = tlb_tag(gva, user),
+	    .host = host,
+	    .gpa = gpa,
+	    .traced = physmem_ram_offset(cpu->pm, gpa, &offset) ? &cpu->pm->traced[offset >> PAGE_SHIFT] : NULL,
+	    .global = t->global && (cpu->cr4 & CR4_PGE)};
+}
+
+void cpu_mmu_event(struct cpu *cpu, enum mmu_event event, gva_t address)
+{
+	tlb_flush(cpu);
+	cpu->ops->mmu_event(cpu->machine, event, address);
+}
