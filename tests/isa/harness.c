@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bt/bt_internal.h"
 #include "cpu/event.h"
 #include "cpu/seg.h"
 #include "cpu/step.h"
@@ -268,7 +269,9 @@ struct machine *machine_create(enum isa_engine engine)
 	cpu_reset(&m->cpu, false);
 	if (engine != ENGINE_STEP) {
 		require(shadow_create(&m->shadow, &(struct shadow_config){.cpu = &m->cpu, .audit = true}), "shadow");
-		require(bt_create(&m->bt, &(struct bt_config){.cpu = &m->cpu, .shadow = m->shadow, .stop = &m->stop}),
+		require(bt_create(
+			    &m->bt,
+			    &(struct bt_config){.cpu = &m->cpu, .shadow = m->shadow, .stop = &m->stop, .audit = true}),
 			"translator");
 	}
 	add_timer(m);
@@ -351,6 +354,14 @@ enum isa_stop machine_run(struct machine *m)
 			kicked(m);
 	}
 	return STOP_TIMEOUT;
+}
+
+void machine_audit(struct machine *m)
+{
+	if (m->engine == ENGINE_STEP)
+		return;
+	shadow_audit(m->shadow);
+	bt_audit(m->bt);
 }
 
 static bool pushes_error(unsigned vector)

@@ -145,6 +145,9 @@ void machine_set_storm(struct machine *m, bool storm);
 
 enum isa_stop machine_run(struct machine *m);
 
+/* Checks all invariants of shadow and translator now: panics on a violation. They are also checked all along. */
+void machine_audit(struct machine *m);
+
 /* After STOP_FAULT: the frame of the handler; then, to go on, machine_resume(m, frame, eip). */
 struct isa_frame machine_frame(const struct machine *m);
 void machine_resume(struct machine *m, const struct isa_frame *frame, uint32_t eip);

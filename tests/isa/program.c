@@ -7,7 +7,7 @@
 enum { MAGIC = 0x41534947, HEADER_BYTES = 32 };
 
 /* Kinds of rows: isa.inc has the same. */
-enum { X_POINT = 1, X_REG, X_FLAGS, X_SEG, X_MEM, X_FAULT, X_PART, X_TRAP, X_X87, X_ST };
+enum { X_POINT = 1, X_REG, X_FLAGS, X_SEG, X_MEM, X_FAULT, X_PART, X_TRAP, X_X87, X_ST, X_CR2 };
 
 struct expectation {
 	uint32_t kind, a, value, mask;
@@ -26,8 +26,8 @@ struct run {
 	gpa_t where;	 /* linear address of the present checkpoint or fault, for messages */
 };
 
-/* What a guest's fault may change: 128 KiB of memory is compared. */
-enum { COMPARED_BYTES = 0x30000 };
+/* Memory that a guest's fault may not change. Programs have their page tables behind it, where A bits may be set. */
+enum { COMPARED_BYTES = MiB };
 
 bool program_load(struct program *p, const char *path)
 {
@@ -118,6 +118,9 @@ static void compare_row(struct run *r, const struct expectation *x)
 	case X_X87:
 		compare_x87(r, x);
 		break;
+	case X_CR2:
+		compare(r, "cr2", cpu->cr2, x->value, x->mask);
+		break;
 	case X_ST:
 		snprintf(what, sizeof(what), "FXSAVE byte %u", x->a);
 		compare(r, what, load_le(cpu->fpu.image + x->a % 512, 4), x->value, x->mask);
@@ -166,13 +169,10 @@ static bool in_frame(const struct isa_frame *f, gpa_t at)
 	return at - f->bottom < f->bytes;
 }
 
-static void compare_memory(struct run *r, const struct isa_frame *f)
+/* The first byte of a page that differs, but for the frame. */
+static void compare_page(struct run *r, const struct isa_frame *f, const uint8_t *now, gpa_t page)
 {
-	const uint8_t *now = physmem_host(&r->m->pm, 0, NULL);
-
-	if (!memcmp(now, r->memory, ALIGN_DOWN(f->bottom, PAGE_SIZE)) && f->bottom > COMPARED_BYTES)
-		return;
-	for (gpa_t at = 0; at < COMPARED_BYTES; at++) {
+	for (gpa_t at = page; at < page + PAGE_SIZE; at++) {
 		/* The TSS of a task that was left is written by the switch; programs check it. */
 		if (now[at] != r->memory[at] && !in_frame(f, at)) {
 			char what[40];
@@ -181,6 +181,15 @@ static void compare_memory(struct run *r, const struct isa_frame *f)
 			return;
 		}
 	}
+}
+
+static void compare_memory(struct run *r, const struct isa_frame *f)
+{
+	const uint8_t *now = physmem_host(&r->m->pm, 0, NULL);
+
+	for (gpa_t page = 0; page < COMPARED_BYTES; page += PAGE_SIZE)
+		if (memcmp(now + page, r->memory + page, PAGE_SIZE))
+			compare_page(r, f, now, page);
 }
 
 static bool is_data_segment(unsigned seg)
@@ -225,6 +234,8 @@ static void expected_fault(struct run *r, const struct isa_frame *f, const struc
 		fail(r, "a fault without snapshot", f->vector, 0);
 	if (x->kind == X_FAULT)
 		compare_unchanged(r, f);
+	for (unsigned i = (unsigned)(x - r->p->rows) + 1; i < r->p->nrows && is_detail(&r->p->rows[i]); i++)
+		compare_row(r, &r->p->rows[i]);
 	r->snapped = false;
 	machine_resume(r->m, f, x->mask);
 }
@@ -248,7 +259,11 @@ static void on_fault(struct run *r)
 		return;
 	}
 	fail(r, "an unexpected exception", f.vector, 0);
-	fprintf(stderr, "exception %u, error code %x, cs:eip %x:%x\n", f.vector, f.error, f.cs, f.eip);
+	fprintf(stderr, "exception %u, error code %x, cs:eip %x:%x, cr2 %llx\n", f.vector, f.error, f.cs, f.eip,
+		(unsigned long long)r->m->cpu.cr2);
+	for (unsigned i = 0; i < 8; i++)
+		fprintf(stderr, "%s %llx%c", gpr_names[i], (unsigned long long)r->m->cpu.gpr[i],
+			i % 4 == 3 ? '\n' : ' ');
 	r->m->done = true;
 }
 
@@ -295,6 +310,7 @@ unsigned program_run(struct program *p, struct machine *m)
 	if (why != STOP_FAULT)
 		report_stop(r, why);
 	check_reached(r);
+	machine_audit(m);
 	failures = r->failures;
 	free(r->memory);
 	free(r->reached);
