@@ -30,6 +30,8 @@ static void check_links(const struct bt *bt, const struct block *b)
 			"BT-9: exit %u of block %x leads to %x", i, b->linear, x->to->linear);
 		ASSERTF(!(b->ctx->key.flags & CTX_PAGED) || (x->to->gpa ^ b->gpa) >> PAGE_SHIFT == 0,
 			"BT-9: exit %u of block %x leads to another page", i, b->linear);
+		ASSERTF(!(b->ctx->key.flags & CTX_PAGED) || !bt_crosses(x->to),
+			"BT-9: exit %u of block %x leads to one that crosses pages", i, b->linear);
 		for (in = x->to->incoming; in && in != x; in = in->next_incoming)
 			;
 		ASSERTF(in, "BT-9: block %x does not know of exit %u of %x", x->to->linear, i, b->linear);

@@ -15,7 +15,8 @@ enum {
 	BLOCK_MAX_EXITS = 40,
 	HASH_BITS = 19,
 	MAX_CONTEXTS = 192,
-	MAX_FILLS = 1024,
+	MAX_FILLS = 4096,
+	LARGE_PAGE_SHIFT = 21,	    /* the smallest large page */
 	INDIRECT_ENTRIES = 1 << 16, /* by the low 16 bits of the target */
 	SITE_ENTRIES = 4096,
 	AUDIT_EVERY = 64,
@@ -56,7 +57,7 @@ enum {
 	CTX_GS_SHIFT = 12,
 };
 
-/* Entries of an indirect table filled since the guest last flushed its TLB. */
+/* Entries of an indirect table that were filled from pages that are not global, since the last load of CR3. */
 struct fills {
 	uint16_t at[MAX_FILLS];
 	unsigned count; /* may exceed MAX_FILLS: too many to note */
@@ -65,8 +66,8 @@ struct fills {
 struct context {
 	struct context_key key;
 	uint16_t id;
-	cache_pc_t *indirect;  /* INDIRECT_ENTRIES, allocated when first filled */
-	struct fills fills[2]; /* CTX_PAGED: from pages that are not global, and from global ones */
+	cache_pc_t *indirect; /* INDIRECT_ENTRIES, allocated when first filled */
+	struct fills fills;   /* CTX_PAGED */
 };
 
 static inline enum seg_class context_seg_class(const struct context *c, unsigned seg)
@@ -118,7 +119,8 @@ enum {
 struct block {
 	struct context *ctx;
 	uint32_t eip, linear;
-	gpa_t gpa; /* of the first byte, A20 applied */
+	gpa_t gpa;	 /* of the first byte, A20 applied */
+	gpa_t next_page; /* of the second page, if it crosses into one */
 	uint16_t guest_len;
 	uint16_t body_len; /* host bytes from `body`, stubs included */
 	uint8_t ninsns, nexits;
@@ -224,7 +226,9 @@ struct bt {
 	cache_pc_t resume;     /* where in `current` to go on, or 0: by lookup */
 	unsigned resume_uncounted;
 	uint64_t entry_rf, entry_count;	 /* RFLAGS.RF and instructions executed when the cache was last entered */
-	bool fetch_global;		 /* the page that bt_code_gpa() last found is global */
+	bool fetch_global, fetch_large;	 /* the page that bt_code_gpa() last found is global, a large one */
+	uint64_t *code_pages;		 /* bit by linear page: indirect tables may have entries of code on it */
+	uint64_t *large_code;		 /* bit by LARGE_PAGE_SHIFT: some of that code is in large pages */
 	uint64_t mmu_events;		 /* bt_mmu_event() calls */
 	hva_t gs_base;			 /* of the thread, while between bt_begin() and bt_end() */
 	bool signal_stepping;		 /* the handler single-steps to a boundary */
@@ -272,14 +276,25 @@ static inline unsigned exit_number(const struct bt *bt, const struct bt_exit *x)
 }
 
 /* --- translate.c --- */
-/* Translates at eip in ctx, at most max_insns instructions. NULL: the first instruction cannot be translated
- * (single-step it). */
 /* The code bytes at a physical address, up to the end of the page; NULL if they are not in memory where writes to them
  * are seen. */
 const uint8_t *bt_code_at(struct bt *bt, gpa_t gpa, unsigned *len);
+/* Does code that begins at the linear address perhaps cross into the next page? */
+static inline bool bt_may_cross(uint32_t linear)
+{
+	return (linear & PAGE_MASK) > PAGE_SIZE - INSN_MAX_BYTES;
+}
+static inline bool bt_crosses(const struct block *b)
+{
+	return (b->linear ^ (b->linear + b->guest_len - 1)) >> PAGE_SHIFT;
+}
+/* Where code that crosses into the page after `linear` goes on; as bt_code_gpa, the page being global if both are. */
+bool bt_next_page(struct bt *bt, uint32_t linear, gpa_t *gpa);
 /* The physical address of code at a linear address, as fetched in the CPU's present mode (A20 applied, accessed bits
  * set). False: the fetch faults. */
 bool bt_code_gpa(struct bt *bt, uint32_t linear, gpa_t *gpa);
+/* Translates at eip in ctx, at most max_insns instructions. NULL: the first instruction crosses into a page that cannot
+ * be fetched from (single-step it). */
 struct block *bt_translate(struct bt *bt, struct context *ctx, uint32_t eip, gpa_t gpa, unsigned max_insns);
 
 /* --- audit.c --- */

@@ -12,6 +12,9 @@
 
 #define INDIRECT_BYTES (INDIRECT_ENTRIES * sizeof(cache_pc_t))
 
+#define CODE_PAGES_BYTES ((4 * GiB >> PAGE_SHIFT) / 8)
+#define LARGE_CODE_BYTES ((4 * GiB >> LARGE_PAGE_SHIFT) / 8)
+
 extern const char bt_leave_exit[], bt_leave_indirect[];
 
 static int map_code(struct bt *bt, size_t bytes)
@@ -82,8 +85,10 @@ int bt_cache_init(struct bt *bt, size_t bytes)
 	bt->hash = calloc(1u << HASH_BITS, sizeof(*bt->hash));
 	bt->page_blocks = calloc(bt->ram_pages, sizeof(*bt->page_blocks));
 	bt->miss_table = malloc(INDIRECT_BYTES);
+	bt->code_pages = calloc(CODE_PAGES_BYTES, 1);
+	bt->large_code = calloc(LARGE_CODE_BYTES, 1);
 	if (!bt->blocks || !bt->exits || !bt->maps || !bt->insns || !bt->sources || !bt->dormant || !bt->hash ||
-	    !bt->page_blocks || !bt->miss_table)
+	    !bt->page_blocks || !bt->miss_table || !bt->code_pages || !bt->large_code)
 		return -ENOMEM;
 	for (unsigned i = 0; i < INDIRECT_ENTRIES; i++)
 		bt->miss_table[i] = bt->stubs.indirect_miss;
@@ -109,6 +114,8 @@ void bt_cache_destroy(struct bt *bt)
 	free(bt->hash);
 	free(bt->page_blocks);
 	free(bt->miss_table);
+	free(bt->code_pages);
+	free(bt->large_code);
 }
 
 static unsigned bucket(const struct context *ctx, uint32_t eip, gpa_t gpa)
@@ -118,11 +125,20 @@ static unsigned bucket(const struct context *ctx, uint32_t eip, gpa_t gpa)
 	return h >> (32 - HASH_BITS);
 }
 
+/* Under paging the second page may be another one by now. */
+static bool next_page_matches(struct bt *bt, const struct block *b)
+{
+	gpa_t next;
+
+	return LIKELY(!bt_may_cross(b->linear)) || !(b->ctx->key.flags & CTX_PAGED) || !bt_crosses(b) ||
+	       (bt_next_page(bt, b->linear, &next) && next == b->next_page);
+}
+
 struct block *bt_lookup(struct bt *bt, struct context *ctx, uint32_t eip, gpa_t gpa)
 {
 	bt->stats->dispatcher_lookups++;
 	for (struct block *b = bt->hash[bucket(ctx, eip, gpa)]; b; b = b->hash_next)
-		if (b->ctx == ctx && b->eip == eip && b->gpa == gpa)
+		if (b->ctx == ctx && b->eip == eip && b->gpa == gpa && next_page_matches(bt, b))
 			return b;
 	return NULL;
 }
@@ -154,14 +170,13 @@ static void watch(struct bt *bt, const struct block *b, bool on)
 void bt_insert(struct bt *bt, struct block *b)
 {
 	unsigned n = bucket(b->ctx, b->eip, b->gpa);
-	uint32_t last = b->linear + b->guest_len - 1;
 
 	b->hash_next = bt->hash[n];
 	bt->hash[n] = b;
 	add_to_page(bt, b, 0, b->gpa);
 	b->ram_page[1] = NO_PAGE;
-	if ((b->linear ^ last) >> PAGE_SHIFT)
-		add_to_page(bt, b, 1, ALIGN_DOWN(last, (uint32_t)PAGE_SIZE) & bt->pm->a20_mask);
+	if (bt_crosses(b))
+		add_to_page(bt, b, 1, b->next_page);
 	watch(bt, b, true);
 	b->valid = true;
 	bt->stats->blocks_live++;
@@ -284,7 +299,7 @@ bool bt_source_matches(struct bt *bt, const struct block *b)
 		return false;
 	if (len == b->guest_len)
 		return true;
-	code = bt_code_at(bt, (b->linear + len) & bt->pm->a20_mask, &rest); /* never under paging */
+	code = bt_code_at(bt, b->next_page, &rest);
 	return code && !memcmp(code, b->source + len, b->guest_len - len);
 }
 
@@ -296,7 +311,8 @@ struct block *bt_revive(struct bt *bt, struct context *ctx, uint32_t eip, gpa_t 
 
 	for (unsigned tries = 0; *p && tries < MAX_REVIVE_TRIES; tries++, p = &(*p)->hash_next) {
 		struct block *b = *p;
-		if (b->ctx != ctx || b->eip != eip || b->gpa != gpa || !bt_source_matches(bt, b))
+		if (b->ctx != ctx || b->eip != eip || b->gpa != gpa || !next_page_matches(bt, b) ||
+		    !bt_source_matches(bt, b))
 			continue;
 		*p = b->hash_next;
 		bt_insert(bt, b);
@@ -362,6 +378,8 @@ void bt_flush(struct bt *bt)
 	for (unsigned i = 0; i < bt->ncontexts; i++)
 		if (bt->contexts[i].indirect)
 			memcpy(bt->contexts[i].indirect, bt->miss_table, INDIRECT_BYTES);
+	memset(bt->code_pages, 0, CODE_PAGES_BYTES);
+	memset(bt->large_code, 0, LARGE_CODE_BYTES);
 	bt->nblocks = bt->nexits = bt->nmaps = bt->ninsns = bt->nsources = 0;
 	bt->cache_used = bt->cache_fixed;
 	bt->ncontexts = 0;

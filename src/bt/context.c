@@ -107,6 +107,23 @@ cache_pc_t *bt_indirect_table(struct bt *bt, struct context *ctx)
 	return ctx->indirect = table;
 }
 
+static void set_bit(uint64_t *map, uint32_t n)
+{
+	map[n / 64] |= BIT(n % 64);
+}
+
+/* Code at the linear address has an entry: INVLPG has to look for it. */
+static void note_page(struct bt *bt, uint32_t linear)
+{
+	enum { LARGEST = 4 * MiB };
+
+	set_bit(bt->code_pages, linear >> PAGE_SHIFT);
+	if (!bt->fetch_large)
+		return;
+	set_bit(bt->large_code, ALIGN_DOWN(linear, (uint32_t)LARGEST) >> LARGE_PAGE_SHIFT);
+	set_bit(bt->large_code, (ALIGN_DOWN(linear, (uint32_t)LARGEST) >> LARGE_PAGE_SHIFT) + 1);
+}
+
 void bt_indirect_fill(struct bt *bt, struct block *b)
 {
 	cache_pc_t *table = bt_indirect_table(bt, b->ctx);
@@ -119,17 +136,30 @@ void bt_indirect_fill(struct bt *bt, struct block *b)
 	bt->stats->indirect_fills++;
 	if (!(b->ctx->key.flags & CTX_PAGED))
 		return;
-	f = &b->ctx->fills[bt->fetch_global];
+	note_page(bt, b->linear);
+	if (bt_crosses(b))
+		note_page(bt, b->linear + b->guest_len - 1);
+	if (bt->fetch_global)
+		return;
+	f = &b->ctx->fills;
 	if (f->count < MAX_FILLS)
 		f->at[f->count] = (uint16_t)n;
 	f->count++;
 }
 
-static void forget(struct bt *bt, struct context *c, struct fills *f)
+static void forget_all(struct bt *bt, struct context *c)
 {
+	memcpy(c->indirect, bt->miss_table, INDIRECT_BYTES);
+	c->fills.count = 0;
+}
+
+/* A load of CR3: the entries of pages that are not global. */
+static void forget_transient(struct bt *bt, struct context *c)
+{
+	struct fills *f = &c->fills;
+
 	if (f->count > MAX_FILLS) {
-		memcpy(c->indirect, bt->miss_table, INDIRECT_BYTES);
-		c->fills[0].count = c->fills[1].count = 0;
+		forget_all(bt, c);
 		return;
 	}
 	for (unsigned n = 0; n < f->count; n++)
@@ -137,30 +167,44 @@ static void forget(struct bt *bt, struct context *c, struct fills *f)
 	f->count = 0;
 }
 
-/* The entries that code on one page may have: those whose EIP has the page's bits 15:12 (CS bases are 0, but for
- * oddities, which are forgotten whole). */
-static void forget_page(struct bt *bt, struct context *c, struct fills *f, gva_t page)
+/* The entries that code on one page may have: those whose EIP has the page's bits 15:12, or that cross into it. CS
+ * bases are 0, but for oddities, which are forgotten whole. */
+static void forget_page(struct bt *bt, struct context *c, uint32_t linear)
 {
-	if (f->count > MAX_FILLS || c->key.cs_base) {
-		forget(bt, c, f);
+	unsigned first = linear & (INDIRECT_ENTRIES - 1) & ~(unsigned)PAGE_MASK;
+
+	if (c->key.cs_base) {
+		forget_all(bt, c);
 		return;
 	}
-	for (unsigned n = 0; n < f->count; n++)
-		if (f->at[n] >> PAGE_SHIFT == (page >> PAGE_SHIFT & 15))
-			c->indirect[f->at[n]] = bt->stubs.indirect_miss;
+	for (unsigned n = 0; n < PAGE_SIZE; n++)
+		c->indirect[first + n] = bt->stubs.indirect_miss;
+	for (unsigned n = 1; n < INSN_MAX_BYTES; n++)
+		c->indirect[(first - n) % INDIRECT_ENTRIES] = bt->stubs.indirect_miss;
+}
+
+static bool test_bit(const uint64_t *map, uint32_t n)
+{
+	return map[n / 64] >> n % 64 & 1;
 }
 
 void bt_indirect_forget(struct bt *bt, enum mmu_event event, gva_t address)
 {
+	uint32_t linear = (uint32_t)address;
+	bool large = test_bit(bt->large_code, linear >> LARGE_PAGE_SHIFT);
+
+	/* Nearly all pages that are flushed singly hold no code. */
+	if (event == MMU_INVLPG && !large && !test_bit(bt->code_pages, linear >> PAGE_SHIFT))
+		return;
 	for (unsigned i = 0; i < bt->ncontexts; i++) {
 		struct context *c = &bt->contexts[i];
-		for (unsigned g = 0; g < 2; g++) {
-			if (!c->fills[g].count)
-				continue;
-			if (event == MMU_INVLPG)
-				forget_page(bt, c, &c->fills[g], address);
-			else if (event != MMU_CR3 || g == 0)
-				forget(bt, c, &c->fills[g]);
-		}
+		if (!c->indirect || !(c->key.flags & CTX_PAGED))
+			continue;
+		if (event == MMU_CR3)
+			forget_transient(bt, c);
+		else if (event == MMU_INVLPG && !large)
+			forget_page(bt, c, linear);
+		else
+			forget_all(bt, c);
 	}
 }

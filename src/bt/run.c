@@ -174,7 +174,8 @@ struct block *bt_find_block(struct bt *bt, struct context *ctx)
 	if (b)
 		return b;
 	b = bt_translate(bt, ctx, eip, gpa, BLOCK_MAX_INSNS);
-	set_context(bt, b->ctx);
+	if (b)
+		set_context(bt, b->ctx);
 	return b;
 }
 
@@ -246,7 +247,7 @@ static void follow_link(struct bt *bt, struct bt_exit *x)
 		return;
 	/* Under paging links stay within a page of RAM; the guest may have changed its mapping without having flushed
 	 * it yet. */
-	bool apart = (to->ctx->key.flags & CTX_PAGED) && (to->gpa ^ x->from->gpa) >> PAGE_SHIFT;
+	bool apart = (to->ctx->key.flags & CTX_PAGED) && ((to->gpa ^ x->from->gpa) >> PAGE_SHIFT || bt_crosses(to));
 	if (generation == bt->generation && x->from->valid && !x->to && !apart)
 		bt_link(bt, x, to);
 	resume_at(bt, to, 0);

@@ -47,7 +47,8 @@ static struct bt_exit *new_exit(struct xlat *t, enum exit_kind kind, uint32_t ta
 
 void xlat_link(struct xlat *t, uint32_t target, int cc)
 {
-	bool other_page = ((t->ctx->key.cs_base + target) ^ t->b->linear) >> PAGE_SHIFT;
+	uint32_t linear = t->ctx->key.cs_base + target;
+	bool other_page = (linear ^ t->b->linear) >> PAGE_SHIFT || bt_may_cross(linear);
 	struct bt_exit *x = new_exit(t, other_page && (t->ctx->key.flags & CTX_PAGED) ? EXIT_TABLE : EXIT_LINK, target);
 
 	xlat_count(t);
@@ -189,6 +190,7 @@ bool bt_code_gpa(struct bt *bt, uint32_t linear, gpa_t *gpa)
 	if (e) {
 		*gpa = e->gpa | (linear & PAGE_MASK);
 		bt->fetch_global = e->global;
+		bt->fetch_large = e->large;
 		return true;
 	}
 	if (!cpu_walk(cpu, linear, ACC_EXEC, user, true, &tr, &f))
@@ -196,6 +198,7 @@ bool bt_code_gpa(struct bt *bt, uint32_t linear, gpa_t *gpa)
 	tlb_fill(cpu, linear, ACC_EXEC, user, &tr);
 	*gpa = tr.gpa & bt->pm->a20_mask;
 	bt->fetch_global = tr.global && (cpu->cr4 & CR4_PGE);
+	bt->fetch_large = tr.page_size > PAGE_SIZE;
 	return true;
 }
 
@@ -212,9 +215,19 @@ const uint8_t *bt_code_at(struct bt *bt, gpa_t gpa, unsigned *len)
 	return host;
 }
 
+bool bt_next_page(struct bt *bt, uint32_t linear, gpa_t *gpa)
+{
+	uint32_t next = ALIGN_DOWN(linear, (uint32_t)PAGE_SIZE) + PAGE_SIZE;
+	bool global = bt->fetch_global, large = bt->fetch_large, found = bt_code_gpa(bt, next, gpa);
+
+	bt->fetch_global &= global;
+	bt->fetch_large |= large;
+	return found;
+}
+
 /*
- * Decodes one instruction, the second page asked only if it is reached (never under paging: its mapping may change by
- * itself, so that such instructions are single-stepped). False: not decodable here.
+ * Decodes one instruction, the second page asked only if it is reached. Under paging, where that page may change by
+ * itself, such an instruction is a block of its own. False: not decodable here.
  */
 static bool decode(struct xlat *t, uint32_t linear, unsigned code_size, struct insn *in)
 {
@@ -231,9 +244,13 @@ static bool decode(struct xlat *t, uint32_t linear, unsigned code_size, struct i
 	err = insn_decode(in, host, have, code_size);
 	if (err != -ENODATA)
 		return err == 0;
-	if (t->ctx->key.flags & CTX_PAGED)
+	if ((t->ctx->key.flags & CTX_PAGED) && linear != t->b->linear)
 		return false;
-	next = bt_code_at(bt, (linear + have) & bt->pm->a20_mask, &more);
+	if (!bt_next_page(bt, linear, &t->b->next_page)) {
+		t->unfetched = true;
+		return false;
+	}
+	next = bt_code_at(bt, t->b->next_page, &more);
 	if (!next)
 		return false;
 	memcpy(bytes, host, have);
@@ -372,7 +389,7 @@ static void copy_source(struct bt *bt, struct block *b)
 	len = MIN(len, (unsigned)b->guest_len);
 	if (code)
 		memcpy(to, code, len);
-	code = len < b->guest_len ? bt_code_at(bt, (b->linear + len) & bt->pm->a20_mask, &rest) : NULL;
+	code = len < b->guest_len ? bt_code_at(bt, b->next_page, &rest) : NULL;
 	if (code)
 		memcpy(to + len, code, b->guest_len - len);
 }
@@ -426,6 +443,8 @@ struct block *bt_translate(struct bt *bt, struct context *ctx, uint32_t eip, gpa
 	memset(t.b->map, 0, (BLOCK_MAX_INSNS + 1) * sizeof(*t.b->map));
 
 	count = decode_block(&t, ins, MIN(max_insns, (unsigned)BLOCK_MAX_INSNS));
+	if (t.unfetched)
+		return NULL;
 	emit_indirect_entry(&t);
 	emit_body(&t, ins, count);
 	emit_stubs(&t);

@@ -17,6 +17,7 @@ struct xlat {
 	uint32_t next_eip;     /* of the one behind it, truncated as EIP or IP */
 	bool last;	       /* no further instruction of this block follows it */
 	unsigned uncounted;    /* instructions executed that HOST_COUNT does not hold yet */
+	bool unfetched;	       /* the first instruction crosses into a page that cannot be fetched from */
 	bool ended;	       /* control does not come to the next instruction */
 };
 

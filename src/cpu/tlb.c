@@ -27,7 +27,8 @@ void tlb_fill(struct cpu *cpu, gva_t gva, enum access access, bool user, const s
 	    .host = host,
 	    .gpa = gpa,
 	    .traced = physmem_ram_offset(cpu->pm, gpa, &offset) ? &cpu->pm->traced[offset >> PAGE_SHIFT] : NULL,
-	    .global = t->global && (cpu->cr4 & CR4_PGE)};
+	    .global = t->global && (cpu->cr4 & CR4_PGE),
+	    .large = t->page_size > PAGE_SIZE};
 }
 
 void cpu_mmu_event(struct cpu *cpu, enum mmu_event event, gva_t address)
