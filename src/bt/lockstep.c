@@ -189,8 +189,8 @@ static void mmu_event(void *m, enum mmu_event event, gva_t address)
 {
 	struct lockstep *ls = state_of(m);
 
-	if (!ls->replaying)
-		ls->real_ops->mmu_event(ls->before.machine, event, address);
+	/* In both runs: the translator's own mappings must follow what it does. */
+	ls->real_ops->mmu_event(ls->before.machine, event, address);
 }
 
 static void ferr(void *m, bool level)

@@ -131,18 +131,27 @@ void paged_drop_transient(struct shadow *sh)
 	}
 }
 
+/* Parts of a large page may be mapped though this page of it is not: what RAM lies under it. */
+static bool part_of_large(const struct paged_window *w, uint64_t page)
+{
+	for (uint64_t at = ALIGN_DOWN(page, 1024), end = at + 1024; at < end; at++)
+		if (w->state[at] & PAGE_LARGE)
+			return true;
+	return false;
+}
+
 void paged_drop(struct shadow *sh, gva_t linear)
 {
 	uint64_t page = linear >> PAGE_SHIFT & (PAGES - 1);
 
 	for (unsigned i = 0; i < 2; i++) {
 		struct paged_window *w = &sh->paged[i];
-		if (!w->mappings || !(w->state[page] & PAGE_MAPPED))
+		if (!w->mappings)
 			continue;
-		if (w->state[page] & PAGE_LARGE)
-			drop_pages(sh, w, ALIGN_DOWN(page, 1024), 1024);
-		else
+		if ((w->state[page] & (PAGE_MAPPED | PAGE_LARGE)) == PAGE_MAPPED)
 			drop_pages(sh, w, page, 1);
+		else if (part_of_large(w, page))
+			drop_pages(sh, w, ALIGN_DOWN(page, 1024), 1024);
 	}
 }
 
