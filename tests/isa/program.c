@@ -155,6 +155,7 @@ static void on_check(struct machine *m, bool snap)
 {
 	struct run *r = m->arg;
 
+	cpu_fpu_sync(&m->cpu);
 	if (!snap) {
 		checkpoint(r);
 		return;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Decimal arithmetic against the host's own, in a 32-bit code segment: all flags, the undefined ones too. Where the
- * host's kernel has no such segment only the manual's examples are checked.
+ * Decimal arithmetic against the host's own, in a 32-bit code segment: all flags, on an Intel host the undefined ones
+ * too (AMD's processors set OF otherwise). Where the host's kernel has no such segment only the manual's examples are
+ * checked.
  */
 #include "insn_fixture.h"
 
+#include <cpuid.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -13,6 +15,7 @@
 enum { LINUX_CS32 = 0x23, LINUX_CS64 = 0x33, THUNK_BYTES = 8192, THUNK_STACK = 8000, THUNK_STUB = 64 };
 
 static uint8_t *thunk;
+static uint64_t open_flags; /* of those that the manual leaves undefined, those that are not compared */
 
 static void make_thunk(void)
 {
@@ -72,6 +75,14 @@ static bool host_can(void)
 	return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+static bool host_is_intel(void)
+{
+	unsigned eax, ebx = 0, ecx, edx;
+
+	__get_cpuid(0, &eax, &ebx, &ecx, &edx);
+	return ebx == signature_INTEL_ebx;
+}
+
 static void compare(const uint8_t *code, unsigned len, unsigned ax, uint64_t in_flags)
 {
 	uint64_t rax = ax, flags = FLAG_1 | FLAG_IF | in_flags;
@@ -82,9 +93,9 @@ static void compare(const uint8_t *code, unsigned len, unsigned ax, uint64_t in_
 	WORKS(run_bytes(code, len));
 	ck_assert_msg(cpu.gpr[RAX] == rax, "%s AX %04x flags %02x: %04llx, host %04llx", insn_name(&insn_now), ax,
 		      (unsigned)in_flags, (unsigned long long)cpu.gpr[RAX], (unsigned long long)rax);
-	ck_assert_msg((cpu.rflags & FLAGS_ARITH) == (flags & FLAGS_ARITH), "%s AX %04x flags %03x: %03llx, host %03llx",
-		      insn_name(&insn_now), ax, (unsigned)in_flags, (unsigned long long)(cpu.rflags & FLAGS_ARITH),
-		      (unsigned long long)(flags & FLAGS_ARITH));
+	ck_assert_msg(((cpu.rflags ^ flags) & FLAGS_ARITH & ~(insn_now.flags_undefined & open_flags)) == 0,
+		      "%s AX %04x flags %03x: %03llx, host %03llx", insn_name(&insn_now), ax, (unsigned)in_flags,
+		      (unsigned long long)(cpu.rflags & FLAGS_ARITH), (unsigned long long)(flags & FLAGS_ARITH));
 }
 
 static void compare_all(const uint8_t *code, unsigned len, unsigned first_ah, unsigned last_ah)
@@ -102,6 +113,7 @@ START_TEST(as_the_host)
 	static const uint8_t bases[] = {1, 2, 7, 10, 16, 255};
 
 	make_thunk();
+	open_flags = host_is_intel() ? 0 : FLAGS_ARITH;
 	if (!host_can()) {
 		fprintf(stderr, "no 32-bit code on this host: comparison skipped\n");
 		return;
