@@ -189,8 +189,9 @@ static void mmu_event(void *m, enum mmu_event event, gva_t address)
 {
 	struct lockstep *ls = state_of(m);
 
-	/* In both runs: the translator's own mappings must follow what it does. */
-	ls->real_ops->mmu_event(ls->before.machine, event, address);
+	/* In both runs: the translator's own mappings must follow what it does. Global pages may outlive a load of CR3
+	 * there, but not in the single-stepper, which keeps nothing. */
+	ls->real_ops->mmu_event(ls->before.machine, event == MMU_CR3 ? MMU_CR4 : event, address);
 }
 
 static void ferr(void *m, bool level)

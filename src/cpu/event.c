@@ -3,6 +3,7 @@
  * Exceptions and interrupts: what is delivered, when, and what becomes of a fault met on the way (SDM vol.
  * 3 6.7-6.9, 6.15, 17.2, 17.3).
  */
+#include "tlb.h"
 #include "trace.h"
 #include "transfer_internal.h"
 
@@ -82,8 +83,10 @@ static bool combine(const struct x86_fault *first, struct x86_fault *second)
 /* The registers that report an exception; CR2 also of a page fault that ends as a double fault. */
 static void report(struct cpu *cpu, const struct x86_fault *f)
 {
-	if (f->vector == EXC_PF)
+	if (f->vector == EXC_PF) {
 		cpu->cr2 = f->address;
+		cpu_mmu_event(cpu, MMU_INVLPG, f->address); /* as on processors: nothing of it is kept (4.10.4.1) */
+	}
 	if (f->vector == EXC_DB) {
 		cpu->dr[6] = (cpu->dr[6] & ~(DR6_B(0) | DR6_B(1) | DR6_B(2) | DR6_B(3))) | f->address | DR6_FIXED;
 		cpu->dr[7] &= ~DR7_GD;

@@ -64,6 +64,8 @@ static bool translate(struct cpu *cpu, gva_t gva, enum access access, gpa_t *gpa
 	struct tlb_entry *e = tlb_find(cpu, gva, access, user);
 	struct translation t;
 
+	if (!e && !(access & (ACC_WRITE | ACC_EXEC))) /* what may be written is read by the same entry */
+		e = tlb_find(cpu, gva, access | ACC_WRITE, user);
 	if (e) {
 		*gpa = e->gpa | (gva & PAGE_MASK);
 		return true;
@@ -118,6 +120,14 @@ static inline bool write_known(struct cpu *cpu, gva_t gva, const void *buf, unsi
 	if (!e || (e->traced && *e->traced))
 		return false;
 	copy(e->host + (gva & PAGE_MASK), buf, len);
+	return true;
+}
+
+bool cpu_translate_linear(struct cpu *cpu, gva_t gva, enum access access, gpa_t *gpa, struct x86_fault *f)
+{
+	if (cpu_paging(cpu))
+		return translate(cpu, wrap(cpu, gva, access), access, gpa, f);
+	*gpa = gva;
 	return true;
 }
 

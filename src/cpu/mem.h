@@ -40,6 +40,8 @@ bool cpu_load_pdptes(struct cpu *cpu, uint64_t cr3, struct x86_fault *f);
 bool cpu_read_linear(struct cpu *cpu, gva_t gva, void *buf, unsigned len, enum access access, struct x86_fault *f);
 bool cpu_write_linear(struct cpu *cpu, gva_t gva, const void *buf, unsigned len, enum access access,
 		      struct x86_fault *f);
+/* The physical address (A20 not applied) that an access to one byte reaches; sets A/D bits as the access would. */
+bool cpu_translate_linear(struct cpu *cpu, gva_t gva, enum access access, gpa_t *gpa, struct x86_fault *f);
 /* Would it fault? Sets A/D bits as the access would. */
 bool cpu_probe_linear(struct cpu *cpu, gva_t gva, unsigned len, enum access access, struct x86_fault *f);
 

@@ -53,17 +53,17 @@ static unsigned elements_in_page(const struct string_op *s, uint64_t offset, gva
 
 static bool plain_memory(struct cpu *cpu, gva_t gva, unsigned access, uint8_t **host)
 {
-	struct translation t = {.gpa = gva};
 	struct x86_fault ignored;
 	const struct pm_span *span;
+	gpa_t gpa;
 
-	if (cpu_paging(cpu) && !cpu_walk(cpu, gva, access, cpu->cpl == 3, true, &t, &ignored))
+	if (!cpu_translate_linear(cpu, gva, access, &gpa, &ignored))
 		return false;
-	t.gpa &= cpu->pm->a20_mask;
-	span = physmem_span(cpu->pm, t.gpa);
+	gpa &= cpu->pm->a20_mask;
+	span = physmem_span(cpu->pm, gpa);
 	if (!span->region || (access == ACC_WRITE && span->region->kind != PM_RAM))
 		return false;
-	*host = physmem_host(cpu->pm, t.gpa, NULL);
+	*host = physmem_host(cpu->pm, gpa, NULL);
 	return *host != NULL;
 }
 

@@ -22,13 +22,17 @@ void tlb_fill(struct cpu *cpu, gva_t gva, enum access access, bool user, const s
 		return; /* RFLAGS.AC and the kind of access decide each time */
 	if (cpu->tlb.generation != cpu->pm->generation)
 		tlb_flush(cpu);
-	*tlb_slot(cpu, gva, access) = (struct tlb_entry){
+	struct tlb_entry entry = {
 	    .tag = tlb_tag(gva, user),
 	    .host = host,
 	    .gpa = gpa,
 	    .traced = physmem_ram_offset(cpu->pm, gpa, &offset) ? &cpu->pm->traced[offset >> PAGE_SHIFT] : NULL,
 	    .global = t->global && (cpu->cr4 & CR4_PGE),
 	    .large = t->page_size > PAGE_SIZE};
+
+	*tlb_slot(cpu, gva, access) = entry;
+	if (access & ACC_WRITE) /* a read-modify-write must not read elsewhere, by an older entry */
+		*tlb_slot(cpu, gva, ACC_READ) = entry;
 }
 
 void cpu_mmu_event(struct cpu *cpu, enum mmu_event event, gva_t address)
