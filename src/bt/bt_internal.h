@@ -8,6 +8,7 @@
 #include "bt.h"
 #include "cpu/decode.h"
 #include "emit.h"
+#include "gsbase.h"
 
 enum {
 	BLOCK_MAX_INSNS = 48,
@@ -19,6 +20,7 @@ enum {
 	LARGE_PAGE_SHIFT = 21,	    /* the smallest large page */
 	INDIRECT_ENTRIES = 1 << 16, /* by the low 16 bits of the target */
 	SITE_ENTRIES = 4096,
+	KNOWN_MODES = 8,
 	AUDIT_EVERY = 64,
 	ADAPT_AFTER = 3, /* slow faults at a site before it becomes a callout */
 	COLD_AFTER =
@@ -34,6 +36,7 @@ enum seg_class {
 	SEGC_64K,   /* limit FFFF, expand-up: only accesses that cross it need a check */
 	SEGC_LIMIT, /* any other expand-up limit */
 	SEGC_ODD,   /* read-only, execute-only, expand-down, null: every access is single-stepped */
+	SEGC_COUNT
 };
 
 /* What the translation of an instruction depends on beside its bytes. Two states with equal keys run the same code. */
@@ -57,6 +60,13 @@ enum {
 	CTX_GS_SHIFT = 12,
 };
 
+/* All that a context key is made of, as far as it changes, and the context it led to. */
+struct mode_inputs {
+	struct segment seg[SEG_COUNT];
+	uint64_t cr0, cr4, efer, rflags, cpl;
+	struct context *ctx; /* NULL: none */
+};
+
 /* Entries of an indirect table that were filled from pages that are not global, since the last load of CR3. */
 struct fills {
 	uint16_t at[MAX_FILLS];
@@ -65,6 +75,7 @@ struct fills {
 
 struct context {
 	struct context_key key;
+	struct context *after_load[SEG_COUNT][SEGC_COUNT]; /* where a load of another class of segment led */
 	uint16_t id;
 	cache_pc_t *indirect; /* INDIRECT_ENTRIES, allocated when first filled */
 	struct fills fills;   /* CTX_PAGED */
@@ -218,8 +229,10 @@ struct bt {
 	uint64_t ram_pages;
 	struct context contexts[MAX_CONTEXTS];
 	unsigned ncontexts;
-	struct context *ctx;	/* of the CPU's present state; NULL: to be looked up */
-	cache_pc_t *miss_table; /* all entries miss */
+	struct context *ctx; /* of the CPU's present state; NULL: to be looked up */
+	struct mode_inputs known_modes[KNOWN_MODES];
+	struct dtable selectors_of; /* the GDT that cpu->bt_selector is of */
+	cache_pc_t *miss_table;	    /* all entries miss */
 	struct site sites[SITE_ENTRIES];
 	struct block *current; /* last entered: for dumps */
 	uint64_t generation;   /* counts flushes */
@@ -230,7 +243,7 @@ struct bt {
 	uint64_t *code_pages;		 /* bit by linear page: indirect tables may have entries of code on it */
 	uint64_t *large_code;		 /* bit by LARGE_PAGE_SHIFT: some of that code is in large pages */
 	uint64_t mmu_events;		 /* bt_mmu_event() calls */
-	hva_t gs_base;			 /* of the thread, while between bt_begin() and bt_end() */
+	bool gs_known;			 /* GS.base of the thread is frame.window */
 	bool signal_stepping;		 /* the handler single-steps to a boundary */
 	struct lockstep *lockstep_state; /* allocated by the first bt_lockstep() */
 	uint64_t count_limit;		 /* lockstep: HOST_COUNT at which to stop */
@@ -239,12 +252,21 @@ struct bt {
 /* --- context.c --- */
 /* The context of the CPU's present state; NULL if the mode is not translated (paging, long mode, debugging, ...). */
 struct context *bt_context(struct bt *bt);
+/* The context of a key, if there is one or room for one; else NULL. */
+struct context *bt_context_of(struct bt *bt, const struct context_key *k);
+enum seg_class bt_classify(const struct cpu *cpu, unsigned seg);
 /* Its indirect table, made on first use. */
 cache_pc_t *bt_indirect_table(struct bt *bt, struct context *ctx);
 /* Fills the entry of a block. */
 void bt_indirect_fill(struct bt *bt, struct block *b);
 /* Linear addresses may mean something else now: those of one page, all that are not global, or all. */
 void bt_indirect_forget(struct bt *bt, enum mmu_event event, gva_t address);
+
+/* --- selectors.c --- */
+/* A load of a segment register by a callout of the block has been completed: remembered for translated code. */
+void bt_selector_loaded(struct bt *bt, struct block *b, unsigned seg);
+/* Forgets all, if the GDT is another one. */
+void bt_selectors_check(struct bt *bt);
 
 /* --- cache.c --- */
 int bt_cache_init(struct bt *bt, size_t bytes);
@@ -331,9 +353,6 @@ void bt_lockstep_destroy(struct bt *bt);
 /* --- fpu.c --- */
 /* For cpu->fpu_stored. */
 void bt_fpu_stored(void *arg);
-
-/* --- gsbase.c --- */
-void bt_set_gs_base(unsigned long base);
 
 /* --- enter.S --- */
 void bt_enter(struct bt_frame *frame, cache_pc_t at);

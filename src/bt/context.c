@@ -9,7 +9,7 @@
 
 #define INDIRECT_BYTES (INDIRECT_ENTRIES * sizeof(cache_pc_t))
 
-static enum seg_class classify(const struct cpu *cpu, unsigned seg)
+enum seg_class bt_classify(const struct cpu *cpu, unsigned seg)
 {
 	const struct segment *s = &cpu->seg[seg];
 	bool real = cpu_real_segments(cpu);
@@ -41,8 +41,8 @@ static struct context_key make_key(const struct cpu *cpu)
 	unsigned flags = 0;
 
 	for (unsigned seg = SEG_ES; seg <= SEG_FS; seg++)
-		k.seg_class |= (uint16_t)(classify(cpu, seg) << (3 * seg));
-	flags |= (unsigned)classify(cpu, SEG_GS) << CTX_GS_SHIFT;
+		k.seg_class |= (uint16_t)(bt_classify(cpu, seg) << (3 * seg));
+	flags |= (unsigned)bt_classify(cpu, SEG_GS) << CTX_GS_SHIFT;
 	flags |= cpu->seg[SEG_CS].attr & SEG_DB ? CTX_CODE32 : 0;
 	flags |= cpu->seg[SEG_SS].attr & SEG_DB ? CTX_STACK32 : 0;
 	flags |= cpu_protected(cpu) ? CTX_PROTECTED : 0;
@@ -60,7 +60,7 @@ static struct context_key make_key(const struct cpu *cpu)
 /* Other modes are single-stepped. */
 static bool translated_mode(const struct cpu *cpu)
 {
-	if (cpu_long(cpu) || cpu_debug_active(cpu))
+	if (cpu_long(cpu))
 		return false;
 	/* Alignment checks are made by the single-stepper. */
 	return !((cpu->rflags & FLAG_AC) && (cpu->cr0 & CR0_AM) && cpu->cpl == 3);
@@ -74,26 +74,54 @@ static struct context *find(struct bt *bt, const struct context_key *k)
 	return NULL;
 }
 
+struct context *bt_context_of(struct bt *bt, const struct context_key *k)
+{
+	struct context *c = find(bt, k);
+
+	if (c || bt->ncontexts == MAX_CONTEXTS)
+		return c;
+	c = &bt->contexts[bt->ncontexts];
+	*c = (struct context){.key = *k, .id = (uint16_t)bt->ncontexts, .indirect = c->indirect};
+	bt->ncontexts++;
+	bt->stats->mode_contexts = bt->ncontexts;
+	return c;
+}
+
+/* Making a key takes as long as a short callout, so the last ones are remembered by what they were made of. */
+static struct mode_inputs inputs_of(const struct cpu *cpu)
+{
+	struct mode_inputs in = {
+	    .cr0 = cpu->cr0,
+	    .cr4 = cpu->cr4,
+	    .efer = cpu->efer,
+	    .rflags = cpu->rflags & (FLAG_VM | FLAG_IOPL | FLAG_AC),
+	    .cpl = cpu->cpl,
+	};
+	memcpy(in.seg, cpu->seg, sizeof(in.seg));
+	return in;
+}
+
 struct context *bt_context(struct bt *bt)
 {
+	const struct cpu *cpu = bt->cpu;
+	struct mode_inputs in = inputs_of(cpu);
+	struct mode_inputs *known = &bt->known_modes[(cpu->cpl & 1) | (cpu->seg[SEG_FS].selector >> 2 & 6)];
 	struct context_key k;
-	struct context *c;
 
-	if (!translated_mode(bt->cpu))
+	if (cpu_debug_active(cpu))
 		return NULL;
-	k = make_key(bt->cpu);
-	if (bt->ctx && !memcmp(&bt->ctx->key, &k, sizeof(k)))
-		return bt->ctx;
-	c = find(bt, &k);
-	if (!c) {
-		if (bt->ncontexts == MAX_CONTEXTS)
-			bt_flush(bt);
-		c = &bt->contexts[bt->ncontexts];
-		*c = (struct context){.key = k, .id = (uint16_t)bt->ncontexts, .indirect = c->indirect};
-		bt->ncontexts++;
-		bt->stats->mode_contexts = bt->ncontexts;
+	if (LIKELY(known->ctx && !memcmp(known, &in, offsetof(struct mode_inputs, ctx))))
+		return known->ctx;
+	if (!translated_mode(cpu))
+		return NULL;
+	k = make_key(cpu);
+	in.ctx = bt_context_of(bt, &k);
+	if (!in.ctx) {
+		bt_flush(bt);
+		in.ctx = bt_context_of(bt, &k);
 	}
-	return c;
+	*known = in;
+	return in.ctx;
 }
 
 cache_pc_t *bt_indirect_table(struct bt *bt, struct context *ctx)

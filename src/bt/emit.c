@@ -217,6 +217,16 @@ void emit_shrx64(struct emit *e, unsigned to, unsigned from, unsigned count_reg)
 	emit8(e, (uint8_t)(0xc0 | (to & 7) << 3 | (from & 7)));
 }
 
+/* F3 REX.W 0F AE /3 */
+void emit_wrgsbase(struct emit *e, unsigned reg)
+{
+	emit8(e, 0xf3);
+	emit8(e, (uint8_t)(0x48 | reg >> 3));
+	emit8(e, 0x0f);
+	emit8(e, 0xae);
+	emit8(e, (uint8_t)(0xd8 | (reg & 7)));
+}
+
 uint8_t *emit_jmp(struct emit *e)
 {
 	emit8(e, 0xe9);
@@ -235,6 +245,13 @@ uint8_t *emit_jcc(struct emit *e, unsigned cc)
 uint8_t *emit_jecxz(struct emit *e)
 {
 	emit8(e, 0x67);
+	emit8(e, 0xe3);
+	emit8(e, 0);
+	return e->p - 1;
+}
+
+uint8_t *emit_jrcxz(struct emit *e)
+{
 	emit8(e, 0xe3);
 	emit8(e, 0);
 	return e->p - 1;
@@ -271,6 +288,11 @@ void emit_target32(struct emit *e, uint8_t *disp, cache_pc_t to)
 
 	if (!e->full)
 		memcpy(disp, &distance, 4);
+}
+
+void emit_target32_here(struct emit *e, uint8_t *disp)
+{
+	emit_target32(e, disp, emit_pc(e));
 }
 
 void emit_jmp_to(struct emit *e, cache_pc_t to)

@@ -82,6 +82,7 @@ void emit_popf(struct emit *e);
 void emit_push(struct emit *e, unsigned reg);
 void emit_pop(struct emit *e, unsigned reg);
 void emit_sarx32(struct emit *e, unsigned to, unsigned from, unsigned count_reg);
+void emit_wrgsbase(struct emit *e, unsigned reg);
 void emit_shrx64(struct emit *e, unsigned to, unsigned from, unsigned count_reg);
 
 /* Jumps with 32-bit displacement; the address of the displacement (writable alias) is returned, to be set by
@@ -90,9 +91,12 @@ uint8_t *emit_jmp(struct emit *e);
 uint8_t *emit_jcc(struct emit *e, unsigned cc);
 /* Short jumps, likewise, 8-bit displacement. */
 uint8_t *emit_jecxz(struct emit *e); /* 32-bit count */
+uint8_t *emit_jrcxz(struct emit *e); /* 64-bit */
 uint8_t *emit_jmp8(struct emit *e);
 uint8_t *emit_jcc8(struct emit *e, unsigned cc);
 void emit_target8(struct emit *e, uint8_t *disp); /* to here */
+/* To here. */
+void emit_target32_here(struct emit *e, uint8_t *disp);
 void emit_target32(struct emit *e, uint8_t *disp, cache_pc_t to);
 void emit_jmp_to(struct emit *e, cache_pc_t to);
 

@@ -103,6 +103,7 @@ save:
 	mov %r9, F_REASON(%rdi)
 	mov %r8, F_VALUE(%rdi)
 	mov %r15, F_COUNT(%rdi)
+	mov %r13, F_WINDOW(%rdi)
 	/* The monitor's code uses SSE registers, but neither x87 nor MMX: those stay where they are. */
 	mov F_FPU(%rdi), %rax
 	movq $1, FPU_LIVE

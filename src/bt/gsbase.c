@@ -6,13 +6,18 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-void bt_set_gs_base(unsigned long base);
+#include "gsbase.h"
 
 #define HWCAP2_FSGSBASE_BIT 2ul /* AT_HWCAP2: the kernel lets user mode use it */
 
+bool bt_can_wrgsbase(void)
+{
+	return getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_BIT;
+}
+
 void bt_set_gs_base(unsigned long base)
 {
-	if (getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_BIT)
+	if (bt_can_wrgsbase())
 		__asm__ volatile("wrgsbase %0" : : "r"(base));
 	else
 		syscall(SYS_arch_prctl, ARCH_SET_GS, base);

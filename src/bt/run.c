@@ -130,12 +130,16 @@ void bt_mmu_event(struct bt *bt, enum mmu_event event, gva_t address)
 /* Translated code reaches the window of the CPU's present mode. */
 static void use_window(struct bt *bt)
 {
-	hva_t window = shadow_window(bt->shadow);
+	struct cpu *cpu = bt->cpu;
+	hva_t window;
 
-	if (window == bt->gs_base)
+	cpu->bt_window[0] = shadow_window_of(bt->shadow, false);
+	cpu->bt_window[1] = shadow_window_of(bt->shadow, true);
+	window = cpu->bt_window[cpu->cpl == 3];
+	if (window == bt->frame.window && bt->gs_known)
 		return;
 	bt_set_gs_base(window);
-	bt->gs_base = window;
+	bt->gs_known = true;
 	bt->frame.window = window;
 }
 
@@ -217,6 +221,7 @@ static void callout(struct bt *bt, struct block *b, const struct bt_exit *x)
 	const struct insn *in = &b->insns[x->extra];
 	uint32_t linear = b->linear + b->map[x->insn].guest;
 	uint64_t slow = slow_accesses(bt->stats), mmu_events = bt->mmu_events;
+	enum step_result result;
 	bool unfinished;
 
 	cpu->rip = x->target;
@@ -225,9 +230,12 @@ static void callout(struct bt *bt, struct block *b, const struct bt_exit *x)
 	bt->stats->insn_callouts[in->id]++;
 	/* A repeated instruction works in bounded parts. */
 	do {
-		unfinished = cpu_step_insn(cpu, in) == STEP_DONE && in->repeats && (uint32_t)cpu->rip == x->target;
+		result = cpu_step_insn(cpu, in);
+		unfinished = result == STEP_DONE && in->repeats && (uint32_t)cpu->rip == x->target;
 	} while (unfinished && !*bt->stop && !cpu_event_ready(cpu) && b->valid);
 	bt->frame.count += !unfinished;
+	if ((in->id == INSN_MOV_TO_SREG || in->id == INSN_POP_SREG) && result == STEP_DONE)
+		bt_selector_loaded(bt, b, in->op[0].reg);
 	if (bt_site_level(bt, linear) == SITE_CALLOUT)
 		bt_site_ran(bt, b, linear, slow_accesses(bt->stats) != slow);
 	if (mmu_events == bt->mmu_events) /* else this very page may be another one now */
@@ -242,7 +250,7 @@ static void follow_link(struct bt *bt, struct bt_exit *x)
 	bt->cpu->rip = x->target;
 	if (bt->lockstep)
 		return;
-	to = bt_find_block(bt, bt->ctx);
+	to = bt_find_block(bt, x->from->ctx);
 	if (!to)
 		return;
 	/* Under paging links stay within a page of RAM; the guest may have changed its mapping without having flushed
@@ -255,13 +263,15 @@ static void follow_link(struct bt *bt, struct bt_exit *x)
 
 static void follow_indirect(struct bt *bt, uint32_t eip)
 {
+	struct context *ctx;
 	struct block *b;
 
 	bt->cpu->rip = eip;
 	bt->stats->indirect_misses++;
 	if (bt->lockstep)
 		return;
-	b = bt_find_block(bt, bt->ctx);
+	ctx = bt_context(bt); /* translated code may have changed the mode on the way */
+	b = ctx ? bt_find_block(bt, ctx) : NULL;
 	if (!b)
 		return;
 	bt_indirect_fill(bt, b);
@@ -360,6 +370,7 @@ static void enter(struct bt *bt, cache_pc_t at)
 	cpu->rflags &= ~FLAG_RF;
 	bt->stats->cache_entries++;
 	use_window(bt);
+	bt_selectors_check(bt);
 	bt_enter(&bt->frame, at);
 	if (bt->frame.reason == LEAVE_KICKED) {
 		cpu->rflags |= bt->entry_rf;
@@ -457,7 +468,7 @@ void bt_run_once(struct bt *bt)
 
 void bt_begin(struct bt *bt)
 {
-	bt->gs_base = 0; /* the thread may have run another VM meanwhile */
+	bt->gs_known = false; /* the thread may have run another VM meanwhile */
 	bt_signals_attach(bt);
 	bt->resume = 0;
 }

@@ -147,6 +147,10 @@ static bool rewrite(struct xlat *t)
 	case INSN_MOV_TO_SREG:
 	case INSN_POP_SREG:
 		return xlat_load_sreg(t);
+	case INSN_SYSENTER:
+		return xlat_sysenter(t);
+	case INSN_SYSEXIT:
+		return xlat_sysexit(t);
 	default:
 		return xlat_flags(t) || xlat_string(t, SITE_PLAIN);
 	}

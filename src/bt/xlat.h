@@ -90,6 +90,12 @@ bool xlat_string(struct xlat *t, enum site_level level);
 
 /* --- xlat_flags.c --- */
 bool xlat_flags(struct xlat *t);
+/* reg &= mask, without flags. Changes `temp`. */
+void xlat_mask(struct xlat *t, unsigned reg, uint32_t bits, unsigned temp);
+
+/* --- xlat_system.c --- */
+bool xlat_sysenter(struct xlat *t);
+bool xlat_sysexit(struct xlat *t);
 
 /* --- xlat_segment.c --- */
 bool xlat_read_sreg(struct xlat *t);

@@ -17,8 +17,7 @@ static bool allowed(const struct xlat *t)
 	       ((t->ctx->key.flags & CTX_IOPL) && !(t->ctx->key.flags & CTX_V86));
 }
 
-/* reg &= mask, without flags. Changes `temp`. */
-static void mask(struct xlat *t, unsigned reg, uint32_t bits, unsigned temp)
+void xlat_mask(struct xlat *t, unsigned reg, uint32_t bits, unsigned temp)
 {
 	emit_mov_imm(&t->e, temp, bits);
 	emit_pext32(&t->e, reg, reg, temp);
@@ -33,9 +32,9 @@ static bool pushf(struct xlat *t)
 		return false;
 	emit_pushf(&t->e);
 	emit_pop(&t->e, HOST_T3);
-	mask(t, HOST_T3, FLAGS_LIVE | (uint32_t)FLAG_1, HOST_T2);
+	xlat_mask(t, HOST_T3, FLAGS_LIVE | (uint32_t)FLAG_1, HOST_T2);
 	emit_load(&t->e, 4, HOST_T1, AT_CPU(CPU_OFF(rflags)));
-	mask(t, HOST_T1, (uint32_t)(FLAGS_ALL & ~(FLAG_VM | FLAG_RF)) & ~FLAGS_LIVE, HOST_T2);
+	xlat_mask(t, HOST_T1, (uint32_t)(FLAGS_ALL & ~(FLAG_VM | FLAG_RF)) & ~FLAGS_LIVE, HOST_T2);
 	emit_lea(&t->e, 4, HOST_T3, (struct host_addr){HOST_T3, HOST_T1, 1, 0, false, false});
 	emit_store(&t->e, size, HOST_T3, xlat_stack(t, -(int32_t)size, size));
 	xlat_stack_move(t, -(int32_t)size);
@@ -100,7 +99,7 @@ static bool cli(struct xlat *t)
 	if (!allowed(t))
 		return false;
 	emit_load(&t->e, 4, HOST_T1, AT_CPU(CPU_OFF(rflags)));
-	mask(t, HOST_T1, (uint32_t)(FLAGS_ALL | FLAG_1) & ~(uint32_t)FLAG_IF, HOST_T2);
+	xlat_mask(t, HOST_T1, (uint32_t)(FLAGS_ALL | FLAG_1) & ~(uint32_t)FLAG_IF, HOST_T2);
 	emit_store(&t->e, 4, HOST_T1, AT_CPU(CPU_OFF(rflags)));
 	return true;
 }
@@ -121,7 +120,7 @@ static bool sti(struct xlat *t)
 	emit_target8(&t->e, quiet);
 	emit_mov(&t->e, 8, RCX, HOST_T1);
 	emit_load(&t->e, 4, HOST_T1, AT_CPU(CPU_OFF(rflags)));
-	mask(t, HOST_T1, (uint32_t)(FLAGS_ALL | FLAG_1) & ~(uint32_t)FLAG_IF, HOST_T2);
+	xlat_mask(t, HOST_T1, (uint32_t)(FLAGS_ALL | FLAG_1) & ~(uint32_t)FLAG_IF, HOST_T2);
 	emit_lea(&t->e, 4, HOST_T1, (struct host_addr){HOST_T1, REG_NONE, 1, (int32_t)FLAG_IF, false, false});
 	emit_store(&t->e, 4, HOST_T1, AT_CPU(CPU_OFF(rflags)));
 	emit_target8(&t->e, done);

@@ -62,10 +62,11 @@ bool xlat_push_sreg(struct xlat *t)
 {
 	unsigned size = t->in->opsize;
 
-	if (!stack_usable(t) || size != 2)
-		return false; /* 32-bit pushes write two bytes of four: left to the handler */
+	if (!stack_usable(t))
+		return false;
+	/* 32-bit pushes write two bytes of four, as recent processors do (volume 2, PUSH). */
 	emit_load(&t->e, 2, HOST_T3, AT_CPU(SEG_OFF(t->in->op[0].reg, selector)));
-	emit_store(&t->e, size, HOST_T3, xlat_stack(t, -(int32_t)size, size));
+	emit_store(&t->e, 2, HOST_T3, xlat_stack(t, -(int32_t)size, 2));
 	xlat_stack_move(t, -(int32_t)size);
 	return true;
 }

@@ -18,6 +18,20 @@ struct segment {
 	uint64_t base;
 };
 
+/*
+ * What a load of a selector at CPL 0 gave, for translated code to repeat as long as the descriptor is the same. In a
+ * layout that it can index.
+ */
+struct selector_entry {
+	struct segment seg;
+	uint64_t minus_raw; /* the descriptor's eight bytes, negated */
+	uint32_t address;   /* linear, of the descriptor */
+	uint8_t class;	    /* enum seg_class */
+};
+
+enum { SELECTORS = 16 };
+_Static_assert(sizeof(struct segment) == 16 && sizeof(struct selector_entry) == 32, "translated code indexes them");
+
 /* GDTR and IDTR. */
 struct dtable {
 	uint64_t base;
@@ -142,8 +156,11 @@ struct cpu {
 	void (*fpu_stored)(void *arg); /* cpu_fpu_sync() has stored what translated code left; may be NULL */
 	void *fpu_stored_arg;
 
-	void *bt_indirect;	   /* the translator's: table of indirect branch targets of the present mode */
-	uint64_t bt_indirect_hits; /* the translator's: counted with --count */
+	/* The translator's: */
+	void *bt_indirect;			      /* table of indirect branch targets of the present mode */
+	uint64_t bt_window[2];			      /* windows of supervisor and user mode */
+	struct selector_entry bt_selector[SELECTORS]; /* by selector / 8 */
+	uint64_t bt_indirect_hits;		      /* counted with --count */
 	struct physmem *pm;
 	const struct cpu_ops *ops;
 	void *machine;

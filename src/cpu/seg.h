@@ -47,5 +47,8 @@ bool cpu_tss_stack(struct cpu *cpu, unsigned ring, uint16_t *ss, uint64_t *rsp, 
 
 /* Changes of CPL, CS and the mode-dependent state go through these, so that cpl follows. */
 void cpu_set_cpl(struct cpu *cpu, unsigned cpl);
+/* CS and SS as SYSENTER and its like load them: from no descriptor, flat. code64: 64-bit code. */
+void cpu_flat_segments(uint16_t cs, uint16_t ss, unsigned cpl, bool code64, struct segment *code,
+		       struct segment *stack);
 
 #endif

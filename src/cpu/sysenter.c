@@ -7,16 +7,20 @@ enum { /* low bits of segment attributes: present, code or data, accessed */
        FLAT_DATA = SEG_P | SEG_S | SEG_W | SEG_A | SEG_G | SEG_DB,
 };
 
-/* CS and SS as these instructions load them: from no descriptor, flat. code64: 64-bit code. */
-static void load_flat(struct cpu *cpu, uint16_t cs, uint16_t ss, unsigned cpl, bool code64)
+void cpu_flat_segments(uint16_t cs, uint16_t ss, unsigned cpl, bool code64, struct segment *code, struct segment *stack)
 {
 	uint16_t dpl = (uint16_t)(cpl << SEG_DPL_SHIFT);
 
-	cpu->seg[SEG_CS] = (struct segment){.selector = (uint16_t)((cs & ~SEL_RPL) | cpl),
-					    .attr = (uint16_t)(FLAT_CODE | dpl | (code64 ? SEG_L : SEG_DB)),
-					    .limit = 0xffffffff};
-	cpu->seg[SEG_SS] = (struct segment){
+	*code = (struct segment){.selector = (uint16_t)((cs & ~SEL_RPL) | cpl),
+				 .attr = (uint16_t)(FLAT_CODE | dpl | (code64 ? SEG_L : SEG_DB)),
+				 .limit = 0xffffffff};
+	*stack = (struct segment){
 	    .selector = (uint16_t)((ss & ~SEL_RPL) | cpl), .attr = (uint16_t)(FLAT_DATA | dpl), .limit = 0xffffffff};
+}
+
+static void load_flat(struct cpu *cpu, uint16_t cs, uint16_t ss, unsigned cpl, bool code64)
+{
+	cpu_flat_segments(cs, ss, cpl, code64, &cpu->seg[SEG_CS], &cpu->seg[SEG_SS]);
 	cpu_set_cpl(cpu, cpl);
 }
 

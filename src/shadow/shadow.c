@@ -102,11 +102,16 @@ const uint8_t *shadow_watched(const struct shadow *sh)
 	return sh->watched;
 }
 
-hva_t shadow_window(const struct shadow *sh)
+hva_t shadow_window_of(const struct shadow *sh, bool user)
 {
 	if (cpu_paging(sh->cpu))
-		return (hva_t)sh->paged[sh->cpu->cpl == 3 ? PAGED_USER : PAGED_SUPERVISOR].base;
+		return (hva_t)sh->paged[user ? PAGED_USER : PAGED_SUPERVISOR].base;
 	return (hva_t)sh->window;
+}
+
+hva_t shadow_window(const struct shadow *sh)
+{
+	return shadow_window_of(sh, sh->cpu->cpl == 3);
 }
 
 bool shadow_to_linear(const struct shadow *sh, hva_t address, gva_t *linear)

@@ -31,6 +31,8 @@ void shadow_destroy(struct shadow *sh);
  * 4 GiB, so that the low half of a host address in the window is the linear address.
  */
 hva_t shadow_window(const struct shadow *sh);
+/* The same for a given ring: with paging, user mode's and supervisor mode's windows differ. */
+hva_t shadow_window_of(const struct shadow *sh, bool user);
 
 /*
  * The alias: the same memory at window + SHADOW_ALIAS, without the write protection of traces. Only for writes that

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SYSENTER and SYSEXIT of 32-bit guests: the ring changes without leaving the cache (SDM vol. 3, 5.8.7). */
+#include "cpu/seg.h"
+#include "xlat.h"
+
+/* Goes to the C body unless IA32_SYSENTER_CS is what it is now. Leaves RCX in T1. */
+static uint8_t *check_sysenter_cs(struct xlat *t)
+{
+	uint8_t *same, *slow;
+
+	emit_mov(&t->e, 8, HOST_T1, RCX);
+	emit_load(&t->e, 4, RCX, AT_CPU(CPU_OFF(sysenter_cs)));
+	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, -(int32_t)t->bt->cpu->sysenter_cs, false, false});
+	same = emit_jecxz(&t->e);
+	slow = emit_jmp(&t->e);
+	emit_target8(&t->e, same);
+	return slow;
+}
+
+static void store_segment(struct xlat *t, unsigned seg, const struct segment *s)
+{
+	uint64_t half[2];
+
+	__builtin_memcpy(half, s, sizeof(half));
+	emit_mov_imm64(&t->e, HOST_T2, half[0]);
+	emit_store(&t->e, 8, HOST_T2, AT_CPU(SEG_OFF(seg, selector)));
+	emit_mov_imm64(&t->e, HOST_T2, half[1]);
+	emit_store(&t->e, 8, HOST_T2, AT_CPU(SEG_OFF(seg, base)));
+}
+
+/* Flat CS and SS, the CPL, the window and the table of the other ring. */
+static void change_ring(struct xlat *t, const struct context *to, uint16_t cs, unsigned cpl)
+{
+	struct segment code, stack;
+
+	cpu_flat_segments(cs, (uint16_t)(cs + 8), cpl, false, &code, &stack);
+	store_segment(t, SEG_CS, &code);
+	store_segment(t, SEG_SS, &stack);
+	emit_store_imm(&t->e, 1, cpl, AT_CPU(CPU_OFF(cpl)));
+	emit_mov_imm64(&t->e, HOST_T2, (uintptr_t)&to->indirect);
+	emit_load(&t->e, 8, HOST_T2, (struct host_addr){HOST_T2, REG_NONE, 1, 0, false, false});
+	emit_store(&t->e, 8, HOST_T2, AT_CPU(CPU_OFF(bt_indirect)));
+	emit_load(&t->e, 8, HOST_WINDOW, AT_CPU(CPU_OFF(bt_window[cpl == 3])));
+	emit_wrgsbase(&t->e, HOST_WINDOW);
+}
+
+/* The context behind the instruction, with its table; NULL if there is none. Only CTX_IOPL depends on more. */
+static const struct context *context_behind(struct xlat *t, bool user)
+{
+	const unsigned flat = 7u << (3 * SEG_CS) | 7u << (3 * SEG_SS);
+	struct context_key k = t->ctx->key;
+	struct context *to;
+
+	k.cs_base = 0;
+	k.cs_limit = 0xffffffff;
+	k.seg_class = (uint16_t)(k.seg_class & ~flat); /* SEGC_FLAT is 0 */
+	k.flags = (uint16_t)((k.flags & ~(CTX_CPL3 | CTX_IOPL)) | CTX_CODE32 | CTX_STACK32);
+	k.flags |= user ? CTX_CPL3 : CTX_IOPL;
+	to = bt_context_of(t->bt, &k);
+	return to && bt_indirect_table(t->bt, to) ? to : NULL;
+}
+
+static bool usable(const struct xlat *t)
+{
+	unsigned mode = t->ctx->key.flags & (CTX_PROTECTED | CTX_V86);
+
+	return mode == CTX_PROTECTED && bt_can_wrgsbase() && (t->bt->cpu->sysenter_cs & 0xfffc);
+}
+
+static void finish(struct xlat *t, uint8_t **slow, unsigned nslow)
+{
+	unsigned uncounted = t->uncounted;
+
+	xlat_count(t);
+	xlat_jump_table(t);
+	t->uncounted = uncounted;
+	for (unsigned i = 0; i < nslow; i++)
+		emit_target32_here(&t->e, slow[i]);
+	emit_mov(&t->e, 8, RCX, HOST_T1);
+	xlat_callout(t);
+}
+
+bool xlat_sysenter(struct xlat *t)
+{
+	const struct context *to = usable(t) ? context_behind(t, false) : NULL;
+	uint8_t *slow;
+
+	if (!to)
+		return false;
+	slow = check_sysenter_cs(t);
+	emit_mov(&t->e, 8, RCX, HOST_T1);
+	emit_load(&t->e, 4, HOST_T0, AT_CPU(CPU_OFF(rflags)));
+	xlat_mask(t, HOST_T0, (uint32_t)(FLAGS_ALL | FLAG_1) & ~(uint32_t)(FLAG_IF | FLAG_VM | FLAG_RF), HOST_T2);
+	emit_store(&t->e, 4, HOST_T0, AT_CPU(CPU_OFF(rflags)));
+	change_ring(t, to, (uint16_t)(t->bt->cpu->sysenter_cs & 0xfffc), 0);
+	emit_load(&t->e, 4, HOST_ESP, AT_CPU(CPU_OFF(sysenter_esp)));
+	emit_load(&t->e, 4, HOST_T0, AT_CPU(CPU_OFF(sysenter_eip)));
+	finish(t, &slow, 1);
+	return true;
+}
+
+bool xlat_sysexit(struct xlat *t)
+{
+	bool to_user = !(t->ctx->key.flags & CTX_CPL3);
+	const struct context *to = usable(t) && to_user ? context_behind(t, true) : NULL;
+	uint8_t *slow[2], *zero;
+
+	if (!to)
+		return false;
+	slow[0] = check_sysenter_cs(t);
+	/* With an IOPL the context is another one. */
+	emit_load(&t->e, 4, RCX, AT_CPU(CPU_OFF(rflags)));
+	emit_mov_imm(&t->e, HOST_T2, (uint32_t)FLAG_IOPL);
+	emit_pext32(&t->e, RCX, RCX, HOST_T2);
+	zero = emit_jecxz(&t->e);
+	slow[1] = emit_jmp(&t->e);
+	emit_target8(&t->e, zero);
+	emit_mov(&t->e, 8, RCX, HOST_T1);
+	change_ring(t, to, (uint16_t)((t->bt->cpu->sysenter_cs & 0xfffc) + 16), 3);
+	emit_mov(&t->e, 4, HOST_ESP, RCX);
+	emit_mov(&t->e, 4, HOST_T0, RDX);
+	finish(t, slow, ARRAY_LEN(slow));
+	return true;
+}
