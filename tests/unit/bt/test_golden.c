@@ -45,13 +45,14 @@ static const struct sample samples16[] = {
 	S("int 10", 0xcd, 0x10), S("retf", 0xcb),
 };
 
-#define CPU_FIELD(name) {#name, offsetof(struct cpu, name), sizeof(((struct cpu *)0)->name)}
+#define CPU_FIELD(name) {#name, __builtin_offsetof(struct cpu, name), sizeof(((struct cpu *)0)->name)}
 
 static const struct {
 	const char *name;
 	size_t offset, size;
 } fields[] = {
 	CPU_FIELD(rflags), CPU_FIELD(intr), CPU_FIELD(bt_indirect), CPU_FIELD(bt_indirect_hits),
+	CPU_FIELD(bt_selector[0].seg.selector), CPU_FIELD(bt_selector[0].seg.base), CPU_FIELD(bt_selector[0].minus_raw), CPU_FIELD(bt_selector[0].address), CPU_FIELD(bt_selector[0].class),
 };
 /* clang-format on */
 
@@ -110,6 +111,9 @@ static void put_host_insn(const struct block *b, unsigned at)
 		put("\tjmp %s\n", target == (int64_t)bt->stubs.exit ? "exit" : "indirect_miss");
 	} else if (code[0] == 0x49 && code[1] == 0xba && load_le(code + 2, 8) == (uintptr_t)shadow_watched(sh)) {
 		put("\tmov r10, watched\n");
+	} else if (code[0] == 0x49 && code[1] == 0xba &&
+		   load_le(code + 2, 8) - (uintptr_t)b->ctx->after_load < sizeof(b->ctx->after_load)) {
+		put("\tmov r10, after_load\n");
 	} else {
 		put("\t%s\n", line);
 	}
