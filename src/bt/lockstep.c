@@ -55,6 +55,7 @@ struct lockstep {
 	struct cpu_journal journal;
 	bool replaying;
 	bool overflow;		/* a table was too small: this unit is not compared */
+	bool flushed;		/* translations were dropped or switched during the reference run */
 	bool tables_written;	/* a page-table entry changed: the unit is not compared, and stale translations go */
 	bool mmx_store_faulted; /* processors then set TOP to 0, the single-stepper asks first: x87 is not compared */
 	bool differs;		/* the translator asked the machine something else */
@@ -191,6 +192,7 @@ static void mmu_event(void *m, enum mmu_event event, gva_t address)
 
 	/* In both runs: the translator's own mappings must follow what it does. Global pages may outlive a load of CR3
 	 * there, but not in the single-stepper, which keeps nothing. */
+	ls->flushed = true;
 	ls->real_ops->mmu_event(ls->before.machine, event == MMU_CR3 ? MMU_CR4 : event, address);
 }
 
@@ -494,7 +496,7 @@ static unsigned run_reference(struct lockstep *ls, const struct block *b)
 
 	ls->nwrites = ls->nanswers = ls->next_answer = 0;
 	ls->undefined = 0;
-	ls->overflow = ls->differs = ls->replaying = ls->tables_written = ls->mmx_store_faulted = false;
+	ls->flushed = ls->overflow = ls->differs = ls->replaying = ls->tables_written = ls->mmx_store_faulted = false;
 	cpu->ops = &ls->ops;
 	cpu->machine = ls;
 	cpu->journal = &ls->journal;
@@ -539,6 +541,8 @@ static bool run_translated(struct lockstep *ls, struct block *b, unsigned count)
 
 	*cpu = ls->before;
 	cpu->bt_indirect = bt->miss_table;
+	if (ls->flushed) /* what is cached belongs to the state at the end of the reference run */
+		ls->real_ops->mmu_event(ls->before.machine, MMU_CR4, 0);
 	cpu->ops = &ls->ops;
 	cpu->machine = ls;
 	cpu->journal = &ls->journal;

@@ -141,6 +141,7 @@ struct cpu {
 	bool intr;	   /* external interrupt pending (INTR level), kept by the monitor */
 	bool nmi;	   /* NMI latched */
 	bool nmi_blocked;  /* until IRET */
+	bool setting_ad;   /* the page walker sets accessed and dirty bits: a write seen meanwhile is not the guest's */
 	bool writing;	   /* to memory, by an instruction: a write seen meanwhile is no device's */
 	bool ferr;	   /* FERR# asserted */
 	bool ext;	   /* delivering an external event: error codes get EXT (6.13) */

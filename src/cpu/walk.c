@@ -118,6 +118,7 @@ static void set_accessed_dirty(struct walk *w, unsigned leaf)
 
 	/* Not undone and compared by lockstep: a TLB (the shadow) may have set them before. */
 	w->cpu->journal = NULL;
+	w->cpu->setting_ad = true;
 	for (unsigned level = w->g->levels; level >= leaf; level--) {
 		uint64_t set = PTE_A;
 		if (level == leaf && (w->access & ACC_WRITE))
@@ -127,6 +128,7 @@ static void set_accessed_dirty(struct walk *w, unsigned leaf)
 		w->entry[level] |= set;
 		cpu_phys_write(w->cpu, w->at[level], &w->entry[level], w->g->entry_bytes);
 	}
+	w->cpu->setting_ad = false;
 	w->cpu->journal = journal;
 }
 

@@ -38,7 +38,7 @@ static void map_changed(void *arg, gpa_t base, uint64_t len)
 {
 	struct shadow *sh = arg;
 
-	paged_drop_all(sh);
+	spaces_drop(sh);
 	if (sh->pm->a20_mask != ~0ull || len > WINDOW_BYTES) { /* aliases: not worth finding them */
 		drop_all(sh);
 		return;
@@ -53,7 +53,7 @@ static void traced_write(void *arg, gpa_t gpa, const uint8_t *data, unsigned len
 	struct shadow *sh = arg;
 	uint8_t who = physmem_traced(sh->pm, gpa);
 
-	sh->cpu->stats->traced_writes++;
+	sh->cpu->stats->traced_writes += !sh->cpu->setting_ad;
 	for (unsigned i = 0; i < TRACK_CLIENTS; i++)
 		if ((who >> i & 1) && sh->subscribers[i].fn)
 			sh->subscribers[i].fn(sh->subscribers[i].arg, gpa, data, len);
@@ -79,6 +79,7 @@ int shadow_create(struct shadow **out, const struct shadow_config *cfg)
 	}
 	sh->window = (uint8_t *)ALIGN_UP((uintptr_t)sh->reservation + GUARD_BYTES, WINDOW_BYTES);
 	ASSERT(mprotect(sh->window + SHADOW_PROBE + 8 - PAGE_SIZE, PAGE_SIZE, PROT_READ) == 0);
+	spaces_flush(sh);
 	physmem_listen(sh->pm,
 		       (struct pm_listener){.map_changed = map_changed, .traced_write = traced_write, .arg = sh});
 	*out = sh;
@@ -105,7 +106,7 @@ const uint8_t *shadow_watched(const struct shadow *sh)
 hva_t shadow_window_of(const struct shadow *sh, bool user)
 {
 	if (cpu_paging(sh->cpu))
-		return (hva_t)sh->paged[user ? PAGED_USER : PAGED_SUPERVISOR].base;
+		return (hva_t)sh->paged.windows[paged_window_of(sh, user)].base;
 	return (hva_t)sh->window;
 }
 
@@ -119,8 +120,7 @@ bool shadow_to_linear(const struct shadow *sh, hva_t address, gva_t *linear)
 	hva_t base = ALIGN_DOWN(address, WINDOW_BYTES);
 
 	*linear = address - base;
-	return base == (hva_t)sh->window || base == (hva_t)sh->paged[PAGED_USER].base ||
-	       base == (hva_t)sh->paged[PAGED_SUPERVISOR].base;
+	return base == (hva_t)sh->window || paged_is_window(sh, address);
 }
 
 const struct run *shadow_find_run(const struct shadow *sh, gva_t linear)
@@ -193,10 +193,8 @@ static bool map_run(struct shadow *sh, gva_t linear)
 /* An address in the guards or between the windows. */
 static enum shadow_fault outside(const struct shadow *sh, hva_t address)
 {
-	bool ours = address - (hva_t)sh->reservation < RESERVE_BYTES;
+	bool ours = address - (hva_t)sh->reservation < RESERVE_BYTES || paged_in_area(sh, address);
 
-	for (unsigned i = 0; i < 2; i++)
-		ours |= address - (hva_t)sh->paged[i].reservation < 3 * WINDOW_BYTES;
 	return ours ? SHADOW_EMULATE : SHADOW_FOREIGN;
 }
 
@@ -205,10 +203,8 @@ enum shadow_fault shadow_handle_fault(struct shadow *sh, hva_t address, bool wri
 	const struct run *r;
 	gva_t linear;
 
-	for (unsigned i = 0; i < 2; i++)
-		if (ALIGN_DOWN(address, WINDOW_BYTES) == (hva_t)sh->paged[i].base)
-			return paged_fault(sh, i, address - (hva_t)sh->paged[i].base, write);
-
+	if (paged_is_window(sh, address))
+		return paged_fault(sh, address, write);
 	if (!shadow_to_linear(sh, address, &linear) && !shadow_to_linear(sh, address - SHADOW_ALIAS, &linear))
 		return outside(sh, address);
 	r = shadow_find_run(sh, linear);
@@ -237,17 +233,12 @@ void shadow_protect_page(struct shadow *sh, uint64_t offset, bool writable)
 		if (mprotect(at, PAGE_SIZE, writable ? PROT_READ | PROT_WRITE : PROT_READ) < 0)
 			PANIC("protecting a page: %s", strerror(errno));
 	}
-	paged_protect_page(sh, offset, writable);
+	windows_protect(sh, (uint32_t)(offset >> PAGE_SHIFT));
 }
 
 void shadow_mmu_event(struct shadow *sh, enum mmu_event event, gva_t address)
 {
-	if (event == MMU_INVLPG)
-		paged_drop(sh, address);
-	else if (event == MMU_CR3)
-		paged_drop_transient(sh);
-	else
-		paged_drop_all(sh);
+	spaces_flush(sh);
 	/* Guests load CR3 all the time; what changes with it is checked now and then. */
 	if (sh->audit && (event == MMU_A20 || ++sh->audit_countdown % AUDIT_EVERY == 0))
 		shadow_audit(sh);

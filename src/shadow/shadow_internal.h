@@ -2,6 +2,7 @@
 #ifndef GNOMON_SHADOW_INTERNAL_H
 #define GNOMON_SHADOW_INTERNAL_H
 
+#include "paged_internal.h"
 #include "shadow.h"
 #include "track.h"
 
@@ -29,32 +30,6 @@ struct subscriber {
 	void *arg;
 };
 
-enum { PAGED_SUPERVISOR, PAGED_USER };
-
-enum { MAX_TRANSIENT = 4096 };
-
-struct page_range {
-	uint32_t page, count;
-};
-
-/* A window of a guest with paging: paged.c. */
-struct paged_window {
-	uint8_t *reservation;
-	uint8_t *base;	   /* linear address 0; a multiple of 4 GiB */
-	uint8_t *state;	   /* by page: PAGE_* */
-	uint32_t *frame;   /* by page, if mapped: the page of RAM */
-	uint64_t mappings; /* made since it was empty */
-	struct page_range
-	    transient[MAX_TRANSIENT]; /* mappings of pages that are not global: a load of CR3 drops them */
-	unsigned ntransient;	      /* may exceed MAX_TRANSIENT: too many to note */
-};
-
-/* Entry of the reverse map: a page of a window, and the next one that shows the same page of RAM. */
-struct alias {
-	uint32_t page; /* page << 1 | window */
-	uint32_t next;
-};
-
 struct shadow {
 	struct cpu *cpu;
 	struct physmem *pm;
@@ -66,10 +41,7 @@ struct shadow {
 	struct run runs[SHADOW_MAX_RUNS];
 	unsigned nruns;
 	struct subscriber subscribers[TRACK_CLIENTS];
-	struct paged_window paged[2]; /* PAGED_* */
-	uint64_t *alias_head;	      /* by page of RAM: generation << 32 | index */
-	struct alias *aliases;
-	uint32_t naliases, alias_generation;
+	struct paged paged;
 };
 
 /* The run that holds the linear address, or NULL. */
@@ -78,14 +50,19 @@ const struct run *shadow_find_run(const struct shadow *sh, gva_t linear);
 /* Sets the protection of the page at `offset` of RAM wherever it is mapped. */
 void shadow_protect_page(struct shadow *sh, uint64_t offset, bool writable);
 
-/* --- paged.c --- */
+/* --- fill.c --- */
 int paged_init(struct shadow *sh);
 void paged_destroy(struct shadow *sh);
-enum shadow_fault paged_fault(struct shadow *sh, unsigned window, gva_t linear, bool write);
-void paged_drop_all(struct shadow *sh);
-/* What a load of CR3 flushes: all but global pages (4.10.4.1). */
-void paged_drop_transient(struct shadow *sh);
-void paged_drop(struct shadow *sh, gva_t linear);
-void paged_protect_page(struct shadow *sh, uint64_t offset, bool writable);
+/* The number of the window of user or supervisor mode in the present address space. */
+unsigned paged_window_of(const struct shadow *sh, bool user);
+enum shadow_fault paged_fault(struct shadow *sh, hva_t address, bool write);
+
+/* --- window.c --- */
+/* Is it an address of a window? */
+bool paged_is_window(const struct shadow *sh, hva_t address);
+/* Is the address one of those reserved for windows? */
+bool paged_in_area(const struct shadow *sh, hva_t address);
+/* Applies that the trace of a page of RAM has come or gone. */
+void windows_protect(struct shadow *sh, uint32_t frame);
 
 #endif

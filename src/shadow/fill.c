@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Hidden faults of a guest with paging: what the guest's tables map is mapped in the window. */
+#define _GNU_SOURCE
+#include <string.h>
+
+#include "cpu/mem.h"
+#include "cpu/x86.h"
+#include "shadow_internal.h"
+#include "trace.h"
+
+#define PTE_ADDR_64 (BIT(52) - PAGE_SIZE)
+
+int paged_init(struct shadow *sh)
+{
+	int err = windows_init(sh);
+
+	sh->paged.current = NO_SPACE;
+	sh->paged.entry_bytes = 4;
+	sh->paged.region_shift = 10;
+	if (!err)
+		err = rmap_init(sh);
+	return err ? err : tables_init(sh);
+}
+
+void paged_destroy(struct shadow *sh)
+{
+	windows_destroy(sh);
+	rmap_destroy(sh);
+	tables_destroy(sh);
+}
+
+unsigned paged_window_of(const struct shadow *sh, bool user)
+{
+	return user && sh->paged.current != NO_SPACE ? 1 + sh->paged.current : SUPERVISOR;
+}
+
+static unsigned present_window(const struct shadow *sh)
+{
+	return paged_window_of(sh, sh->cpu->cpl == 3);
+}
+
+/* Makes the region one of the present entry of the directory. False: its table cannot be traced. */
+static bool claim_region(struct shadow *sh, struct window *w, unsigned r)
+{
+	struct region *region = &w->regions[r];
+	uint64_t entry = space_entry(sh, sh->paged.current, r);
+	struct batch b = {0};
+	uint32_t n = 0;
+
+	if (region->entry && !entry_same(region->entry, entry)) {
+		region_drop(sh, &b, w, r);
+		batch_flush(sh, &b);
+	}
+	if (!(entry & PTE_P))
+		return false; /* the directory is not traced */
+	if (!(entry & PTE_PS) || (sh->paged.entry_bytes == 4 && !(sh->cpu->cr4 & CR4_PSE))) {
+		n = table_at(sh, entry & PTE_ADDR_64 & sh->pm->a20_mask);
+		if (!n)
+			return false;
+		sh->paged.tables[n].writes = 0;
+	}
+	region_link(sh, w, r, entry, n);
+	return true;
+}
+
+/* The stretch around a translation that one leaf entry and one span of physical memory cover. */
+static struct extent extent_of(const struct shadow *sh, const struct translation *t, gva_t linear,
+			       const struct pm_span *s)
+{
+	uint64_t size = sh->pm->a20_mask == ~0ull ? t->page_size : PAGE_SIZE;
+	gpa_t gpa = t->gpa & sh->pm->a20_mask, low = ALIGN_DOWN(gpa, size), high = low + size;
+
+	low = MAX(low, s->base);
+	high = MIN(high, s->base + s->len);
+	return (struct extent){.page = (linear - (gpa - low)) >> PAGE_SHIFT,
+			       .count = (high - low) >> PAGE_SHIFT,
+			       .backing = s->region->backing,
+			       .offset = s->region->offset + (low - s->region->base)};
+}
+
+static enum shadow_fault fill(struct shadow *sh, gva_t linear, const struct translation *t, const struct pm_span *s)
+{
+	bool supervisor = present_window(sh) == SUPERVISOR;
+	unsigned r = (unsigned)(linear >> PAGE_SHIFT >> sh->paged.region_shift);
+	struct extent x = extent_of(sh, t, linear, s);
+
+	/* A clean page stays read-only until its first write, which sets D. */
+	x.writable = s->region->kind == PM_RAM && t->dirty && (t->writable || (supervisor && !(sh->cpu->cr0 & CR0_WP)));
+	if (!tables_room(sh))
+		spaces_drop(sh);
+	for (unsigned tries = 0; tries < 2; tries++) {
+		struct window *w = &sh->paged.windows[present_window(sh)];
+		if (!claim_region(sh, w, r))
+			return SHADOW_EMULATE;
+		if (window_map(sh, w, &x)) {
+			sh->cpu->stats->hidden_faults++;
+			return SHADOW_RESOLVED;
+		}
+		spaces_drop(sh); /* there is no room for more mappings */
+	}
+	return SHADOW_EMULATE;
+}
+
+enum shadow_fault paged_fault(struct shadow *sh, hva_t address, bool write)
+{
+	struct cpu *cpu = sh->cpu;
+	struct window *w = &sh->paged.windows[present_window(sh)];
+	gva_t linear = address - (hva_t)w->base;
+	const struct pm_span *s;
+	struct translation t;
+	struct x86_fault f;
+	uint8_t state;
+
+	if (linear >= WINDOW_BYTES) /* another window */
+		return SHADOW_EMULATE;
+	if (!cpu_walk(cpu, linear, write ? ACC_WRITE : ACC_READ, cpu->cpl == 3, true, &t, &f))
+		return SHADOW_TRUE;
+	s = physmem_span(sh->pm, t.gpa & sh->pm->a20_mask);
+	if (!s->region || (s->region->kind != PM_RAM && s->region->kind != PM_ROM))
+		return SHADOW_EMULATE;
+	if (write && s->region->kind != PM_RAM)
+		return SHADOW_EMULATE;
+	if (write && physmem_traced(sh->pm, t.gpa & sh->pm->a20_mask))
+		return SHADOW_TRACED;
+	state = w->state[linear >> PAGE_SHIFT];
+	if ((state & PAGE_MAPPED) && (!write || (state & PAGE_WRITABLE)))
+		return SHADOW_EMULATE; /* mapped as wanted, and yet it faulted: something else */
+	return fill(sh, linear, &t, s);
+}

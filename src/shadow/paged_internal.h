@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Windows of guests with 32-bit or PAE paging: what is mapped in them, and what of the guest's tables that depends on.
+ * See README.md, "With paging".
+ */
+#ifndef GNOMON_PAGED_INTERNAL_H
+#define GNOMON_PAGED_INTERNAL_H
+
+#include "base.h"
+#include "physmem.h"
+
+struct shadow;
+
+enum {
+	WINDOW_PAGES = 1 << 20,
+	SPACES = 32,	/* address spaces whose user windows are kept */
+	SUPERVISOR = 0, /* number of the supervisor window; that of the user window of space n is 1 + n */
+	WINDOWS = 1 + SPACES,
+	NO_SPACE = SPACES,
+	MAX_REGIONS = 2048, /* of a window: what one entry of a page directory maps, 4 or (PAE) 2 MiB */
+	TABLE_ENTRIES = 1024,
+	MAX_TABLES = 1 << 15,
+	MAX_ALIASES = 1 << 21,
+	DIRECTORIES = 4, /* PAE; else only the first is used */
+};
+
+/* Bits of window.state */
+enum {
+	PAGE_MAPPED = 1,
+	PAGE_WRITABLE = 2,  /* the guest's tables allow it (and D is set); read-only only if traced */
+	PAGE_PROTECTED = 4, /* PAGE_WRITABLE, but traced */
+};
+
+/* Frame numbers below this are pages of RAM; from it on, what tells pages of other backings apart. */
+#define FRAME_OTHER BIT(31)
+
+/* What one entry of a page directory maps in a window. */
+struct region {
+	uint64_t entry;	     /* that its pages were mapped by; 0: none */
+	uint32_t table;	     /* number of the page table, 0 for a large page */
+	uint32_t next, prev; /* other users of the table: region numbers + 1 */
+	uint16_t pages;	     /* with state */
+};
+
+struct window {
+	uint8_t *base;	 /* linear address 0 */
+	uint8_t *state;	 /* by page: PAGE_* */
+	uint32_t *frame; /* by page with state */
+	struct region *regions;
+	uint64_t linked[MAX_REGIONS / 64]; /* regions with an entry */
+	uint64_t pages;
+	uint64_t edges; /* pages that begin another host mapping than the page before */
+};
+
+/* A page of RAM that mappings were made from: a page table or a page directory. Traced while it is one. */
+struct table {
+	uint32_t frame;
+	uint32_t users;	      /* first region that is mapped by it, number + 1: as a page table */
+	uint32_t next;	      /* of the dirty, or of the free ones */
+	uint16_t spaces;      /* how often it is a directory of a space */
+	uint16_t writes;      /* since a fault was last resolved by it */
+	uint16_t run, run_at; /* entries written in a row, and which one would continue it */
+	bool dirty, dead;
+	uint64_t written[TABLE_ENTRIES / 64]; /* entries that changed since the last flush */
+};
+
+/* An address space: what the registers say that its tables begin with. */
+struct space {
+	bool live;
+	uint64_t key[DIRECTORIES]; /* physical addresses of the directories, 0: none */
+	uint32_t directory[DIRECTORIES];
+	const uint8_t *host[DIRECTORIES];
+	uint64_t used; /* when, in switches */
+};
+
+/* Entry of the reverse map: a page of a window that shows a page of RAM writable. */
+struct alias {
+	uint32_t page; /* window << 20 | page */
+	uint32_t next;
+};
+
+struct paged {
+	uint8_t *reservation;
+	uint8_t *area; /* windows lie here, one every WINDOW_STRIDE */
+	struct window windows[WINDOWS];
+	struct space spaces[SPACES];
+	unsigned current; /* space, or NO_SPACE: no paging, or none that is shadowed */
+	uint64_t switches;
+	uint64_t mode;			    /* bits of control registers that mappings depend on */
+	unsigned entry_bytes, region_shift; /* of this mode: 4, 10 or 8, 9; shift in pages */
+	struct table *tables;		    /* number 0 is none */
+	uint32_t *table_of;		    /* by page of RAM */
+	uint32_t ntables, free_tables, dirty_tables;
+	uint32_t *alias_head; /* by page of RAM */
+	struct alias *aliases;
+	uint32_t naliases, free_aliases, used_aliases;
+	uint64_t edges; /* of all windows */
+};
+
+/* What one mmap call maps, within one region. */
+struct extent {
+	uint64_t page, count;
+	const struct pm_backing *backing;
+	uint64_t offset;
+	bool writable;
+};
+
+/* Pages to be unmapped in as few calls as possible. */
+struct batch {
+	struct window *w;
+	uint64_t from, to;
+};
+
+static inline unsigned window_regions(const struct paged *p)
+{
+	return WINDOW_PAGES >> p->region_shift;
+}
+
+static inline unsigned window_number(const struct paged *p, const struct window *w)
+{
+	return (unsigned)(w - p->windows);
+}
+
+/* --- window.c --- */
+int windows_init(struct shadow *sh);
+void windows_destroy(struct shadow *sh);
+/* Maps, in place of what is mapped there. False: the host has no room for more mappings. */
+bool window_map(struct shadow *sh, struct window *w, const struct extent *x);
+/* Forgets pages and notes them for unmapping. */
+void window_drop(struct shadow *sh, struct batch *b, struct window *w, uint64_t page, uint64_t count);
+void batch_flush(struct shadow *sh, struct batch *b);
+/* Unmaps all, keeping entries of regions. */
+void window_empty(struct shadow *sh, struct window *w);
+
+/* --- rmap.c --- */
+int rmap_init(struct shadow *sh);
+void rmap_destroy(struct shadow *sh);
+bool rmap_room(const struct shadow *sh, uint64_t count);
+void rmap_add(struct shadow *sh, const struct window *w, uint64_t page);
+void rmap_remove(struct shadow *sh, const struct window *w, uint64_t page);
+
+/* --- table.c --- */
+int tables_init(struct shadow *sh);
+void tables_destroy(struct shadow *sh);
+/* The table's number, traced from now on. 0: it is not in RAM, or there are too many. */
+uint32_t table_at(struct shadow *sh, gpa_t gpa);
+/* Room for all that one fault or one load of CR3 needs. */
+bool tables_room(const struct shadow *sh);
+/* Frees it if nothing depends on it any more. */
+void table_unused(struct shadow *sh, uint32_t n);
+/* Mappings of the region come from this entry, and (unless it maps a large page) this table. */
+void region_link(struct shadow *sh, struct window *w, unsigned r, uint64_t entry, uint32_t table);
+void region_drop(struct shadow *sh, struct batch *b, struct window *w, unsigned r);
+/* Could a processor that has used `old` go on with what it knows after a flush, the entry being `now`? */
+bool entry_same(uint64_t old, uint64_t now);
+/* Applies what changed in tables to all windows. */
+void tables_sync(struct shadow *sh);
+
+/* --- space.c --- */
+uint64_t space_entry(const struct shadow *sh, unsigned space, unsigned r);
+void space_free(struct shadow *sh, unsigned n);
+void spaces_drop(struct shadow *sh);
+/* After an event: applies what the guest's flush asks for. */
+void spaces_flush(struct shadow *sh);
+
+#endif

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Address spaces: their user windows are kept, so that a load of CR3 is a change of base. Kernel mode has one window
+ * for all; on a load of CR3 what the new directory maps otherwise is dropped from it.
+ */
+#define _GNU_SOURCE
+#include <string.h>
+#include <sys/mman.h>
+
+#include "cpu/x86.h"
+#include "shadow_internal.h"
+#include "trace.h"
+
+#define PTE_ADDR_64 (BIT(52) - PAGE_SIZE)
+
+static bool pae(const struct cpu *cpu)
+{
+	return cpu->cr4 & CR4_PAE;
+}
+
+static void read_key(const struct cpu *cpu, uint64_t key[DIRECTORIES])
+{
+	memset(key, 0, DIRECTORIES * sizeof(*key));
+	if (!pae(cpu)) {
+		key[0] = (cpu->cr3 & 0xfffff000u) | PTE_P;
+		return;
+	}
+	for (unsigned i = 0; i < DIRECTORIES; i++)
+		if (cpu->pdpte[i] & PTE_P)
+			key[i] = (cpu->pdpte[i] & PTE_ADDR_64) | PTE_P;
+}
+
+/* What mappings depend on beside the tables. Whether pages are global matters to none: tables are traced. */
+static uint64_t mode_of(const struct cpu *cpu)
+{
+	return (cpu->cr0 & (CR0_PG | CR0_WP)) | (cpu->cr4 & (CR4_PSE | CR4_PAE | CR4_SMEP | CR4_SMAP)) << 32 |
+	       (cpu->efer & (EFER_NXE | EFER_LMA)) << 8;
+}
+
+uint64_t space_entry(const struct shadow *sh, unsigned space, unsigned r)
+{
+	const struct paged *p = &sh->paged;
+	unsigned i = p->entry_bytes == 8 ? r / 512 : 0, index = r - i * 512;
+	const uint8_t *host = p->spaces[space].host[i];
+
+	return host ? load_le(host + (size_t)index * p->entry_bytes, p->entry_bytes) : 0;
+}
+
+static void drop_regions(struct shadow *sh, struct window *w)
+{
+	struct batch b = {0};
+
+	window_empty(sh, w);
+	for (unsigned word = 0; word < MAX_REGIONS / 64; word++)
+		while (w->linked[word])
+			region_drop(sh, &b, w, word * 64 + (unsigned)__builtin_ctzll(w->linked[word]));
+}
+
+void space_free(struct shadow *sh, unsigned n)
+{
+	struct space *s = &sh->paged.spaces[n];
+
+	if (!s->live)
+		return;
+	s->live = false;
+	drop_regions(sh, &sh->paged.windows[1 + n]);
+	for (unsigned i = 0; i < DIRECTORIES; i++) {
+		if (!s->directory[i])
+			continue;
+		sh->paged.tables[s->directory[i]].spaces--;
+		table_unused(sh, s->directory[i]);
+		s->directory[i] = 0;
+	}
+}
+
+/* The slot of an address space that is new: a free one, or that which has not been used for longest. */
+static unsigned take_slot(struct shadow *sh)
+{
+	struct space *s = sh->paged.spaces;
+	unsigned best = 0;
+
+	for (unsigned i = 0; i < SPACES; i++) {
+		if (!s[i].live)
+			return i;
+		if (s[i].used < s[best].used)
+			best = i;
+	}
+	space_free(sh, best);
+	sh->cpu->stats->spaces_recycled++;
+	return best;
+}
+
+static unsigned new_space(struct shadow *sh, const uint64_t key[DIRECTORIES])
+{
+	unsigned n = take_slot(sh);
+	struct space *s = &sh->paged.spaces[n];
+
+	*s = (struct space){.live = true};
+	memcpy(s->key, key, sizeof(s->key));
+	for (unsigned i = 0; i < DIRECTORIES; i++) {
+		gpa_t gpa = key[i] & PTE_ADDR_64 & sh->pm->a20_mask;
+		if (!key[i])
+			continue;
+		s->directory[i] = table_at(sh, gpa);
+		if (!s->directory[i])
+			continue; /* nothing is mapped by what is not traced */
+		sh->paged.tables[s->directory[i]].spaces++;
+		s->host[i] = physmem_host(sh->pm, gpa, NULL);
+	}
+	return n;
+}
+
+static unsigned find_space(const struct shadow *sh, const uint64_t key[DIRECTORIES])
+{
+	for (unsigned i = 0; i < SPACES; i++)
+		if (sh->paged.spaces[i].live && !memcmp(sh->paged.spaces[i].key, key, DIRECTORIES * sizeof(*key)))
+			return i;
+	return NO_SPACE;
+}
+
+/* Drops from the supervisor window what the space maps otherwise. */
+static void switch_supervisor(struct shadow *sh, unsigned space)
+{
+	struct window *w = &sh->paged.windows[SUPERVISOR];
+	struct batch b = {0};
+
+	for (unsigned word = 0; word < MAX_REGIONS / 64; word++)
+		for (uint64_t bits = w->linked[word]; bits; bits &= bits - 1) {
+			unsigned r = word * 64 + (unsigned)__builtin_ctzll(bits);
+			if (!entry_same(w->regions[r].entry, space_entry(sh, space, r)))
+				region_drop(sh, &b, w, r);
+		}
+	batch_flush(sh, &b);
+}
+
+static void drop_spaces(struct shadow *sh)
+{
+	drop_regions(sh, &sh->paged.windows[SUPERVISOR]);
+	for (unsigned i = 0; i < SPACES; i++)
+		space_free(sh, i);
+	sh->paged.current = NO_SPACE;
+}
+
+static void select_space(struct shadow *sh)
+{
+	struct paged *p = &sh->paged;
+	uint64_t key[DIRECTORIES];
+	unsigned n;
+
+	if (!(p->mode & CR0_PG) || cpu_long(sh->cpu))
+		return;
+	read_key(sh->cpu, key);
+	if (p->current != NO_SPACE && !memcmp(p->spaces[p->current].key, key, sizeof(key)))
+		return;
+	if (!tables_room(sh))
+		drop_spaces(sh);
+	n = find_space(sh, key);
+	if (n == NO_SPACE)
+		n = new_space(sh, key);
+	else
+		sh->cpu->stats->spaces_found++;
+	switch_supervisor(sh, n);
+	p->current = n;
+	p->spaces[n].used = ++p->switches;
+	for (unsigned i = 0; i < DIRECTORIES; i++)
+		p->tables[p->spaces[n].directory[i]].writes = 0;
+}
+
+void spaces_drop(struct shadow *sh)
+{
+	drop_spaces(sh);
+	select_space(sh);
+}
+
+void spaces_flush(struct shadow *sh)
+{
+	struct paged *p = &sh->paged;
+	uint64_t mode = mode_of(sh->cpu);
+
+	if (mode == p->mode) {
+		tables_sync(sh);
+		select_space(sh);
+		return;
+	}
+	p->mode = 0;
+	spaces_drop(sh);
+	tables_sync(sh); /* frees those in its list */
+	p->mode = mode;
+	p->entry_bytes = pae(sh->cpu) ? 8 : 4;
+	p->region_shift = pae(sh->cpu) ? 9 : 10;
+	select_space(sh);
+}

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The guest's page tables and directories that windows were filled from. They are traced: what the guest writes to them
+ * is noted, and applied to the windows when it flushes, in few large calls. Until then a processor may go on with what
+ * it knows, and so may we.
+ */
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "cpu/x86.h"
+#include "shadow_internal.h"
+
+#define TABLES_BYTES (MAX_TABLES * sizeof(struct table))
+
+enum {
+	RUN_MAX = 64,	  /* entries written in a row: the page is filled or emptied as a whole */
+	WRITES_MAX = 512, /* writes without use in between: it is no table any more */
+};
+
+/* Of an entry: what decides where an access goes and whether it may. */
+#define ENTRY_MEANING (~(PTE_A | PTE_D | PTE_G | PTE_PWT | PTE_PCD | BIT(9) | BIT(10) | BIT(11)))
+
+static struct table *table(const struct shadow *sh, uint32_t n)
+{
+	return &sh->paged.tables[n];
+}
+
+static uint32_t number_of(const struct shadow *sh, const struct table *t)
+{
+	return (uint32_t)(t - sh->paged.tables);
+}
+
+static struct window *window_of(struct shadow *sh, uint32_t user)
+{
+	return &sh->paged.windows[(user - 1) / MAX_REGIONS];
+}
+
+static struct region *region_of(struct shadow *sh, uint32_t user)
+{
+	return &window_of(sh, user)->regions[(user - 1) % MAX_REGIONS];
+}
+
+/* --- trace --- */
+
+static void note_written(struct shadow *sh, struct table *t, unsigned entry)
+{
+	t->written[entry / 64] |= BIT(entry % 64);
+	if (t->dirty)
+		return;
+	t->dirty = true;
+	t->next = sh->paged.dirty_tables;
+	sh->paged.dirty_tables = number_of(sh, t);
+}
+
+/* Does the write only set A or D in one entry? Nobody needs to know: whoever has used it has them set. */
+static bool sets_accessed_dirty(const struct shadow *sh, uint64_t offset, const uint8_t *data, unsigned len)
+{
+	uint64_t old, new;
+
+	if (len > 8 || offset % sh->paged.entry_bytes)
+		return false;
+	old = load_le(sh->pm->ram.host + offset, len);
+	new = load_le(data, len);
+	return !(old & ~new) && !((old ^ new) & ~(PTE_A | PTE_D));
+}
+
+static bool is_current_directory(const struct shadow *sh, uint32_t n)
+{
+	const struct paged *p = &sh->paged;
+
+	for (unsigned i = 0; p->current != NO_SPACE && i < DIRECTORIES; i++)
+		if (p->spaces[p->current].directory[i] == n)
+			return true;
+	return false;
+}
+
+/* Drops all that depends on the table, which is none any more (or is rewritten as a whole): with that the trace goes.
+ */
+static void abandon(struct shadow *sh, struct table *t)
+{
+	struct paged *p = &sh->paged;
+	uint32_t n = number_of(sh, t);
+	struct batch b = {0};
+
+	for (unsigned s = 0; t->spaces && s < SPACES; s++)
+		for (unsigned i = 0; p->spaces[s].live && i < DIRECTORIES; i++)
+			if (p->spaces[s].directory[i] == n)
+				space_free(sh, s);
+	while (t->users)
+		region_drop(sh, &b, window_of(sh, t->users), (t->users - 1) % MAX_REGIONS);
+	batch_flush(sh, &b);
+	sh->cpu->stats->tables_abandoned++;
+}
+
+/* Is the page written as memory is, not as a table? */
+static bool looks_like_data(struct table *t, unsigned entry, unsigned len)
+{
+	t->run = entry == t->run_at ? t->run + 1 : 0;
+	t->run_at = (uint16_t)(entry + 1);
+	return len > 8 || ++t->writes > WRITES_MAX || t->run > RUN_MAX;
+}
+
+static void table_written(void *arg, gpa_t gpa, const uint8_t *data, unsigned len)
+{
+	struct shadow *sh = arg;
+	struct paged *p = &sh->paged;
+	uint64_t at;
+	struct table *t;
+	unsigned first, last;
+
+	if (!physmem_ram_offset(sh->pm, gpa, &at) || !p->table_of[at >> PAGE_SHIFT])
+		return;
+	t = table(sh, p->table_of[at >> PAGE_SHIFT]);
+	if (!memcmp(sh->pm->ram.host + at, data, len) || sets_accessed_dirty(sh, at, data, len))
+		return;
+	sh->cpu->stats->table_writes++;
+	first = (unsigned)(at & PAGE_MASK) / p->entry_bytes;
+	last = (unsigned)((at & PAGE_MASK) + len - 1) / p->entry_bytes;
+	if (looks_like_data(t, first, len) && !is_current_directory(sh, number_of(sh, t))) {
+		abandon(sh, t);
+		return;
+	}
+	for (unsigned i = first; i <= last; i++)
+		note_written(sh, t, i);
+}
+
+/* --- life --- */
+
+int tables_init(struct shadow *sh)
+{
+	struct paged *p = &sh->paged;
+	void *tables =
+	    mmap(NULL, TABLES_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	p->tables = tables == MAP_FAILED ? NULL : tables;
+	p->table_of = calloc(sh->pm->ram.size >> PAGE_SHIFT, sizeof(*p->table_of));
+	p->ntables = 1; /* number 0 is none */
+	track_subscribe(sh, TRACK_PAGE_TABLE, table_written, sh);
+	return p->tables && p->table_of ? 0 : -ENOMEM;
+}
+
+void tables_destroy(struct shadow *sh)
+{
+	if (sh->paged.tables)
+		munmap(sh->paged.tables, TABLES_BYTES);
+	free(sh->paged.table_of);
+}
+
+static uint32_t new_table(struct shadow *sh, uint32_t frame)
+{
+	struct paged *p = &sh->paged;
+	uint32_t n = p->free_tables;
+
+	if (n)
+		p->free_tables = table(sh, n)->next;
+	else if (p->ntables < MAX_TABLES)
+		n = p->ntables++;
+	else
+		return 0;
+	*table(sh, n) = (struct table){.frame = frame};
+	return n;
+}
+
+bool tables_room(const struct shadow *sh)
+{
+	return sh->paged.free_tables || sh->paged.ntables + DIRECTORIES < MAX_TABLES;
+}
+
+uint32_t table_at(struct shadow *sh, gpa_t gpa)
+{
+	struct paged *p = &sh->paged;
+	uint64_t offset;
+	uint32_t n;
+
+	if (!physmem_ram_offset(sh->pm, gpa, &offset))
+		return 0;
+	n = p->table_of[offset >> PAGE_SHIFT];
+	if (n)
+		return n;
+	n = new_table(sh, (uint32_t)(offset >> PAGE_SHIFT));
+	if (!n)
+		return 0;
+	p->table_of[offset >> PAGE_SHIFT] = n;
+	track_protect(sh, gpa, TRACK_PAGE_TABLE);
+	sh->cpu->stats->tables++;
+	return n;
+}
+
+static void free_table(struct shadow *sh, struct table *t)
+{
+	t->next = sh->paged.free_tables;
+	sh->paged.free_tables = number_of(sh, t);
+}
+
+void table_unused(struct shadow *sh, uint32_t n)
+{
+	struct table *t = table(sh, n);
+
+	if (t->users || t->spaces)
+		return;
+	sh->paged.table_of[t->frame] = 0;
+	track_release(sh, (uint64_t)t->frame << PAGE_SHIFT, TRACK_PAGE_TABLE);
+	sh->cpu->stats->tables--;
+	t->dead = true;
+	if (!t->dirty)
+		free_table(sh, t); /* else it is still in a list */
+}
+
+/* --- regions --- */
+
+static uint32_t user_number(const struct shadow *sh, const struct window *w, unsigned r)
+{
+	return window_number(&sh->paged, w) * MAX_REGIONS + r + 1;
+}
+
+void region_link(struct shadow *sh, struct window *w, unsigned r, uint64_t entry, uint32_t n)
+{
+	struct region *region = &w->regions[r];
+	uint32_t user = user_number(sh, w, r);
+
+	region->entry = entry;
+	w->linked[r / 64] |= BIT(r % 64);
+	if (!n || region->table == n)
+		return;
+	region->table = n;
+	region->prev = 0;
+	region->next = table(sh, n)->users;
+	if (region->next)
+		region_of(sh, region->next)->prev = user;
+	table(sh, n)->users = user;
+}
+
+static void unlink_region(struct shadow *sh, struct window *w, unsigned r)
+{
+	struct region *region = &w->regions[r];
+	uint32_t n = region->table;
+
+	region->entry = 0;
+	w->linked[r / 64] &= ~BIT(r % 64);
+	if (!n)
+		return;
+	if (region->prev)
+		region_of(sh, region->prev)->next = region->next;
+	else
+		table(sh, n)->users = region->next;
+	if (region->next)
+		region_of(sh, region->next)->prev = region->prev;
+	region->table = region->next = region->prev = 0;
+	table_unused(sh, n);
+}
+
+void region_drop(struct shadow *sh, struct batch *b, struct window *w, unsigned r)
+{
+	unsigned shift = sh->paged.region_shift;
+
+	if (w->regions[r].pages)
+		window_drop(sh, b, w, (uint64_t)r << shift, 1ull << shift);
+	unlink_region(sh, w, r);
+}
+
+/* --- flush --- */
+
+bool entry_same(uint64_t old, uint64_t now)
+{
+	if (((old ^ now) & ENTRY_MEANING) || !(now & PTE_P) || !(now & PTE_A))
+		return false;
+	return !(now & PTE_PS) || !(old & PTE_D) || (now & PTE_D);
+}
+
+/* Entries of directory i of the space that changed, in one of the windows that show it. */
+static void sync_directory(struct shadow *sh, struct batch *b, const struct table *t, struct window *w, unsigned space,
+			   unsigned i)
+{
+	for (unsigned word = 0; word < TABLE_ENTRIES / 64; word++)
+		for (uint64_t bits = t->written[word]; bits; bits &= bits - 1) {
+			unsigned r = i * 512 + word * 64 + (unsigned)__builtin_ctzll(bits);
+			const struct region *region = &w->regions[r];
+			if (region->entry && !entry_same(region->entry, space_entry(sh, space, r)))
+				region_drop(sh, b, w, r);
+		}
+}
+
+static void sync_directories(struct shadow *sh, struct batch *b, const struct table *t)
+{
+	struct paged *p = &sh->paged;
+	uint32_t n = number_of(sh, t);
+
+	for (unsigned s = 0; t->spaces && s < SPACES; s++)
+		for (unsigned i = 0; p->spaces[s].live && i < DIRECTORIES; i++) {
+			if (p->spaces[s].directory[i] != n)
+				continue;
+			sync_directory(sh, b, t, &p->windows[1 + s], s, i);
+			if (s == p->current)
+				sync_directory(sh, b, t, &p->windows[SUPERVISOR], s, i);
+		}
+}
+
+/* Is what the window shows at the page still right, its entry being pte? */
+static bool still_right(const struct shadow *sh, const struct window *w, uint64_t page, uint64_t pte)
+{
+	const struct region *r = &w->regions[page >> sh->paged.region_shift];
+	bool supervisor = window_number(&sh->paged, w) == SUPERVISOR, pae = sh->paged.entry_bytes == 8;
+	uint64_t offset, ignored = pae ? PTE_NX : 0;
+
+	if (!(pte & PTE_P) || !(pte & PTE_A) || (!supervisor && !(pte & PTE_U)))
+		return false;
+	if ((pte & PTE_NX) && !(sh->cpu->efer & EFER_NXE))
+		return false;
+	if (w->state[page] & PAGE_WRITABLE) {
+		bool allowed = (pte & r->entry & PTE_W) || (supervisor && !(sh->cpu->cr0 & CR0_WP));
+		if (!allowed || !(pte & PTE_D))
+			return false;
+	}
+	return physmem_ram_offset(sh->pm, ALIGN_DOWN(pte & ~ignored, PAGE_SIZE) & sh->pm->a20_mask, &offset) &&
+	       offset >> PAGE_SHIFT == w->frame[page];
+}
+
+static uint64_t read_entry(const struct shadow *sh, const struct table *t, unsigned i)
+{
+	return load_le(sh->pm->ram.host + ((uint64_t)t->frame << PAGE_SHIFT) + i * sh->paged.entry_bytes,
+		       sh->paged.entry_bytes);
+}
+
+static void sync_user(struct shadow *sh, struct batch *b, const struct table *t, uint32_t user)
+{
+	struct window *w = window_of(sh, user);
+	uint64_t first = (uint64_t)((user - 1) % MAX_REGIONS) << sh->paged.region_shift;
+
+	if (!region_of(sh, user)->pages)
+		return;
+	for (unsigned word = 0; word < TABLE_ENTRIES / 64; word++)
+		for (uint64_t bits = t->written[word]; bits; bits &= bits - 1) {
+			unsigned i = word * 64 + (unsigned)__builtin_ctzll(bits);
+			if (w->state[first + i] && !still_right(sh, w, first + i, read_entry(sh, t, i)))
+				window_drop(sh, b, w, first + i, 1);
+		}
+}
+
+void tables_sync(struct shadow *sh)
+{
+	struct paged *p = &sh->paged;
+	struct batch b = {0};
+
+	while (p->dirty_tables) {
+		struct table *t = table(sh, p->dirty_tables);
+		p->dirty_tables = t->next;
+		if (t->dead) {
+			free_table(sh, t);
+			continue;
+		}
+		for (uint32_t user = t->users, next; user; user = next) {
+			next = region_of(sh, user)->next;
+			sync_user(sh, &b, t, user);
+		}
+		sync_directories(sh, &b, t);
+		sh->cpu->stats->table_syncs++;
+		if (t->dead) {
+			free_table(sh, t);
+			continue;
+		}
+		t->dirty = false;
+		memset(t->written, 0, sizeof(t->written));
+	}
+	batch_flush(sh, &b);
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is mapped in the windows of a guest with paging, and how many mappings of the host's that takes. */
+#define _GNU_SOURCE
+#include <string.h>
+#include <sys/mman.h>
+
+#include "shadow_internal.h"
+#include "trace.h"
+
+/* From one window to the next: a window, its probe page below, guards around both. */
+#define WINDOW_STRIDE (2 * WINDOW_BYTES)
+#define AREA_BYTES    ((WINDOWS + 1) * WINDOW_STRIDE)
+
+enum { POPULATE_MAX = 32 }; /* pages of an extent that are mapped at once, not when touched */
+
+static void *reserve(size_t bytes, int prot)
+{
+	void *p = mmap(NULL, bytes, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static void release(void *p, size_t bytes)
+{
+	if (p)
+		munmap(p, bytes);
+}
+
+static int window_init(struct window *w, uint8_t *base)
+{
+	w->base = base;
+	w->state = reserve(WINDOW_PAGES, PROT_READ | PROT_WRITE);
+	w->frame = reserve(WINDOW_PAGES * sizeof(*w->frame), PROT_READ | PROT_WRITE);
+	w->regions = reserve(MAX_REGIONS * sizeof(*w->regions), PROT_READ | PROT_WRITE);
+	if (!w->state || !w->frame || !w->regions)
+		return -ENOMEM;
+	return mprotect(base + SHADOW_PROBE + 8 - PAGE_SIZE, PAGE_SIZE, PROT_READ) ? -errno : 0;
+}
+
+int windows_init(struct shadow *sh)
+{
+	struct paged *p = &sh->paged;
+	int err = 0;
+
+	p->reservation = reserve(AREA_BYTES, PROT_NONE);
+	if (!p->reservation)
+		return -ENOMEM;
+	p->area = (uint8_t *)ALIGN_UP((uintptr_t)p->reservation + GUARD_BYTES, WINDOW_BYTES);
+	for (unsigned i = 0; i < WINDOWS && !err; i++)
+		err = window_init(&p->windows[i], p->area + i * WINDOW_STRIDE);
+	return err;
+}
+
+void windows_destroy(struct shadow *sh)
+{
+	struct paged *p = &sh->paged;
+
+	release(p->reservation, AREA_BYTES);
+	for (unsigned i = 0; i < WINDOWS; i++) {
+		release(p->windows[i].state, WINDOW_PAGES);
+		release(p->windows[i].frame, WINDOW_PAGES * sizeof(*p->windows[i].frame));
+		release(p->windows[i].regions, MAX_REGIONS * sizeof(*p->windows[i].regions));
+	}
+}
+
+bool paged_is_window(const struct shadow *sh, hva_t address)
+{
+	uint64_t distance = address - (hva_t)sh->paged.area;
+
+	return distance / WINDOW_STRIDE < WINDOWS && distance % WINDOW_STRIDE < WINDOW_BYTES;
+}
+
+bool paged_in_area(const struct shadow *sh, hva_t address)
+{
+	return address - (hva_t)sh->paged.reservation < AREA_BYTES;
+}
+
+/* --- how many mappings the host needs --- */
+
+static unsigned host_rights(uint8_t state)
+{
+	return !(state & PAGE_MAPPED) ? 0 : (state & (PAGE_WRITABLE | PAGE_PROTECTED)) == PAGE_WRITABLE ? 2 : 1;
+}
+
+/* Does a host mapping begin with the page? */
+static bool is_edge(const struct window *w, uint64_t page)
+{
+	unsigned before = page ? host_rights(w->state[page - 1]) : 0;
+	unsigned here = page < WINDOW_PAGES ? host_rights(w->state[page]) : 0;
+
+	return before != here || (here && w->frame[page] != w->frame[page - 1] + 1);
+}
+
+/* Those of [page, page + count], the end included. */
+static uint64_t edges(const struct window *w, uint64_t page, uint64_t count)
+{
+	uint64_t n = 0;
+
+	for (uint64_t at = page; at <= page + count; at++)
+		n += is_edge(w, at);
+	return n;
+}
+
+static void edges_changed(struct shadow *sh, struct window *w, uint64_t before, uint64_t after)
+{
+	w->edges += after - before;
+	sh->paged.edges += after - before;
+	sh->cpu->stats->mappings += after - before;
+}
+
+/* --- unmapping --- */
+
+static bool try_unmap(const struct window *w, uint64_t page, uint64_t count)
+{
+	return mmap(w->base + (page << PAGE_SHIFT), count << PAGE_SHIFT, PROT_NONE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED;
+}
+
+static void forget_page(struct shadow *sh, struct window *w, uint64_t page)
+{
+	if ((w->state[page] & PAGE_WRITABLE) && w->frame[page] < FRAME_OTHER)
+		rmap_remove(sh, w, page);
+	w->state[page] = 0;
+	w->regions[page >> sh->paged.region_shift].pages--;
+	w->pages--;
+}
+
+static void forget(struct shadow *sh, struct window *w, uint64_t page, uint64_t count)
+{
+	for (uint64_t end = page + count; page < end; page++)
+		if (w->state[page])
+			forget_page(sh, w, page);
+}
+
+/* Is nothing mapped in [from, to)? */
+static bool is_gap(const struct shadow *sh, const struct window *w, uint64_t from, uint64_t to)
+{
+	unsigned shift = sh->paged.region_shift;
+
+	while (from < to) {
+		uint64_t end = MIN(to, ((from >> shift) + 1) << shift);
+		if (w->regions[from >> shift].pages)
+			for (uint64_t at = from; at < end; at++)
+				if (w->state[at])
+					return false;
+		from = end;
+	}
+	return true;
+}
+
+void batch_flush(struct shadow *sh, struct batch *b)
+{
+	if (!b->w)
+		return;
+	sh->cpu->stats->mappings_dropped++;
+	/* Cutting a piece out of a mapping makes two of it: the host may have no room. All of it always goes. */
+	if (!try_unmap(b->w, b->from, b->to - b->from))
+		window_empty(sh, b->w);
+	b->w = NULL;
+}
+
+void window_drop(struct shadow *sh, struct batch *b, struct window *w, uint64_t page, uint64_t count)
+{
+	uint64_t before = edges(w, page, count), first = page, last;
+
+	for (last = page + count; last > first && !w->state[last - 1]; last--)
+		;
+	for (; first < last && !w->state[first]; first++)
+		;
+	if (first == last)
+		return;
+	forget(sh, w, first, last - first);
+	edges_changed(sh, w, before, edges(w, page, count));
+	if (b->w == w && b->to <= first && is_gap(sh, w, b->to, first)) {
+		b->to = last;
+	} else if (b->w == w && last <= b->from && is_gap(sh, w, last, b->from)) {
+		b->from = first;
+	} else {
+		batch_flush(sh, b);
+		*b = (struct batch){w, first, last};
+	}
+}
+
+void window_empty(struct shadow *sh, struct window *w)
+{
+	unsigned shift = sh->paged.region_shift;
+
+	if (!w->pages && !w->edges)
+		return;
+	for (unsigned r = 0; r < window_regions(&sh->paged); r++)
+		if (w->regions[r].pages)
+			forget(sh, w, (uint64_t)r << shift, 1ull << shift);
+	edges_changed(sh, w, w->edges, 0);
+	if (!try_unmap(w, 0, WINDOW_PAGES))
+		PANIC("emptying a window: %s", strerror(errno));
+	sh->cpu->stats->mappings_dropped++;
+}
+
+/* --- mapping --- */
+
+static uint32_t frame_of(const struct shadow *sh, const struct extent *x)
+{
+	uint32_t page = (uint32_t)(x->offset >> PAGE_SHIFT);
+
+	return x->backing == &sh->pm->ram ? page : (uint32_t)(FRAME_OTHER | (unsigned)x->backing->fd << 20) + page;
+}
+
+static bool protect(const struct window *w, uint64_t page, uint64_t count, bool writable)
+{
+	return !mprotect(w->base + (page << PAGE_SHIFT), count << PAGE_SHIFT,
+			 writable ? PROT_READ | PROT_WRITE : PROT_READ);
+}
+
+static void set_states(struct shadow *sh, struct window *w, const struct extent *x)
+{
+	uint32_t frame = frame_of(sh, x);
+	bool traceable = x->writable && frame < FRAME_OTHER;
+
+	for (uint64_t i = 0; i < x->count; i++) {
+		uint64_t page = x->page + i;
+		w->frame[page] = frame + (uint32_t)i;
+		w->state[page] = (uint8_t)(PAGE_MAPPED | (x->writable ? PAGE_WRITABLE : 0));
+		if (!traceable)
+			continue;
+		rmap_add(sh, w, page);
+		if (sh->pm->traced[frame + i])
+			w->state[page] |= PAGE_PROTECTED;
+	}
+	w->pages += x->count;
+	w->regions[x->page >> sh->paged.region_shift].pages += (uint16_t)x->count;
+}
+
+/* Protects traced pages of what was just mapped, neighbours at once. */
+static bool protect_traced(const struct window *w, const struct extent *x)
+{
+	uint64_t end = x->page + x->count, n;
+
+	for (uint64_t page = x->page; page < end; page += n) {
+		bool traced = w->state[page] & PAGE_PROTECTED;
+		for (n = 1; page + n < end && !(w->state[page + n] & PAGE_PROTECTED) == !traced; n++)
+			;
+		if (traced && !protect(w, page, n, false))
+			return false;
+	}
+	return true;
+}
+
+bool window_map(struct shadow *sh, struct window *w, const struct extent *x)
+{
+	uint64_t before = edges(w, x->page, x->count);
+	bool mapped;
+
+	if (!rmap_room(sh, x->count))
+		return false;
+	if (mmap(w->base + (x->page << PAGE_SHIFT), x->count << PAGE_SHIFT,
+		 x->writable ? PROT_READ | PROT_WRITE : PROT_READ,
+		 MAP_SHARED | MAP_FIXED | (x->count <= POPULATE_MAX ? MAP_POPULATE : 0), x->backing->fd,
+		 (off_t)x->offset) == MAP_FAILED)
+		return false;
+	forget(sh, w, x->page, x->count);
+	set_states(sh, w, x);
+	edges_changed(sh, w, before, edges(w, x->page, x->count));
+	sh->cpu->stats->mappings_made++;
+	mapped = protect_traced(w, x);
+	if (!mapped)
+		window_empty(sh, w);
+	return mapped;
+}
+
+void windows_protect(struct shadow *sh, uint32_t frame)
+{
+	struct paged *p = &sh->paged;
+	bool traced = sh->pm->traced[frame];
+	uint32_t next;
+
+	for (uint32_t n = p->alias_head[frame]; n; n = next) {
+		struct window *w = &p->windows[p->aliases[n].page / WINDOW_PAGES];
+		uint64_t page = p->aliases[n].page % WINDOW_PAGES, before = edges(w, page, 1);
+		next = p->aliases[n].next;
+		if (!!(w->state[page] & PAGE_PROTECTED) == traced)
+			continue;
+		w->state[page] ^= PAGE_PROTECTED;
+		edges_changed(sh, w, before, edges(w, page, 1));
+		if (!protect(w, page, 1, !traced)) {
+			/* No room for more mappings. The window goes, and with it aliases. */
+			window_empty(sh, w);
+			next = p->alias_head[frame];
+		}
+	}
+}
