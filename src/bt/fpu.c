@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The pointers that the x87 unit keeps of its last instruction: made the guest's when its state is stored. */
+#include "cpu/fpu.h"
 #include "bt_internal.h"
 #include "cpu/exec.h"
 
 /* FOP of an x87 instruction that ran in the cache holds the ModRM byte of the host's encoding. */
-static void fix_fpu_opcode(struct bt *bt, const struct block *b, int n, cache_pc_t fip)
+static void fix_fpu_opcode(struct bt *bt, const struct block *b, int n, cache_pc_t fip, bool whole)
 {
 	const uint8_t *host = (const uint8_t *)fip;
 	const uint8_t *image = bt->cpu->fpu.image;
 	unsigned at = b->map[n].guest, code_size = b->ctx->key.flags & CTX_CODE32 ? 4 : 2;
-	enum { FSW_ES = 0x80 };
 	struct insn in;
 
-	/* Nearly always 0: processors remember it for unmasked exceptions only. */
-	if (LIKELY(!load_le(&image[6], 2) && !(image[2] & FSW_ES)))
+	/* Intel's processors remember it for unmasked exceptions only; and there, 0 is an opcode as well. */
+	if (whole && !load_le(&image[FX_FOP], 2) && !(image[FX_FSW] & FSW_ES))
 		return;
 	if (insn_decode(&in, b->source + at, b->guest_len - at, code_size))
 		return;
@@ -23,18 +23,21 @@ static void fix_fpu_opcode(struct bt *bt, const struct block *b, int n, cache_pc
 }
 
 /* For cpu_fpu_sync(): FIP names the cache, give it the guest's address. */
-void bt_fpu_stored(void *arg)
+void bt_fpu_stored(void *arg, bool whole)
 {
 	struct bt *bt = arg;
-	cache_pc_t fip = (cache_pc_t)load_le(&bt->cpu->fpu.image[8], 8);
+	uint8_t *image = bt->cpu->fpu.image;
+	cache_pc_t fip = (cache_pc_t)load_le(&image[FX_FIP], 8);
 	struct block *b;
 	int n;
 
+	if (!whole && fip)
+		fip = bt->cache_run + (uint32_t)(fip - bt->cache_run);
 	if (LIKELY(!bt_in_cache(bt, fip)))
 		return;
 	b = bt_find_host(bt, fip);
 	n = b ? bt_find_insn(b, fip) : -1;
 	if (n >= 0 && n < b->ninsns)
-		fix_fpu_opcode(bt, b, n, fip);
-	store_le(&bt->cpu->fpu.image[8], 8, n >= 0 && n < b->ninsns ? b->eip + b->map[n].guest : 0);
+		fix_fpu_opcode(bt, b, n, fip, whole);
+	store_le(&image[FX_FIP], 8, n >= 0 && n < b->ninsns ? b->eip + b->map[n].guest : 0);
 }

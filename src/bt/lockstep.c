@@ -13,6 +13,7 @@
 
 #include "bt_internal.h"
 #include "cpu/event.h"
+#include "cpu/fpu.h"
 #include "cpu/mem.h"
 #include "cpu/step.h"
 #include "cpu/sys.h"
@@ -394,16 +395,25 @@ static bool same_registers(const struct lockstep *ls, const struct cpu *cpu, con
 	return same;
 }
 
-/* FXSAVE image: 16 to 23 is the data pointer, 464 on is for software. */
+/* AMD's processors may have lost the x87 instruction pointer, but for that of an exception (cpu/fpu.c). */
+static bool lost_pointers(const uint8_t *image)
+{
+	return !load_le(image + FX_FIP, 8) && !(image[FX_FSW] & FSW_ES);
+}
+
+/* The data pointer is not compared: processors may set it for exceptions only. */
 static bool same_fpu(const struct cpu *cpu, const struct cpu *ref)
 {
+	const uint8_t *image = cpu->fpu.image, *wanted = ref->fpu.image;
 	bool same = true;
 
-	same_bytes("x87 control", cpu->fpu.image, ref->fpu.image, 16, &same);
-	same_bytes("MXCSR", cpu->fpu.image + 24, ref->fpu.image + 24, 4, &same);
+	same_bytes("x87 control", image, wanted, FX_FOP, &same);
+	if (!lost_pointers(image) && !lost_pointers(wanted))
+		same_bytes("x87 instruction", image + FX_FOP, wanted + FX_FOP, FX_FDP - FX_FOP, &same);
+	same_bytes("MXCSR", image + FX_MXCSR, wanted + FX_MXCSR, 4, &same);
 	for (unsigned i = 0; i < 8; i++)
-		same_bytes("x87 register", cpu->fpu.image + 32 + 16 * i, ref->fpu.image + 32 + 16 * i, 10, &same);
-	same_bytes("XMM registers", cpu->fpu.image + 160, ref->fpu.image + 160, 256, &same);
+		same_bytes("x87 register", image + FX_ST0 + 16 * i, wanted + FX_ST0 + 16 * i, 10, &same);
+	same_bytes("XMM registers", image + FX_XMM0, wanted + FX_XMM0, 256, &same);
 	return same;
 }
 

@@ -154,7 +154,8 @@ struct cpu {
 	uint64_t pat, misc_enable, mtrr_def_type, mtrr_fix[11], mtrr_var[16];
 	struct fpu_state fpu;
 
-	void (*fpu_stored)(void *arg); /* cpu_fpu_sync() has stored what translated code left; may be NULL */
+	/* cpu_fpu_sync() has stored what translated code left; may be NULL. whole: it knows all bits of FIP */
+	void (*fpu_stored)(void *arg, bool whole);
 	void *fpu_stored_arg;
 
 	/* The translator's: */

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "fpu.h"
 #include "hostsig.h"
 #include "mem.h"
 #include "reencode.h"
@@ -149,62 +150,34 @@ static uint8_t *find_slot(struct host_exec *x, const struct insn *in, unsigned a
 	return code;
 }
 
-void cpu_fpu_sync(struct cpu *cpu)
-{
-	enum { FX_MXCSR = 24, FX_ST0 = 32, FX_XMM0 = 160 };
-	struct {
-		uint8_t image[512];
-	} __attribute__((aligned(16))) now;
-
-	if (!cpu->fpu_live)
-		return;
-	__asm__ volatile("fxsave64 %0\n\tfninit" : "=m"(now));
-	memcpy(cpu->fpu.image, now.image, FX_MXCSR);
-	memcpy(cpu->fpu.image + FX_ST0, now.image + FX_ST0, FX_XMM0 - FX_ST0);
-	cpu->fpu_live = false;
-	if (cpu->fpu_stored)
-		cpu->fpu_stored(cpu->fpu_stored_arg);
-}
-
 static bool uses_fpu(const struct insn *in)
 {
 	return insn_rows[in->id].checks & (CHK_FPU | CHK_MMX | CHK_SSE | CHK_AVX | CHK_FWAIT);
 }
 
-static void load_fpu(const struct cpu *cpu)
-{
-	__asm__ volatile("fxrstor64 %0" : : "m"(cpu->fpu.image));
-}
-
-static void save_fpu(struct cpu *cpu)
-{
-	uint32_t mxcsr = 0x1f80;
-
-	__asm__ volatile("fxsave64 %0\n\tfninit\n\tldmxcsr %1" : "=m"(cpu->fpu.image) : "m"(mxcsr));
-}
-
 void exec_fix_fop(struct cpu *cpu, const struct insn *in, uint8_t host_modrm)
 {
-	unsigned fop = (unsigned)load_le(&cpu->fpu.image[6], 2);
+	unsigned fop = (unsigned)load_le(&cpu->fpu.image[FX_FOP], 2);
 	unsigned high = (in->bytes[in->opcode_off] & 7u) << 8;
 
 	if (in->has_mem && fop == (high | host_modrm))
-		store_le(&cpu->fpu.image[6], 2, high | in->modrm);
+		store_le(&cpu->fpu.image[FX_FOP], 2, high | in->modrm);
 }
 
 /* The x87 instruction and data pointers must name guest addresses (vol. 1, 8.1.8). */
-static void fix_fpu_pointers(struct cpu *cpu, const struct insn *in, const uint8_t *slot, uint64_t offset)
+static void fix_fpu_pointers(struct cpu *cpu, const struct insn *in, const uint8_t *slot, uint64_t offset, bool whole)
 {
 	struct host_exec *x = cpu->exec;
-	uint64_t fip = load_le(&cpu->fpu.image[8], 8);
-	uint64_t fdp = load_le(&cpu->fpu.image[16], 8);
+	uint64_t mask = whole ? UINT64_MAX : UINT32_MAX;
+	uint64_t fip = load_le(&cpu->fpu.image[FX_FIP], 8);
+	uint64_t fdp = load_le(&cpu->fpu.image[FX_FDP], 8);
 
-	if (fip == (uintptr_t)slot) {
-		store_le(&cpu->fpu.image[8], 8, cpu->rip);
+	if (fip == ((uintptr_t)slot & mask)) {
+		store_le(&cpu->fpu.image[FX_FIP], 8, cpu->rip);
 		exec_fix_fop(cpu, in, (in->modrm & 0x38) | 5); /* HOST_MEM_RIP */
 	}
-	if (in->has_mem && fdp - (uintptr_t)x->bounce < BOUNCE_BYTES)
-		store_le(&cpu->fpu.image[16], 8, offset);
+	if (in->has_mem && ((fdp - (uintptr_t)x->bounce) & mask) < BOUNCE_BYTES)
+		store_le(&cpu->fpu.image[FX_FDP], 8, offset);
 }
 
 /* The guest exception for a host one. True: nothing to raise (FERR# asserted, the instruction is retried). */
@@ -234,15 +207,16 @@ static bool run(struct cpu *cpu, const struct insn *in, uint8_t *slot, uint64_t 
 	struct host_exec *x = cpu->exec;
 	bool fpu = uses_fpu(in);
 	const uint64_t live = FLAGS_ARITH | FLAG_DF;
+	struct fpu_pointers loaded;
 
 	exec_tls[4] = (uintptr_t)exec_return;
 	x->flags = (cpu->rflags & live) | FLAG_1 | FLAG_IF;
 	if (fpu)
-		load_fpu(cpu);
+		fpu_load(cpu, &loaded);
 	int failed = exec_run(cpu->gpr, slot, &x->flags);
 	if (fpu) {
-		save_fpu(cpu);
-		fix_fpu_pointers(cpu, in, slot, offset);
+		bool whole = fpu_save(cpu, &loaded);
+		fix_fpu_pointers(cpu, in, slot, offset, whole);
 	}
 	if (failed)
 		return host_exception(cpu, f);

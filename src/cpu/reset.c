@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "fpu.h"
 #include "tlb.h"
 #include "transfer_internal.h"
 
@@ -12,14 +13,11 @@
 
 #define PAT_DEFAULT 0x0007040600070406ull /* 11.12.4 */
 
-/* FXSAVE image (volume 1, table 10-2) */
-enum { FX_FCW = 0, FX_FTW = 4, FX_MXCSR = 24 };
-
 static void reset_fpu(struct fpu_state *fpu)
 {
 	memset(fpu, 0, sizeof(*fpu));
 	store_le(fpu->image + FX_FCW, 2, 0x0040);
-	store_le(fpu->image + FX_FTW, 1, 0xff); /* 5555H: every register holds a zero */
+	store_le(fpu->image + FX_TAG, 1, 0xff); /* 5555H: every register holds a zero */
 	store_le(fpu->image + FX_MXCSR, 4, 0x1f80);
 }
 

@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* XLAT, MASKMOVQ, MASKMOVDQU: implicit memory operands in DS or an overriding segment (SDM vol. 2). */
+#include "fpu.h"
 #include "handlers_internal.h"
 
 #include <string.h>
 
-enum { /* FXSAVE image (vol. 1, 10.5.1) */
-       FX_FSW = 2,
-       FX_TAG = 4,
-       FX_ST0 = 32,
-       FX_XMM0 = 160,
-       FX_REG_BYTES = 16,
-       FSW_TOP = 7 << 11,
+enum {
+	FX_REG_BYTES = 16,
+	FSW_TOP = 7 << 11,
 };
 
 bool do_xlat(struct cpu *cpu, const struct insn *in, struct x86_fault *f)

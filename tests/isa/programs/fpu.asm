@@ -51,9 +51,13 @@ PROGRAM PM32
 	fwait
 	fninit
 	; the environment: instruction pointer and opcode area
+	mov	ecx, 100		; an AMD host that lets another process run meanwhile loses the pointer
+.env:	fninit
 	fld1
 .fip:	fadd	st0, st0
 	fnstenv	[0xa040]
+	cmp	dword [0xa04c], .fip
+	loopne	.env
 	CHECK	{mem32, 0xa04c, .fip}, {mem16, 0xa040, 0x37f}
 	fninit
 	fldenv	[0xa040]

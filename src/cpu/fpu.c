@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * x87 and SSE state between the host's registers and the guest's image.
+ *
+ * Of the pointers to the last x87 instruction and its operand, Intel's processors save all with FXSAVE. AMD's do so
+ * only while an unmasked exception is pending; at other times they store zeros, or (those without XSAVEERPTR, before
+ * Zen) nothing at all, and do not load them either: whatever was there, perhaps another process's, would then be the
+ * guest's. FNSTENV always has them, but only 32 bits (APM vol. 2, 11.4.4; SDM vol. 1, 8.1.8). So: memory is cleared
+ * before, FNINIT clears the host's pointers behind, and what FXSAVE does not tell FNSTENV is asked for.
+ *
+ * The host's kernel uses FXSAVE and its like too, so that on AMD's a signal or a switch of processes clears pointers
+ * without an exception, as it does for any process. The guest then finds zeros.
+ */
+#include "fpu.h"
+
+#include <string.h>
+
+/* FNSTENV in 32-bit protected mode, which is 64-bit mode's too (vol. 1, figure 8-9). */
+struct environment {
+	uint32_t fcw, fsw, ftw, fip, fcs_fop, fdp, fds;
+};
+_Static_assert(sizeof(struct environment) == 28, "FNSTENV");
+
+static bool has_pointers(const uint8_t *image)
+{
+	return load_le(image + FX_FIP, 8) || load_le(image + FX_FDP, 8) || load_le(image + FX_FOP, 2) ||
+	       (image[FX_FSW] & FSW_ES);
+}
+
+static struct fpu_pointers get_pointers(const uint8_t *image)
+{
+	return (struct fpu_pointers){load_le(image + FX_FIP, 8), load_le(image + FX_FDP, 8),
+				     (uint16_t)load_le(image + FX_FOP, 2)};
+}
+
+/* Completes `now` from the host's registers. Pointers that are still those loaded last keep all their bits. */
+static bool ask_environment(uint8_t *now, const struct fpu_pointers *loaded)
+{
+	struct environment env;
+	uint16_t fop;
+	bool same;
+
+	__asm__ volatile("fnstenv %0" : "=m"(env));
+	fop = env.fcs_fop >> 16 & FOP_BITS;
+	same = (uint32_t)loaded->fip == env.fip && (uint32_t)loaded->fdp == env.fdp && loaded->fop == fop;
+	store_le(now + FX_FOP, 2, fop);
+	store_le(now + FX_FDP, 8, (uint32_t)loaded->fdp == env.fdp ? loaded->fdp : env.fdp);
+	store_le(now + FX_FIP, 8, same ? loaded->fip : env.fip);
+	return same;
+}
+
+/* FXSAVE comes first, while vector registers are the guest's. `to` is aligned. False: FIP and FDP are low halves. */
+static inline __attribute__((always_inline)) bool store(uint8_t *to, const struct fpu_pointers *loaded)
+{
+	bool whole;
+
+	__asm__ volatile("movq $0, (%0)\n\tmovq $0, 8(%0)\n\tmovq $0, 16(%0)\n\tfxsave64 (%0)" : : "r"(to) : "memory");
+	whole = has_pointers(to) || ask_environment(to, loaded);
+	__asm__ volatile("fninit");
+	return whole;
+}
+
+void fpu_load(const struct cpu *cpu, struct fpu_pointers *loaded)
+{
+	*loaded = get_pointers(cpu->fpu.image);
+	__asm__ volatile("fxrstor64 %0" : : "m"(cpu->fpu.image) : "memory");
+}
+
+bool fpu_save(struct cpu *cpu, const struct fpu_pointers *loaded)
+{
+	uint32_t mxcsr = 0x1f80;
+	bool whole = store(cpu->fpu.image, loaded);
+
+	__asm__ volatile("ldmxcsr %0" : : "m"(mxcsr));
+	return whole;
+}
+
+void cpu_fpu_sync(struct cpu *cpu)
+{
+	uint8_t now[FX_BYTES] __attribute__((aligned(16)));
+	struct fpu_pointers loaded;
+	bool whole;
+
+	if (!cpu->fpu_live)
+		return;
+	loaded = get_pointers(cpu->fpu.image);
+	whole = store(now, &loaded);
+	memcpy(cpu->fpu.image, now, FX_MXCSR);
+	memcpy(cpu->fpu.image + FX_ST0, now + FX_ST0, FX_XMM0 - FX_ST0);
+	cpu->fpu_live = false;
+	if (cpu->fpu_stored)
+		cpu->fpu_stored(cpu->fpu_stored_arg, whole);
+}
