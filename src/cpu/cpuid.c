@@ -33,13 +33,26 @@ static const struct {
 #undef CPUID_BIT
 };
 
+/* Asking the host takes microseconds under a hypervisor, and programs ask dozens of times when they start: answers are
+ * kept, a few for each thread. */
 static struct cpuid_result host_cpuid(uint32_t leaf, uint32_t subleaf)
 {
-	struct cpuid_result r = {0};
+	static __thread struct {
+		bool valid;
+		uint32_t leaf, subleaf;
+		struct cpuid_result r;
+	} known[64];
+	unsigned n = (leaf ^ leaf >> 26 ^ subleaf << 4) % ARRAY_LEN(known);
 
+	if (known[n].valid && known[n].leaf == leaf && known[n].subleaf == subleaf)
+		return known[n].r;
+	known[n].valid = true;
+	known[n].leaf = leaf;
+	known[n].subleaf = subleaf;
+	known[n].r = (struct cpuid_result){0};
 	if (leaf <= (uint32_t)__get_cpuid_max(leaf & LEAF_EXTENDED, NULL))
-		__cpuid_count(leaf, subleaf, r.eax, r.ebx, r.ecx, r.edx);
-	return r;
+		__cpuid_count(leaf, subleaf, known[n].r.eax, known[n].r.ebx, known[n].r.ecx, known[n].r.edx);
+	return known[n].r;
 }
 
 static uint32_t *result_register(struct cpuid_result *r, unsigned reg)

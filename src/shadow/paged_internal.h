@@ -82,6 +82,7 @@ struct alias {
 struct paged {
 	uint8_t *reservation;
 	uint8_t *area; /* windows lie here, one every WINDOW_STRIDE */
+	bool holes;    /* what is not mapped in a window is not reserved either */
 	struct window windows[WINDOWS];
 	struct space spaces[SPACES];
 	unsigned current; /* space, or NO_SPACE: no paging, or none that is shadowed */

@@ -36,15 +36,43 @@ static int window_init(struct window *w, uint8_t *base)
 	return mprotect(base + SHADOW_PROBE + 8 - PAGE_SIZE, PAGE_SIZE, PROT_READ) ? -errno : 0;
 }
 
+/*
+ * Host addresses where mmap() puts nothing by itself: far below its usual place, and below where it begins if told to
+ * go upwards (a third of the address space). There the unmapped parts of windows can be true holes: mapping a page into
+ * a hole takes 2 us, over a reservation 4 (docs/decisions.md). The pages that stay mapped tell others of the area.
+ */
+#define HOLES_FROM ((uintptr_t)0x200000000000)
+#define HOLES_TO   ((uintptr_t)0x2a0000000000)
+
+static uint8_t *claim_holes(void)
+{
+	for (uintptr_t at = HOLES_FROM; at + AREA_BYTES <= HOLES_TO; at += AREA_BYTES) {
+		void *p = mmap((void *)at, AREA_BYTES, PROT_NONE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+		if (p == (void *)at)
+			return p;
+		if (p != MAP_FAILED)
+			munmap(p, AREA_BYTES);
+		else if (errno != EEXIST)
+			break;
+	}
+	return NULL;
+}
+
 int windows_init(struct shadow *sh)
 {
 	struct paged *p = &sh->paged;
 	int err = 0;
 
-	p->reservation = reserve(AREA_BYTES, PROT_NONE);
+	p->reservation = claim_holes();
+	p->holes = p->reservation;
+	if (!p->holes)
+		p->reservation = reserve(AREA_BYTES, PROT_NONE);
 	if (!p->reservation)
 		return -ENOMEM;
 	p->area = (uint8_t *)ALIGN_UP((uintptr_t)p->reservation + GUARD_BYTES, WINDOW_BYTES);
+	for (unsigned i = 0; i < WINDOWS && p->holes; i++)
+		munmap(p->area + i * WINDOW_STRIDE, WINDOW_BYTES);
 	for (unsigned i = 0; i < WINDOWS && !err; i++)
 		err = window_init(&p->windows[i], p->area + i * WINDOW_STRIDE);
 	return err;
@@ -109,10 +137,14 @@ static void edges_changed(struct shadow *sh, struct window *w, uint64_t before, 
 
 /* --- unmapping --- */
 
-static bool try_unmap(const struct window *w, uint64_t page, uint64_t count)
+static bool try_unmap(const struct shadow *sh, const struct window *w, uint64_t page, uint64_t count)
 {
-	return mmap(w->base + (page << PAGE_SHIFT), count << PAGE_SHIFT, PROT_NONE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED;
+	uint8_t *at = w->base + (page << PAGE_SHIFT);
+
+	if (sh->paged.holes)
+		return !munmap(at, count << PAGE_SHIFT);
+	return mmap(at, count << PAGE_SHIFT, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+		    0) != MAP_FAILED;
 }
 
 static void forget_page(struct shadow *sh, struct window *w, uint64_t page)
@@ -153,7 +185,7 @@ void batch_flush(struct shadow *sh, struct batch *b)
 		return;
 	sh->cpu->stats->mappings_dropped++;
 	/* Cutting a piece out of a mapping makes two of it: the host may have no room. All of it always goes. */
-	if (!try_unmap(b->w, b->from, b->to - b->from))
+	if (!try_unmap(sh, b->w, b->from, b->to - b->from))
 		window_empty(sh, b->w);
 	b->w = NULL;
 }
@@ -190,7 +222,7 @@ void window_empty(struct shadow *sh, struct window *w)
 		if (w->regions[r].pages)
 			forget(sh, w, (uint64_t)r << shift, 1ull << shift);
 	edges_changed(sh, w, w->edges, 0);
-	if (!try_unmap(w, 0, WINDOW_PAGES))
+	if (!try_unmap(sh, w, 0, WINDOW_PAGES))
 		PANIC("emptying a window: %s", strerror(errno));
 	sh->cpu->stats->mappings_dropped++;
 }
