@@ -244,6 +244,8 @@ struct bt {
 	uint64_t *large_code;		 /* bit by LARGE_PAGE_SHIFT: some of that code is in large pages */
 	uint64_t mmu_events;		 /* bt_mmu_event() calls */
 	bool gs_known;			 /* GS.base of the thread is frame.window */
+	bool user_faulted;		 /* the guest is dealing with a page fault of user mode ... */
+	uint32_t faulted_at;		 /* ... at this address */
 	bool signal_stepping;		 /* the handler single-steps to a boundary */
 	struct lockstep *lockstep_state; /* allocated by the first bt_lockstep() */
 	uint64_t count_limit;		 /* lockstep: HOST_COUNT at which to stop */

@@ -234,6 +234,10 @@ static void callout(struct bt *bt, struct block *b, const struct bt_exit *x)
 		unfinished = result == STEP_DONE && in->repeats && (uint32_t)cpu->rip == x->target;
 	} while (unfinished && !*bt->stop && !cpu_event_ready(cpu) && b->valid);
 	bt->frame.count += !unfinished;
+	if (bt->user_faulted && in->id == INSN_IRETD && cpu->cpl == 3) {
+		bt->user_faulted = false;
+		shadow_install(bt->shadow, bt->faulted_at);
+	}
 	if ((in->id == INSN_MOV_TO_SREG || in->id == INSN_POP_SREG) && result == STEP_DONE)
 		bt_selector_loaded(bt, b, in->op[0].reg);
 	if (bt_site_level(bt, linear) == SITE_CALLOUT)
@@ -342,6 +346,10 @@ static void fault(struct bt *bt)
 	if (what == SHADOW_RESOLVED) {
 		resume_at(bt, b, (unsigned)n);
 		return;
+	}
+	if (what == SHADOW_TRUE && bt->cpu->cpl == 3) {
+		bt->user_faulted = true;
+		bt->faulted_at = (uint32_t)fr->address;
 	}
 	trace(step, "fault at %x: trap %u, host %lx", b->linear + b->map[n].guest, (unsigned)fr->trap,
 	      (unsigned long)fr->address);

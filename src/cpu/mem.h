@@ -23,7 +23,8 @@ struct translation {
 	bool user;
 	bool executable;
 	bool global;
-	bool dirty; /* D was set (or has been set by this walk) */
+	bool accessed; /* A was set at every level (or has been set by this walk) */
+	bool dirty;    /* D was set (or has been set by this walk) */
 };
 
 /*

@@ -157,11 +157,17 @@ bool cpu_walk(struct cpu *cpu, gva_t gva, enum access access, bool user, bool se
 	      struct x86_fault *f)
 {
 	struct walk w = {.cpu = cpu, .gva = gva, .access = access, .user = user};
-	struct translation t = {.writable = true, .user = true, .executable = true};
+	struct translation t = {.writable = true, .user = true, .executable = true, .accessed = true};
 	gpa_t table = 0;
 
 	if (!cpu_paging(cpu)) {
-		*out = (struct translation){gva, 4 * MiB, true, true, true, false, true};
+		*out = (struct translation){.gpa = gva,
+					    .page_size = 4 * MiB,
+					    .writable = true,
+					    .user = true,
+					    .executable = true,
+					    .accessed = true,
+					    .dirty = true};
 		return true;
 	}
 	if (!walk_root(&w, &table, f))
@@ -179,6 +185,7 @@ bool cpu_walk(struct cpu *cpu, gva_t gva, enum access access, bool user, bool se
 			return page_fault(&w, PF_P | PF_RSVD, f);
 		t.writable &= !!(entry & PTE_W);
 		t.user &= !!(entry & PTE_U);
+		t.accessed &= set_ad || (entry & PTE_A);
 		if (w.g->entry_bytes == 8)
 			t.executable &= !(entry & PTE_NX);
 		if (!leaf) {

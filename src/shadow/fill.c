@@ -93,7 +93,6 @@ static enum shadow_fault fill(struct shadow *sh, gva_t linear, const struct tran
 		if (!claim_region(sh, w, r))
 			return SHADOW_EMULATE;
 		if (window_map(sh, w, &x)) {
-			sh->cpu->stats->hidden_faults++;
 			return SHADOW_RESOLVED;
 		}
 		spaces_drop(sh); /* there is no room for more mappings */
@@ -125,5 +124,24 @@ enum shadow_fault paged_fault(struct shadow *sh, hva_t address, bool write)
 	state = w->state[linear >> PAGE_SHIFT];
 	if ((state & PAGE_MAPPED) && (!write || (state & PAGE_WRITABLE)))
 		return SHADOW_EMULATE; /* mapped as wanted, and yet it faulted: something else */
+	cpu->stats->hidden_faults++;
 	return fill(sh, linear, &t, s);
+}
+
+void shadow_install(struct shadow *sh, gva_t linear)
+{
+	const struct window *w = &sh->paged.windows[present_window(sh)];
+	const struct pm_span *s;
+	struct translation t;
+	struct x86_fault f;
+
+	if (!cpu_paging(sh->cpu) || !cpu_walk(sh->cpu, linear, ACC_READ, true, false, &t, &f) || !t.accessed)
+		return;
+	s = physmem_span(sh->pm, t.gpa & sh->pm->a20_mask);
+	/* Mapped read-only it faults again if it is written, for whatever reason. */
+	if (!s->region || s->region->kind != PM_RAM || (w->state[linear >> PAGE_SHIFT] & PAGE_WRITABLE) ||
+	    ((w->state[linear >> PAGE_SHIFT] & PAGE_MAPPED) && !(t.dirty && t.writable)))
+		return;
+	sh->cpu->stats->mappings_installed++;
+	fill(sh, linear, &t, s);
 }

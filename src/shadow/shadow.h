@@ -53,6 +53,12 @@ enum shadow_fault {
 	SHADOW_TRUE,	 /* the guest's own tables forbid it: single-step the instruction, which raises it */
 };
 
+/*
+ * The guest has just dealt with a page fault of user mode at the linear address: if its tables map it now, and as
+ * accessed, so does the window from here on. Saves the hidden fault that would follow. For CPL 3.
+ */
+void shadow_install(struct shadow *sh, gva_t linear);
+
 /* Deals with a host fault of translated code at a host address. */
 enum shadow_fault shadow_handle_fault(struct shadow *sh, hva_t address, bool write);
 
