@@ -62,3 +62,50 @@ void bt_site_ran(struct bt *bt, struct block *b, uint32_t linear, bool slow)
 	trace(bt, "site %x is fast again", linear);
 	retranslate(bt, b);
 }
+
+/* --- supervisor code that accesses memory of user mode --- */
+
+/*
+ * Such memory changes with every switch of address spaces, and each page would fault in again: sites that do so look
+ * up, by the upper bits of the address, whether user mode's window has it. (The same copying loop serves both
+ * directions.)
+ */
+enum { USER_AFTER = 2, REGION_CHANGES = 32 };
+
+bool bt_site_user(const struct bt *bt, uint32_t linear)
+{
+	const struct site *s = &bt->sites[(linear ^ linear >> 12) % SITE_ENTRIES];
+	return s->linear == linear && s->user;
+}
+
+/* A region that is both to the guest's kernel stays supervisor mode's in the end. */
+static void set_region(struct bt *bt, uint32_t address, bool user)
+{
+	unsigned r = address >> USER_REGION_SHIFT;
+
+	if (bt->cpu->bt_user_region[r] == user || (user && bt->region_changes[r] == REGION_CHANGES))
+		return;
+	bt->cpu->bt_user_region[r] = user;
+	bt->region_changes[r] += user;
+}
+
+void bt_site_touched_user(struct bt *bt, struct block *b, uint32_t linear, uint32_t address, bool looked)
+{
+	struct site *s = site_of(bt, linear);
+
+	set_region(bt, address, true);
+	if (!s->user && ++s->user_faults < USER_AFTER)
+		return;
+	if (!s->user) {
+		s->user = true;
+		bt->stats->sites_user++;
+		trace(bt, "site %x looks which window to use", linear);
+	}
+	if (!looked) /* now, or before the adaptation */
+		retranslate(bt, b);
+}
+
+void bt_site_missed_user(struct bt *bt, uint32_t address)
+{
+	set_region(bt, address, false);
+}

@@ -124,6 +124,7 @@ enum {
 	MAP_SWAPPED = 2,
 	MAP_CHECKED = 16, /* translated as SITE_CHECKED */
 	MAP_STRING = 4,	  /* a string instruction with rebased RSI, RDI */
+	MAP_USER = 64,	  /* looks which window to use */
 	MAP_REP = 8,	  /* a repeated one, its host instruction at swap_from: may stop between iterations */
 };
 
@@ -162,9 +163,11 @@ enum site_level {
 /* A guest instruction that faulted into the monitor: by linear address. */
 struct site {
 	uint32_t linear;
-	uint16_t faults; /* slow ones so far */
-	uint16_t cold;	 /* callouts in a row that needed none */
-	uint8_t level;	 /* enum site_level */
+	uint16_t faults;     /* slow ones so far */
+	uint16_t cold;	     /* callouts in a row that needed none */
+	uint8_t level;	     /* enum site_level */
+	uint8_t user_faults; /* of supervisor code, on pages of user mode */
+	bool user;	     /* looks which window to use: bt_user_region */
 };
 
 struct bt_stub_addresses {
@@ -234,9 +237,10 @@ struct bt {
 	struct dtable selectors_of; /* the GDT that cpu->bt_selector is of */
 	cache_pc_t *miss_table;	    /* all entries miss */
 	struct site sites[SITE_ENTRIES];
-	struct block *current; /* last entered: for dumps */
-	uint64_t generation;   /* counts flushes */
-	cache_pc_t resume;     /* where in `current` to go on, or 0: by lookup */
+	uint8_t region_changes[USER_REGIONS]; /* of cpu->bt_user_region */
+	struct block *current;		      /* last entered: for dumps */
+	uint64_t generation;		      /* counts flushes */
+	cache_pc_t resume;		      /* where in `current` to go on, or 0: by lookup */
 	unsigned resume_uncounted;
 	uint64_t entry_rf, entry_count;	 /* RFLAGS.RF and instructions executed when the cache was last entered */
 	bool fetch_global, fetch_large;	 /* the page that bt_code_gpa() last found is global, a large one */
@@ -328,6 +332,13 @@ void bt_audit(struct bt *bt);
 enum site_level bt_site_level(const struct bt *bt, uint32_t linear);
 /* A translated access at linear faulted into the monitor for good reason; may invalidate b. */
 void bt_site_faulted(struct bt *bt, struct block *b, uint32_t linear, bool was_checked);
+/* Does the instruction look which window to use? */
+bool bt_site_user(const struct bt *bt, uint32_t linear);
+/* Supervisor code at linear touched a page of user mode's, at address, through its own window; looked: though it looked
+ * which window to use. May invalidate b. */
+void bt_site_touched_user(struct bt *bt, struct block *b, uint32_t linear, uint32_t address, bool looked);
+/* It did not find what it wanted in user mode's window. */
+void bt_site_missed_user(struct bt *bt, uint32_t address);
 /* An adapted site ran; slow: it would have faulted. */
 void bt_site_ran(struct bt *bt, struct block *b, uint32_t linear, bool slow);
 

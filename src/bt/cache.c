@@ -383,6 +383,7 @@ void bt_flush(struct bt *bt)
 	bt->nblocks = bt->nexits = bt->nmaps = bt->ninsns = bt->nsources = 0;
 	bt->cache_used = bt->cache_fixed;
 	bt->ncontexts = 0;
+	memset(bt->region_changes, 0, sizeof(bt->region_changes));
 	memset(bt->known_modes, 0, sizeof(bt->known_modes));
 	bt->ctx = NULL;
 	bt->current = NULL;

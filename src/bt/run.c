@@ -335,7 +335,7 @@ static uint64_t *step_reason(struct bt *bt, enum shadow_fault what)
 static void fault(struct bt *bt)
 {
 	struct bt_frame *fr = &bt->frame;
-	uint64_t slow = slow_accesses(bt->stats);
+	uint64_t slow = slow_accesses(bt->stats), exceptions = bt->stats->exceptions;
 	int n;
 	struct block *b = block_at(bt, (cache_pc_t)fr->pc, &n);
 	enum shadow_fault what = SHADOW_FOREIGN; /* a limit check, a divide error, ... */
@@ -343,7 +343,10 @@ static void fault(struct bt *bt)
 	recover(bt, b, n, (cache_pc_t)fr->pc);
 	if (fr->trap == TRAP_PAGE_FAULT)
 		what = shadow_handle_fault(bt->shadow, fr->address, fr->error & 2);
-	if (what == SHADOW_RESOLVED) {
+	if (what == SHADOW_RESOLVED_USER)
+		bt_site_touched_user(bt, b, b->linear + b->map[n].guest, (uint32_t)fr->address,
+				     b->map[n].flags & MAP_USER);
+	if (what == SHADOW_RESOLVED || what == SHADOW_RESOLVED_USER) {
 		resume_at(bt, b, (unsigned)n);
 		return;
 	}
@@ -354,6 +357,8 @@ static void fault(struct bt *bt)
 	trace(step, "fault at %x: trap %u, host %lx", b->linear + b->map[n].guest, (unsigned)fr->trap,
 	      (unsigned long)fr->address);
 	bt_step(bt, step_reason(bt, what));
+	if ((b->map[n].flags & MAP_USER) && what == SHADOW_EMULATE && bt->stats->exceptions == exceptions)
+		bt_site_missed_user(bt, (uint32_t)fr->address);
 	/* A checked store that faults is near what is watched, or where the alias shows nothing. */
 	if (slow_accesses(bt->stats) != slow || (b->map[n].flags & MAP_CHECKED))
 		bt_site_faulted(bt, b, b->linear + b->map[n].guest, b->map[n].flags & MAP_CHECKED);

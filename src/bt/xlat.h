@@ -15,6 +15,7 @@ struct xlat {
 	unsigned n;	       /* its index */
 	uint32_t eip;	       /* its offset in CS */
 	uint32_t next_eip;     /* of the one behind it, truncated as EIP or IP */
+	bool user;	       /* looks which window to use */
 	bool last;	       /* no further instruction of this block follows it */
 	unsigned uncounted;    /* instructions executed that HOST_COUNT does not hold yet */
 	bool unfetched;	       /* the first instruction crosses into a page that cannot be fetched from */
@@ -52,6 +53,8 @@ bool xlat_segment_usable(const struct xlat *t, unsigned seg, bool write);
 /* HOST_T0: an offset (off16: known to be below 64 KiB) -> linear address, with the limit check for `size` bytes.
  * Changes T1, T2. */
 void xlat_segment_apply(struct xlat *t, unsigned seg, unsigned size, bool off16);
+/* T1 = base of the window that supervisor code uses for the linear address in `reg`: MAP_USER. */
+void xlat_choose_window(struct xlat *t, unsigned reg);
 /* T0: linear address -> host address in the alias (no GS), if nothing watched is near; else a fault. Changes T1, T2. */
 void xlat_go_through_alias(struct xlat *t);
 /* T0 = offset of the instruction's explicit memory operand in its segment, more_disp added. Changes nothing else. */

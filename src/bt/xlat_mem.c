@@ -152,11 +152,21 @@ void xlat_go_through_alias(struct xlat *t)
 	emit_lea(&t->e, 8, HOST_T0, (struct host_addr){HOST_T2, HOST_T0, 1, 0, false, false});
 }
 
+void xlat_choose_window(struct xlat *t, unsigned reg)
+{
+	xlat_map(t)->flags |= MAP_USER;
+	emit_mov_imm(&t->e, HOST_T1, USER_REGION_SHIFT);
+	emit_shrx64(&t->e, HOST_T1, reg, HOST_T1);
+	emit_load(&t->e, 1, HOST_T1, (struct host_addr){HOST_CPU, HOST_T1, 1, CPU_OFF(bt_user_region), false, false});
+	emit_load(&t->e, 8, HOST_T1, (struct host_addr){HOST_CPU, HOST_T1, 8, CPU_OFF(bt_window), false, false});
+}
+
 /* Any memory operand, through T0. checked: a store that goes through the alias. */
 static bool ident_general(struct xlat *t, bool checked)
 {
 	const struct insn *in = t->in;
-	struct reencoding how = {.mem = HOST_MEM_BASE, .esp_home = HOST_ESP, .gs = !checked, .base = HOST_T0};
+	struct reencoding how = {
+	    .mem = HOST_MEM_BASE, .esp_home = HOST_ESP, .gs = !checked && !t->user, .base = HOST_T0};
 	uint8_t code[REENCODE_MAX];
 	unsigned len = insn_reencode(in, &how, code);
 
@@ -171,6 +181,9 @@ static bool ident_general(struct xlat *t, bool checked)
 	if (checked) {
 		xlat_map(t)->flags |= MAP_CHECKED;
 		xlat_go_through_alias(t);
+	} else if (t->user) {
+		xlat_choose_window(t, HOST_T0);
+		emit_lea(&t->e, 8, HOST_T0, (struct host_addr){HOST_T1, HOST_T0, 1, 0, false, false});
 	}
 	if (!len)
 		return ident_swapped(t, &how);
@@ -198,7 +211,7 @@ bool xlat_ident(struct xlat *t)
 		if (!in->agen && (in->mem_read || in->mem_write)) {
 			if (!xlat_segment_usable(t, in->seg, in->mem_write))
 				return false;
-			if (context_seg_class(t->ctx, in->seg) != SEGC_FLAT || in->addrsize == 2)
+			if (context_seg_class(t->ctx, in->seg) != SEGC_FLAT || in->addrsize == 2 || t->user)
 				return ident_general(t, false);
 		}
 		how.mem = HOST_MEM_SAME;

@@ -41,7 +41,13 @@ static bool flat(const struct xlat *t, unsigned seg, bool write)
 
 static void rebase(struct xlat *t, unsigned reg)
 {
-	emit_lea(&t->e, 8, reg, (struct host_addr){HOST_WINDOW, (uint8_t)reg, 1, 0, false, false});
+	uint8_t window = HOST_WINDOW;
+
+	if (t->user) {
+		xlat_choose_window(t, reg);
+		window = HOST_T1;
+	}
+	emit_lea(&t->e, 8, reg, (struct host_addr){window, (uint8_t)reg, 1, 0, false, false});
 }
 
 static bool flat_string(struct xlat *t, unsigned uses)

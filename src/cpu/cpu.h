@@ -29,7 +29,7 @@ struct selector_entry {
 	uint8_t class;	    /* enum seg_class */
 };
 
-enum { SELECTORS = 16 };
+enum { SELECTORS = 16, USER_REGION_SHIFT = 22, USER_REGIONS = 1 << (32 - USER_REGION_SHIFT) };
 _Static_assert(sizeof(struct segment) == 16 && sizeof(struct selector_entry) == 32, "translated code indexes them");
 
 /* GDTR and IDTR. */
@@ -159,8 +159,9 @@ struct cpu {
 	void *fpu_stored_arg;
 
 	/* The translator's: */
-	void *bt_indirect;			      /* table of indirect branch targets of the present mode */
-	uint64_t bt_window[2];			      /* windows of supervisor and user mode */
+	void *bt_indirect;		      /* table of indirect branch targets of the present mode */
+	uint64_t bt_window[2];		      /* windows of supervisor and user mode */
+	uint8_t bt_user_region[USER_REGIONS]; /* 1: supervisor code finds user mode's memory here, in its window */
 	struct selector_entry bt_selector[SELECTORS]; /* by selector / 8 */
 	uint64_t bt_indirect_hits;		      /* counted with --count */
 	struct physmem *pm;

@@ -34,11 +34,6 @@ unsigned paged_window_of(const struct shadow *sh, bool user)
 	return user && sh->paged.current != NO_SPACE ? 1 + sh->paged.current : SUPERVISOR;
 }
 
-static unsigned present_window(const struct shadow *sh)
-{
-	return paged_window_of(sh, sh->cpu->cpl == 3);
-}
-
 /* Makes the region one of the present entry of the directory. False: its table cannot be traced. */
 static bool claim_region(struct shadow *sh, struct window *w, unsigned r)
 {
@@ -78,9 +73,10 @@ static struct extent extent_of(const struct shadow *sh, const struct translation
 			       .offset = s->region->offset + (low - s->region->base)};
 }
 
-static enum shadow_fault fill(struct shadow *sh, gva_t linear, const struct translation *t, const struct pm_span *s)
+static enum shadow_fault fill(struct shadow *sh, bool user, gva_t linear, const struct translation *t,
+			      const struct pm_span *s)
 {
-	bool supervisor = present_window(sh) == SUPERVISOR;
+	bool supervisor = paged_window_of(sh, user) == SUPERVISOR;
 	unsigned r = (unsigned)(linear >> PAGE_SHIFT >> sh->paged.region_shift);
 	struct extent x = extent_of(sh, t, linear, s);
 
@@ -89,7 +85,7 @@ static enum shadow_fault fill(struct shadow *sh, gva_t linear, const struct tran
 	if (!tables_room(sh))
 		spaces_drop(sh);
 	for (unsigned tries = 0; tries < 2; tries++) {
-		struct window *w = &sh->paged.windows[present_window(sh)];
+		struct window *w = &sh->paged.windows[paged_window_of(sh, user)];
 		if (!claim_region(sh, w, r))
 			return SHADOW_EMULATE;
 		if (window_map(sh, w, &x)) {
@@ -103,17 +99,24 @@ static enum shadow_fault fill(struct shadow *sh, gva_t linear, const struct tran
 enum shadow_fault paged_fault(struct shadow *sh, hva_t address, bool write)
 {
 	struct cpu *cpu = sh->cpu;
-	struct window *w = &sh->paged.windows[present_window(sh)];
+	bool user = cpu->cpl == 3;
+	const struct window *w = &sh->paged.windows[paged_window_of(sh, user)];
 	gva_t linear = address - (hva_t)w->base;
 	const struct pm_span *s;
 	struct translation t;
+	enum shadow_fault result;
 	struct x86_fault f;
 	uint8_t state;
 
-	if (linear >= WINDOW_BYTES) /* another window */
+	if (linear >= WINDOW_BYTES) { /* another window */
+		user = true;
+		w = &sh->paged.windows[paged_window_of(sh, user)];
+		linear = address - (hva_t)w->base;
+	}
+	if (linear >= WINDOW_BYTES)
 		return SHADOW_EMULATE;
-	if (!cpu_walk(cpu, linear, write ? ACC_WRITE : ACC_READ, cpu->cpl == 3, true, &t, &f))
-		return SHADOW_TRUE;
+	if (!cpu_walk(cpu, linear, write ? ACC_WRITE : ACC_READ, user, true, &t, &f))
+		return user == (cpu->cpl == 3) ? SHADOW_TRUE : SHADOW_EMULATE;
 	s = physmem_span(sh->pm, t.gpa & sh->pm->a20_mask);
 	if (!s->region || (s->region->kind != PM_RAM && s->region->kind != PM_ROM))
 		return SHADOW_EMULATE;
@@ -125,12 +128,13 @@ enum shadow_fault paged_fault(struct shadow *sh, hva_t address, bool write)
 	if ((state & PAGE_MAPPED) && (!write || (state & PAGE_WRITABLE)))
 		return SHADOW_EMULATE; /* mapped as wanted, and yet it faulted: something else */
 	cpu->stats->hidden_faults++;
-	return fill(sh, linear, &t, s);
+	result = fill(sh, user, linear, &t, s);
+	return result == SHADOW_RESOLVED && t.user && !user ? SHADOW_RESOLVED_USER : result;
 }
 
 void shadow_install(struct shadow *sh, gva_t linear)
 {
-	const struct window *w = &sh->paged.windows[present_window(sh)];
+	const struct window *w = &sh->paged.windows[paged_window_of(sh, true)];
 	const struct pm_span *s;
 	struct translation t;
 	struct x86_fault f;
@@ -143,5 +147,5 @@ void shadow_install(struct shadow *sh, gva_t linear)
 	    ((w->state[linear >> PAGE_SHIFT] & PAGE_MAPPED) && !(t.dirty && t.writable)))
 		return;
 	sh->cpu->stats->mappings_installed++;
-	fill(sh, linear, &t, s);
+	fill(sh, true, linear, &t, s);
 }

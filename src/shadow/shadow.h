@@ -46,11 +46,12 @@ hva_t shadow_window_of(const struct shadow *sh, bool user);
 const uint8_t *shadow_watched(const struct shadow *sh);
 
 enum shadow_fault {
-	SHADOW_FOREIGN,	 /* not an address of a window */
-	SHADOW_RESOLVED, /* was a hidden fault: now mapped, retry the access */
-	SHADOW_EMULATE,	 /* device memory, ROM write, hole, or guard page: single-step the instruction */
-	SHADOW_TRACED,	 /* write to a traced page: single-step the instruction */
-	SHADOW_TRUE,	 /* the guest's own tables forbid it: single-step the instruction, which raises it */
+	SHADOW_FOREIGN,	      /* not an address of a window */
+	SHADOW_RESOLVED,      /* was a hidden fault: now mapped, retry the access */
+	SHADOW_RESOLVED_USER, /* the same, of supervisor mode in its own window, on a page of user mode's */
+	SHADOW_EMULATE,	      /* device memory, ROM write, hole, or guard page: single-step the instruction */
+	SHADOW_TRACED,	      /* write to a traced page: single-step the instruction */
+	SHADOW_TRUE,	      /* the guest's own tables forbid it: single-step the instruction, which raises it */
 };
 
 /*
@@ -59,7 +60,10 @@ enum shadow_fault {
  */
 void shadow_install(struct shadow *sh, gva_t linear);
 
-/* Deals with a host fault of translated code at a host address. */
+/*
+ * Deals with a host fault of translated code at a host address. Supervisor code may use user mode's window for what it
+ * expects to be user mode's: pages that user mode may not access in this way are SHADOW_EMULATE there.
+ */
 enum shadow_fault shadow_handle_fault(struct shadow *sh, hva_t address, bool write);
 
 /* Inverse of the window: the linear address of a host address in it. False if it is in none. */
