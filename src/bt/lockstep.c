@@ -485,6 +485,9 @@ static bool reference_insn(struct lockstep *ls, struct insn *in)
 	do {
 		if (cpu_step(cpu) != STEP_DONE) {
 			ls->mmx_store_faulted = in->mem_write && (insn_rows[in->id].checks & CHK_MMX);
+			/* Repeated compares: Intel's processors put the flags back, AMD's leave those of the last
+			 * element, and so does what ran in the cache. */
+			ls->overflow |= in->repeats && in->flags_written;
 			return false;
 		}
 		/* Billions of elements: whoever wants the thread back does not wait for them. */
