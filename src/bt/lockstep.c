@@ -66,6 +66,7 @@ struct lockstep {
 	unsigned nanswers, next_answer;
 	struct insn insns[BLOCK_MAX_INSNS];
 	uint32_t undefined; /* flags undefined at the end */
+	unsigned started;   /* instructions of the reference run, with the one under way */
 };
 
 static struct lockstep *state_of(void *m);
@@ -301,6 +302,15 @@ static void on_write(void *arg, gpa_t gpa, unsigned len)
 	}
 }
 
+/* Accessed and dirty bits stay set in the second run, in which an earlier instruction of the unit may look at them. */
+static void on_accessed(void *arg)
+{
+	struct lockstep *ls = arg;
+
+	if (!ls->replaying && ls->started > 1)
+		ls->overflow = true;
+}
+
 static void note_after(struct lockstep *ls)
 {
 	for (unsigned i = 0; i < ls->nwrites; i++)
@@ -508,7 +518,7 @@ static unsigned run_reference(struct lockstep *ls, const struct block *b)
 	unsigned n = 0;
 
 	ls->nwrites = ls->nanswers = ls->next_answer = 0;
-	ls->undefined = 0;
+	ls->undefined = ls->started = 0;
 	ls->flushed = ls->overflow = ls->differs = ls->replaying = ls->tables_written = ls->mmx_store_faulted = false;
 	cpu->ops = &ls->ops;
 	cpu->machine = ls;
@@ -520,7 +530,8 @@ static unsigned run_reference(struct lockstep *ls, const struct block *b)
 			break; /* POPF set TF: not a block's code any more */
 		if (n && !cpu->shadow && cpu_fetch(cpu, &peek, &f) && touches_ports(&peek))
 			break; /* a device may write memory: its instruction stands alone */
-		if (!reference_insn(ls, &ls->insns[n++]))
+		ls->started = ++n;
+		if (!reference_insn(ls, &ls->insns[n - 1]))
 			break;
 		/* An interrupt that waited for STI or POPF: those leave the cache then. */
 		if (cpu->activity != CPU_RUNNING || cpu->pending_db || cpu_event_ready(cpu) || !b->valid)
@@ -611,8 +622,8 @@ static struct lockstep *make_state(struct bt *bt)
 				   .cr8_write = cr8_write,
 				   .ferr = ferr,
 				   .triple_fault = triple_fault};
-	ls->journal =
-	    (struct cpu_journal){.write = on_write, .io_read = device_read, .io_write = device_write, .arg = ls};
+	ls->journal = (struct cpu_journal){
+	    .write = on_write, .io_read = device_read, .io_write = device_write, .accessed = on_accessed, .arg = ls};
 	return ls;
 }
 
