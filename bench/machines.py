@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What rows run on: the host itself, a Gnomon VM, a QEMU VM. All talk to bench/guest/agent.c through a pipe."""
+import json
+import os
+import select
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+
+MEMORY = "512M"
+
+
+class Failure(Exception):
+    """A row or a boot that did not work."""
+
+
+def cpu_seconds(pid):
+    """CPU time of a process, all of its threads, ended ones too (clock_getcpuclockid)."""
+    return time.clock_gettime((~pid << 3) | 2)
+
+
+class Lines:
+    """Lines from a pipe, each with the time when its end arrived."""
+
+    def __init__(self, fd):
+        self.fd, self.rest, self.ready = fd, b"", []
+
+    def next(self, until):
+        while not self.ready:
+            left = until - time.monotonic()
+            if left <= 0 or not select.select([self.fd], [], [], left)[0]:
+                raise Failure("nothing came in time")
+            data = os.read(self.fd, 65536)
+            now = time.monotonic()
+            if not data:
+                raise Failure("ended early")
+            *lines, self.rest = (self.rest + data).split(b"\n")
+            self.ready += [(line.decode("latin-1").strip("\r"), now) for line in lines]
+        return self.ready.pop(0)
+
+
+class Machine:
+    """One process with the agent in it. `name` is the table's."""
+
+    name = None
+
+    def __init__(self, command, timeout):
+        self.timeout = timeout
+        self.console = []  # what the kernel says, for failures
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.lines = Lines(self.process.stdout.fileno())
+        try:
+            self.boot = self._boot()
+        except Failure as failure:
+            self.close()
+            last = " | ".join([*self.console[-5:], self.process.stderr.read().decode("latin-1").strip()])
+            raise Failure(f"{self.name} did not reach userland: {failure}: {last}") from failure
+
+    def _boot(self):
+        until = self.started + self.timeout
+        while True:
+            line, now = self.lines.next(until)
+            if line == "USERLAND":
+                return {"wall": now - self.started, "cpu": cpu_seconds(self.process.pid)}
+            self.console.append(line)
+
+    def _send(self, text):
+        self.process.stdin.write(text.encode() + b"\n")
+        self.process.stdin.flush()
+
+    def counters(self):
+        return None
+
+    def set_time(self, ms):
+        self._send(f"time {ms}")
+
+    def row(self, name):
+        """Runs one row. Its clock and the host's are both reported: a guest whose clock is slow looks fast."""
+        before, cpu = self.counters(), cpu_seconds(self.process.pid)
+        self._send(name)
+        result, begin = {}, None
+        until = time.monotonic() + self.timeout
+        while True:
+            line, now = self.lines.next(until)
+            word, *rest = line.split(" ")
+            if word == "BEGIN" and rest[0] == name:
+                begin = int(rest[1]), now
+            elif word == "ROW" and rest[0] == name:
+                result.update(zip(("best", "median", "mean"), map(float, rest[1:4])), operations=int(rest[4]))
+            elif word == "CHECK":
+                result["check"] = rest[1]
+            elif word == "FAIL":
+                result["failure"] = " ".join(rest[1:])
+            elif word == "END" and rest[0] == name and begin:
+                result.update(guest_seconds=(int(rest[1]) - begin[0]) / 1e9, host_seconds=now - begin[1])
+                if int(rest[2]) or "best" not in result:
+                    result.setdefault("failure", f"status {rest[2]}")
+                break
+        result["cpu_seconds"] = cpu_seconds(self.process.pid) - cpu
+        if before:
+            result["counters"] = difference(before, self.counters())
+        return result
+
+    def idle(self, seconds):
+        """CPU time of the waiting machine, as a share of one processor."""
+        before = cpu_seconds(self.process.pid)
+        time.sleep(seconds)
+        return (cpu_seconds(self.process.pid) - before) / seconds
+
+    def memory(self):
+        """Peak resident set of the process in bytes."""
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as f:
+            return next(int(line.split()[1]) * 1024 for line in f if line.startswith("VmHWM"))
+
+    def close(self):
+        """Ends it, at once."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+
+
+def difference(before, after):
+    """after - before of nested counters, without those that did not change."""
+    result = {}
+    for name, value in after.items():
+        if isinstance(value, dict):
+            value = difference(before.get(name, {}), value)
+        else:
+            value -= before.get(name, 0)
+        if value:
+            result[name] = value
+    return result
+
+
+class Native(Machine):
+    name = "native"
+
+    def __init__(self, guest, timeout):
+        self.i386 = guest.runs_i386
+        if not self.i386:
+            command = [guest.host_program, "agent"]
+        elif os.geteuid() == 0:
+            command = ["chroot", guest.root, "/bench", "agent"]
+        else:
+            command = ["unshare", "--map-root-user", "--root", guest.root, "/bench", "agent"]
+        # One processor, as the guests have.
+        processor = str(max(os.sched_getaffinity(0)))
+        super().__init__(["taskset", "-c", processor, *command], timeout)
+
+
+class Gnomon(Machine):
+    name = "gnomon"
+
+    def __init__(self, guest, timeout, append=""):
+        self.folder = tempfile.mkdtemp(prefix="gnomon-bench-")
+        path = os.path.join(self.folder, "qmp")
+        self.qmp = None
+        try:
+            super().__init__([guest.gnomon, "run", "--kernel", guest.kernel, "--initrd", guest.initrd, "--append", guest.append(append),
+                              "--memory", MEMORY, "--display", "none", "--serial", "stdio", "--control", "unix:" + path], timeout)
+            self._connect(path)
+        except Failure:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
+
+    def _connect(self, path):
+        sock = socket.socket(socket.AF_UNIX)
+        sock.connect(path)
+        self.qmp = sock.makefile("rw", encoding="utf-8")
+        sock.close()
+        self.qmp.readline()
+        self._execute("qmp_capabilities")
+
+    def _execute(self, command):
+        self.qmp.write(json.dumps({"execute": command}) + "\n")
+        self.qmp.flush()
+        while True:
+            answer = json.loads(self.qmp.readline())
+            if "return" in answer:
+                return answer["return"]
+
+    def counters(self):
+        return self._execute("x-stats")
+
+    def close(self):
+        super().close()
+        if self.qmp:
+            self.qmp.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Qemu(Machine):
+    name = "qemu"
+
+    def __init__(self, guest, timeout, append=""):
+        super().__init__(["qemu-system-i386", "-accel", "tcg", "-m", MEMORY, "-kernel", guest.kernel, "-initrd", guest.initrd, "-append",
+                          guest.append(append), "-display", "none", "-net", "none", "-monitor", "none", "-serial", "stdio"], timeout)
+
+
+MACHINES = {machine.name: machine for machine in (Native, Gnomon, Qemu)}

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Tables and the plot of a run of the bench, from what run.py collected (or from its JSON file: report.py FILE.json)."""
+import html
+import json
+import math
+import statistics
+import sys
+
+COUNTERS = ("callouts", "stepped", "hidden_faults", "true_faults", "traced_writes", "mappings_made", "dispatcher_lookups",
+            "blocks_translated", "indirect_misses", "cache_entries")
+NOTEWORTHY = 0.02  # counts an operation below this are not shown
+GROUPS = ("boot", "system", "program", "compute")
+
+
+def figure(result):
+    """The number of a row in one round: seconds of a boot, nanoseconds of an operation."""
+    return result.get("wall", result.get("best"))
+
+
+def values(results, row, machine):
+    return [figure(result) for result in results[row].get(machine, []) if result]
+
+
+def ratio(results, row, over, under):
+    """Median over the rounds of one machine's figure by another's in the same round, or None."""
+    pairs = zip(results[row].get(over, []), results[row].get(under, []))
+    ratios = [figure(a) / figure(b) for a, b in pairs if a and b]
+    return statistics.median(ratios) if ratios else None
+
+
+def cpu_ratio(results, row):
+    pairs = zip(results[row].get("qemu", []), results[row].get("gnomon", []))
+    ratios = [a["cpu"] / b["cpu"] for a, b in pairs if a and b and "cpu" in a and "cpu" in b]
+    return statistics.median(ratios) if ratios else None
+
+
+def scaled(value, boot):
+    """With a unit that fits."""
+    if value is None:
+        return "-"
+    ns = value * 1e9 if boot else value
+    for unit, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
+        if ns >= size:
+            return f"{ns / size:.3g} {unit}" if ns < 100 * size else f"{ns / size:.0f} {unit}"
+    return f"{ns:.3g} ns"
+
+
+def number(value):
+    if value is None:
+        return "-"
+    return f"{value:.2f}" if value < 10 else f"{value:.0f}"
+
+
+def sorted_rows(everything):
+    rows = [row for row in everything["results"] if row in everything["what"]]
+    order = list(everything["what"])
+    return sorted(rows, key=lambda row: (GROUPS.index(everything["what"][row][0]), order.index(row)))
+
+
+def main_table(everything):
+    results = everything["results"]
+    lines = ["| row | native | Gnomon | TCG | Gnomon / native | TCG / native | TCG / Gnomon | an operation is |",
+             "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |"]
+    for row in sorted_rows(everything):
+        group, text = everything["what"][row]
+        found = {name: values(results, row, name) for name in ("native", "gnomon", "qemu")}
+        cells = [scaled(statistics.median(v) if v else None, group == "boot") for v in found.values()]
+        ratios = [number(ratio(results, row, *pair)) for pair in (("gnomon", "native"), ("qemu", "native"), ("qemu", "gnomon"))]
+        if ratio(results, row, "qemu", "gnomon") is not None:
+            ratios[2] = f"**{ratios[2]}**"
+        lines.append("| " + " | ".join([row, *cells, *ratios, text]) + " |")
+    return lines
+
+
+def boot_table(everything):
+    results = everything["results"]
+    rows = [row for row in sorted_rows(everything) if everything["what"][row][0] == "boot" and cpu_ratio(results, row)]
+    lines = ["| boot | Gnomon, CPU s | TCG, CPU s | ratio |", "| --- | ---: | ---: | ---: |"] if rows else []
+    for row in rows:
+        cpu = [statistics.median(r["cpu"] for r in results[row][name] if r) for name in ("gnomon", "qemu")]
+        lines.append(f"| {row} | {cpu[0]:.2f} | {cpu[1]:.2f} | {cpu_ratio(results, row):.2f} |")
+    return lines
+
+
+def idle_lines(everything):
+    lines = []
+    for name, entries in everything["results"].get("idle", {}).items():
+        share = statistics.median(entry["share"] for entry in entries if entry)
+        memory = statistics.median(entry["memory"] for entry in entries if entry)
+        lines.append(f"- {name}: {100 * share:.1f}% of a processor while the guest waits; at most {memory / 2**20:.0f} MiB resident after all rows")
+    return lines
+
+
+def per_operation(entries):
+    """Counts an operation, medians over the rounds: {counter: count}, instructions of callouts among them as 'callout X'."""
+    sums = []
+    for result in entries:
+        if not result or "counters" not in result or "operations" not in result:
+            continue
+        flat = {name: result["counters"].get(name, 0) for name in COUNTERS}
+        flat.update({"callout " + name: n for name, n in result["counters"].get("callouts_by_insn", {}).items()})
+        sums.append({name: n / result["operations"] for name, n in flat.items()})
+    names = {name for one in sums for name in one}
+    return {name: statistics.median(one.get(name, 0) for one in sums) for name in names}
+
+
+def counter_table(everything):
+    lines = ["| row | " + " | ".join(name.replace("_", " ") for name in COUNTERS) + " | callouts, by instruction |",
+             "| --- | " + " ---: |" * len(COUNTERS) + " --- |"]
+    for row in sorted_rows(everything):
+        counts = per_operation(everything["results"][row].get("gnomon", []))
+        if not counts:
+            continue
+        by_insn = sorted(((n, name[8:]) for name, n in counts.items() if name.startswith("callout ") and n >= NOTEWORTHY), reverse=True)
+        lines.append("| " + " | ".join([row, *(f"{counts[c]:.3g}" if counts[c] >= NOTEWORTHY else "" for c in COUNTERS),
+                                        ", ".join(f"{name} {n:.3g}" for n, name in by_insn[:8])]) + " |")
+    return lines if len(lines) > 2 else []
+
+
+def preempted(everything):
+    """Rows in which a VM's process got clearly less than a processor: the machine was busy with something else."""
+    shares = [result["cpu_seconds"] / result["host_seconds"] for row in everything["results"].values()
+              for name in ("gnomon", "qemu") for result in row.get(name, []) if result and result.get("host_seconds")]
+    return statistics.mean(shares) if shares else None
+
+
+def notes(everything):
+    lines = [f"- {name}: {value}" for name, value in everything["about"].items()]
+    share = preempted(everything)
+    if share:
+        lines.append(f"- the VMs' processes got {100 * share:.0f}% of a processor on average while rows ran")
+    if everything["clocks"]:
+        lines += ["", "Guest clocks that disagree with the host's (the whole row, seconds):", ""]
+        lines += [f"- {c['row']}, {c['machine']}: guest {c['guest']:.3f}, host {c['host']:.3f}" for c in everything["clocks"]]
+    else:
+        lines.append("- guest clocks: none disagrees with the host's in any row")
+    for title, key in (("Failures", "failures"), ("Rows whose programs wrote different things", "different")):
+        if everything[key]:
+            lines += ["", title + ":", "", *(f"- {entry}" for entry in everything[key])]
+    return lines
+
+
+def markdown(everything):
+    parts = [notes(everything), main_table(everything), boot_table(everything), idle_lines(everything)]
+    counters = counter_table(everything)
+    if counters:
+        parts.append(["Gnomon's counters, for each operation:", "", *counters])
+    return "\n\n".join("\n".join(part) for part in parts if part)
+
+
+# The plot
+
+WIDTH, LEFT, RIGHT, LINE, TOP = 940, 130, 30, 18, 78
+COLOURS = {"gnomon": "#1b6ca8", "qemu": "#c8553d"}
+STYLE = "font-family: sans-serif; font-size: 12px"
+
+
+def axis(low, high):
+    """Marks of a logarithmic axis."""
+    return [m * 10**e for e in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1) for m in (1, 2, 5) if low <= m * 10**e <= high]
+
+
+def label(x, y, text, **attributes):
+    more = " ".join(f'{name.replace("_", "-")}="{value}"' for name, value in attributes.items())
+    return f'<text x="{x:.1f}" y="{y:.1f}" {more}>{html.escape(text)}</text>'
+
+
+def panel(out, x0, x1, top, rows, low, high, title, points):
+    """One logarithmic panel; points(row) gives [(value, colour)]."""
+    place = lambda v: x0 + (x1 - x0) * (math.log(min(max(v, low), high)) - math.log(low)) / (math.log(high) - math.log(low))
+    bottom = top + LINE * len(rows)
+    out.append(label((x0 + x1) / 2, top - 26, title, text_anchor="middle", font_weight="bold"))
+    for mark in axis(low, high):
+        x = place(mark)
+        out.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{bottom}" stroke="{"#444" if mark == 1 else "#ddd"}"/>')
+        out.append(label(x, top - 8, f"{mark:g}", text_anchor="middle", fill="#555"))
+    for i, row in enumerate(rows):
+        y = top + LINE * (i + 0.5)
+        found = points(row)
+        if len(found) == 2:
+            out.append(f'<line x1="{place(found[0][0]):.1f}" x2="{place(found[1][0]):.1f}" y1="{y}" y2="{y}" stroke="#bbb" stroke-width="2"/>')
+        for value, colour in found:
+            out.append(f'<circle cx="{place(value):.1f}" cy="{y}" r="4.5" fill="{colour}"><title>{row}: {value:.2f}</title></circle>')
+
+
+def plot(everything):
+    """An SVG file: how much longer than natively each takes, and how much longer under TCG than under Gnomon."""
+    results, rows = everything["results"], sorted_rows(everything)
+    pair = lambda row, a, b: ratio(results, row, a, b)
+    native = lambda row: [(pair(row, name, "native"), COLOURS[name]) for name in ("gnomon", "qemu") if pair(row, name, "native")]
+    ahead = lambda row: [(pair(row, "qemu", "gnomon"), COLOURS["gnomon" if pair(row, "qemu", "gnomon") >= 1 else "qemu"])] \
+        if pair(row, "qemu", "gnomon") else []
+    bounds = lambda points: (0.9 * min([1, *(v for row in rows for v, _ in points(row))]),
+                             1.1 * max([2, *(v for row in rows for v, _ in points(row))]))
+    height = TOP + LINE * len(rows) + 20
+    middle = LEFT + (WIDTH - LEFT - RIGHT) * 0.56
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" style="{STYLE}">',
+           f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
+           label(LEFT, 22, f"Gnomon and QEMU TCG, {everything['about']['date'][:10]}, medians of {everything['about']['rounds']} rounds", font_size="15")]
+    for x, name, text in ((LEFT, "gnomon", "Gnomon"), (LEFT + 90, "qemu", "QEMU TCG")):
+        out += [f'<circle cx="{x + 5}" cy="36" r="4.5" fill="{COLOURS[name]}"/>', label(x + 14, 40, text)]
+    group = None
+    for i, row in enumerate(rows):
+        if group not in (None, everything["what"][row][0]):
+            out.append(f'<line x1="10" x2="{WIDTH - RIGHT}" y1="{TOP + LINE * i}" y2="{TOP + LINE * i}" stroke="#888"/>')
+        group = everything["what"][row][0]
+        out.append(label(LEFT - 10, TOP + LINE * (i + 0.5) + 4, row, text_anchor="end"))
+    panel(out, LEFT, middle - 20, TOP, rows, *bounds(native), "time, native = 1 (less is better)", native)
+    panel(out, middle + 20, WIDTH - RIGHT, TOP, rows, *bounds(ahead), "TCG's time by Gnomon's (more is better)", ahead)
+    return "\n".join([*out, "</svg>"]) + "\n"
+
+
+if __name__ == "__main__":
+    with open(sys.argv[1], encoding="utf-8") as file:
+        saved = json.load(file)
+    print(markdown(saved))
+    if len(sys.argv) > 2:
+        with open(sys.argv[2], "w", encoding="utf-8") as file:
+            file.write(plot(saved))

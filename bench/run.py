@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Compares the host itself, Gnomon and QEMU's TCG, row by row. README.md tells how, and how to read the tables."""
+import argparse
+import datetime
+import json
+import os
+import shutil
+import sys
+
+import boot
+import guests
+import machines
+import report
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BUILD = os.path.join(HERE, "../build/bench")
+BOOTS = {  # name: (kernel, more of its command line, what it is)
+    "boot": ("686", "", "Debian's 686 kernel from the start of the process to its first program, with all messages on serial"),
+    "boot_quiet": ("686", "quiet", "the same without messages"),
+    "boot_pae": ("686-pae", "", "Debian's 686-pae kernel, with all messages on serial"),
+}
+GRUB = "boot_grub"
+CLOCK_SLACK = 0.02  # s, besides the share: serial line and scheduling
+IDLE_SECONDS = 2
+
+
+def progress(text):
+    if sys.stderr.isatty():
+        print(f"\r{text:70}", end="", file=sys.stderr, flush=True)
+
+
+class Bench:
+    """All results: results[row][machine] is a list with an entry for each round; None where it failed."""
+
+    def __init__(self, args, systems, rows):
+        self.args, self.systems, self.rows = args, systems, rows
+        self.results, self.failures, self.clocks = {}, [], []
+
+    def note(self, row, name, result):
+        self.results.setdefault(row, {}).setdefault(name, []).append(result)
+
+    def failed(self, row, name, text):
+        self.failures.append(f"{row}, {name}: {text}")
+        self.note(row, name, None)
+
+    def order(self, n, names=None):
+        names = names or self.args.machines
+        n %= len(names)
+        return names[n:] + names[:n]
+
+    def start(self, name, kernel="686", append=""):
+        machine = machines.MACHINES[name]
+        more = [] if name == "native" else [append]
+        return machine(self.systems[kernel], self.args.timeout, *more)
+
+    def boots(self, n):
+        """Boots that nothing else is done with; the boot row itself is measured where the VM is then used."""
+        virtual = [name for name in self.args.machines if name != "native"]
+        for row, (kernel, append, _) in BOOTS.items():
+            if row not in self.args.boots or row == "boot":
+                continue
+            for name in self.order(n, virtual):
+                progress(f"round {n + 1}: {row} {name}")
+                try:
+                    machine = self.start(name, kernel, append)
+                    self.note(row, name, {**machine.boot, "counters": machine.counters()})
+                    machine.close()
+                except machines.Failure as failure:
+                    self.failed(row, name, failure)
+        if GRUB in self.args.boots and os.path.exists(boot.LOADS["grub-cd"][0]):
+            for name in self.order(n, virtual):
+                progress(f"round {n + 1}: {GRUB} {name}")
+                wall, counters = boot.measure("grub-cd", "qemu" if name == "qemu" else "bt", self.args.gnomon, self.args.timeout)
+                self.note(GRUB, name, {"wall": wall, "counters": counters})
+
+    def restart(self, running, name, row=None):
+        """A machine for rows; its boot is a row itself the first time in a round."""
+        try:
+            running[name] = self.start(name)
+            running[name].set_time(self.args.ms)
+            if row and name != "native":
+                self.note(row, name, {**running[name].boot, "counters": running[name].counters()})
+        except machines.Failure as failure:
+            running.pop(name, None)
+            self.failed(row or "restart", name, failure)
+
+    def one_row(self, running, name, row):
+        try:
+            result = running[name].row(row)
+        except machines.Failure as failure:
+            self.failed(row, name, failure)
+            running[name].close()
+            self.restart(running, name)
+            return
+        if "failure" in result:
+            self.failed(row, name, result["failure"])
+            return
+        self.note(row, name, result)
+        guest_time, host_time = result["guest_seconds"], result["host_seconds"]
+        if abs(guest_time - host_time) > CLOCK_SLACK + self.args.clock / 100 * host_time:
+            self.clocks.append({"row": row, "machine": name, "guest": guest_time, "host": host_time})
+
+    def round(self, n):
+        self.boots(n)
+        running = {}
+        try:
+            for name in self.order(n):
+                progress(f"round {n + 1}: boot {name}")
+                self.restart(running, name, "boot" if "boot" in self.args.boots else None)
+            for i, (row, _, _) in enumerate(self.rows):
+                for name in self.order(n + i):
+                    progress(f"round {n + 1}: {row} {name}")
+                    if name in running:
+                        self.one_row(running, name, row)
+            for name, machine in running.items():
+                if name != "native":
+                    progress(f"round {n + 1}: idle {name}")
+                    self.note("idle", name, {"share": machine.idle(IDLE_SECONDS), "memory": machine.memory()})
+        finally:
+            for machine in running.values():
+                machine.close()
+
+
+def checks(results):
+    """Rows whose programs wrote something else on one machine than on another."""
+    wrong = []
+    for row, by_machine in results.items():
+        sums = {result["check"] for entries in by_machine.values() for result in entries if result and "check" in result}
+        if len(sums) > 1:
+            wrong.append(row)
+    return wrong
+
+
+def parse(argv, all_rows):
+    parser = argparse.ArgumentParser(description=__doc__)
+    names = [name for name, _, _ in all_rows]
+    groups = sorted({group for _, group, _ in all_rows})
+    parser.add_argument("--rounds", type=int, default=7, help="(default: %(default)s)")
+    parser.add_argument("--ms", type=int, default=300, help="how long a row is measured in a round (default: %(default)s)")
+    parser.add_argument("--quick", action="store_true", help="3 rounds of 100 ms")
+    parser.add_argument("--rows", metavar="R,...", help=f"rows, or groups of them: {', '.join([*groups, 'boot'])} (default: all)")
+    parser.add_argument("--machines", default="native,gnomon,qemu", help="(default: %(default)s)")
+    parser.add_argument("--gnomon", default=os.path.join(HERE, "../build/release/gnomon"), help="the program to measure")
+    parser.add_argument("--timeout", type=float, default=120, help="seconds for a boot or a row (default: %(default)s)")
+    parser.add_argument("--clock", type=float, default=3, help="percent that a guest's clock may disagree (default: %(default)s)")
+    parser.add_argument("--out", metavar="PREFIX", default=os.path.join(BUILD, "result"),
+                        help="writes PREFIX.json, PREFIX.md and PREFIX.svg (default: build/bench/result)")
+    args = parser.parse_args(argv)
+    if args.quick:
+        args.rounds, args.ms = 3, 100
+    args.machines = args.machines.split(",")
+    boots = [*BOOTS, GRUB]
+    wanted = args.rows.split(",") if args.rows else [*names, *boots]
+    wanted = [row for want in wanted for row in ([n for n, g, _ in all_rows if g == want] or (boots if want == "boot" else [want]))]
+    unknown = [row for row in wanted if row not in (*names, *boots)] + [m for m in args.machines if m not in machines.MACHINES]
+    if unknown:
+        parser.error(f"there is no {', '.join(unknown)}; rows are {', '.join([*names, *boots])}")
+    args.boots = [row for row in boots if row in wanted]
+    args.wanted = wanted
+    return args
+
+
+def main():
+    all_rows = guests.rows(BUILD)
+    args = parse(sys.argv[1:], all_rows)
+    rows = [row for row in all_rows if row[0] in args.wanted]
+    folder = guests.work_folder()
+    try:
+        kernels = {"686"} | {BOOTS[name][0] for name in args.boots if name in BOOTS}
+        systems = {kernel: guests.Guest(kernel, BUILD, folder, args.gnomon) for kernel in sorted(kernels)}
+        bench = Bench(args, systems, rows)
+        done = 0
+        try:
+            for n in range(args.rounds):
+                bench.round(n)
+                done += 1
+        except KeyboardInterrupt:
+            print(f"\nStopped after {done} whole rounds.", file=sys.stderr)
+        progress("")
+        about = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "cpu": boot.cpu_model(),
+                 "cpus": os.cpu_count(), "host": f"{os.uname().sysname} {os.uname().release}", "guest": systems["686"].release,
+                 "gnomon": boot.version([args.gnomon, "--version"]), "qemu": boot.version(["qemu-system-i386", "--version"]),
+                 "native": "i386 code" if systems["686"].runs_i386 else "amd64 code: this host runs no i386 code",
+                 "memory": machines.MEMORY, "rounds": done, "ms": args.ms, "load_average": os.getloadavg()[0]}
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    what = {name: (group, text) for name, group, text in all_rows}
+    what.update({name: ("boot", text) for name, (_, _, text) in BOOTS.items()})
+    what[GRUB] = ("boot", "GRUB's rescue CD to its menu")
+    everything = {"about": about, "what": what, "results": bench.results, "failures": bench.failures, "clocks": bench.clocks,
+                  "different": checks(bench.results)}
+    text = report.markdown(everything)
+    print(text)
+    os.makedirs(os.path.dirname(os.path.abspath(args.out)), exist_ok=True)
+    for suffix, content in (("json", json.dumps(everything, indent=1) + "\n"), ("md", text + "\n"), ("svg", report.plot(everything))):
+        with open(f"{args.out}.{suffix}", "w", encoding="utf-8") as f:
+            f.write(content)
+    sys.exit(1 if bench.failures or everything["different"] else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The bench's rows on this host, and its reports on made-up results. test_bench.py C-COMPILER"""
+import glob
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import types
+import unittest
+import xml.etree.ElementTree
+
+BENCH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../bench")
+sys.path.insert(0, BENCH)
+import guests  # noqa: E402
+import machines  # noqa: E402
+import report  # noqa: E402
+import tree  # noqa: E402
+
+COMPILER = sys.argv.pop(1) if len(sys.argv) > 1 else "cc"
+PROGRAMS = {"gzip", "gunzip", "bzip2", "sortu", "sha256sum", "shell", "exec_dyn"}  # need other programs than ours
+
+
+class Rows(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.program = os.path.join(cls.folder.name, "bench64")
+        subprocess.run([COMPILER, "-O2", "-std=gnu17", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-pthread", "-o", cls.program,
+                        *glob.glob(os.path.join(BENCH, "guest/*.c"))], check=True)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def start(self):
+        host = types.SimpleNamespace(runs_i386=False, host_program=self.program)
+        machine = machines.Native(host, 60)
+        self.addCleanup(machine.close)
+        return machine
+
+    def test_every_row(self):
+        names = [name for name, _, _ in guests.rows(self.folder.name)]
+        self.assertGreater(len(names), 30)
+        machine = self.start()
+        machine.set_time(1)
+        for name in sorted(set(names) - PROGRAMS):
+            with self.subTest(row=name):
+                result = machine.row(name)
+                self.assertNotIn("failure", result)
+                self.assertGreater(result["best"], 0)
+                self.assertLessEqual(result["best"], result["median"])
+                self.assertGreaterEqual(result["operations"], 5)
+                self.assertLess(result["guest_seconds"], result["host_seconds"] + 0.02)
+
+    def test_time(self):
+        """An operation's time by the row's own count agrees with how long the whole row took."""
+        machine = self.start()
+        machine.set_time(200)
+        result = machine.row("integer")
+        self.assertLess(result["best"] * result["operations"] / 1e9, result["host_seconds"])
+        self.assertGreater(result["mean"] * result["operations"] / 1e9, 0.2)
+
+    def test_unknown_row(self):
+        self.assertIn("failure", self.start().row("no_such_row"))
+
+    def test_ended_machine(self):
+        machine = self.start()
+        machine.close()
+        with self.assertRaises((machines.Failure, OSError, ValueError)):
+            machine.row("integer")
+
+
+def entry(best, **more):
+    return {"best": best, "median": best, "mean": best, "operations": 10, "guest_seconds": 1.0, "host_seconds": 1.0, "cpu_seconds": 1.0, **more}
+
+
+class Reports(unittest.TestCase):
+    def setUp(self):
+        counters = {"hidden_faults": 20, "callouts_by_insn": {"IRETD": 5}}
+        self.results = {
+            "syscall": {"native": [entry(100), entry(200), entry(100)], "gnomon": [entry(300, counters=counters), entry(400), None],
+                        "qemu": [entry(600), entry(1200), entry(7)]},
+            "boot": {"gnomon": [{"wall": 1.0, "cpu": 0.5}], "qemu": [{"wall": 2.5, "cpu": 1.5}]},
+            "idle": {"gnomon": [{"share": 0.02, "memory": 3 << 20}]},
+        }
+        self.everything = {"about": {"date": "2026-01-02", "rounds": 3}, "what": {"syscall": ("system", "a <call>"), "boot": ("boot", "it")},
+                           "results": self.results, "failures": ["syscall, gnomon: gone"], "clocks": [], "different": []}
+
+    def test_ratio_is_median_of_pairs_without_failed_rounds(self):
+        self.assertEqual(report.ratio(self.results, "syscall", "gnomon", "native"), 2.5)
+        self.assertEqual(report.ratio(self.results, "syscall", "qemu", "gnomon"), 2.5)
+        self.assertIsNone(report.ratio(self.results, "boot", "gnomon", "native"))
+
+    def test_markdown(self):
+        text = report.markdown(self.everything)
+        self.assertRegex(text, r"\| boot \| - \| 1 s \| 2\.5 s \| - \| - \| \*\*2\.50\*\* \| it \|")
+        self.assertRegex(text, r"\| syscall \| 100 ns \| 350 ns \| 600 ns \| 2\.50 \|")
+        self.assertIn("syscall, gnomon: gone", text)
+        self.assertIn("2.0% of a processor", text)
+        self.assertRegex(text, r"\| syscall \|.*\| 2 \|.*IRETD 0\.5")
+        self.assertLess(text.index("| boot |"), text.index("| syscall |"))
+
+    def test_clocks_show(self):
+        self.everything["clocks"] = [{"row": "syscall", "machine": "gnomon", "guest": 1.0, "host": 2.0}]
+        self.assertRegex(report.markdown(self.everything), r"syscall, gnomon: guest 1\.000, host 2\.000")
+
+    def test_plot(self):
+        root = xml.etree.ElementTree.fromstring(report.plot(self.everything))
+        titles = [title.text for title in root.iter("{http://www.w3.org/2000/svg}title")]
+        self.assertEqual(sorted(titles), ["boot: 2.50", "syscall: 2.50", "syscall: 2.50", "syscall: 6.00"])
+
+    def test_units(self):
+        shown = [report.scaled(ns, False) for ns in (0.5, 999, 1000, 123456, 2.5e6, 3e9)]
+        self.assertEqual(shown, ["0.5 ns", "999 ns", "1 µs", "123 µs", "2.5 ms", "3 s"])
+
+
+class Guest(unittest.TestCase):
+    def test_difference(self):
+        self.assertEqual(machines.difference({"a": 1, "b": 2, "c": {"x": 1}}, {"a": 1, "b": 5, "c": {"x": 2, "y": 3}}),
+                         {"b": 3, "c": {"x": 1, "y": 3}})
+
+    def test_unpack(self):
+        first, second = tree.Tree(), tree.Tree(merged_usr=False)
+        first.file("bin/x", b"12345", 0o755)
+        first.link("bin/y", "x")
+        second.file("bench", b"", 0o600)
+        with tempfile.TemporaryDirectory() as folder:
+            guests.unpack(first.cpio() + second.cpio(), folder)
+            with open(os.path.join(folder, "bin/y"), "rb") as f:
+                self.assertEqual(f.read(), b"12345")
+            self.assertEqual(os.stat(os.path.join(folder, "usr/bin/x")).st_mode & 0o777, 0o755)
+            self.assertTrue(os.path.exists(os.path.join(folder, "bench")))
+
+    def test_rows_are_documented(self):
+        """Each row of rows.def has its text, and no two have the same name."""
+        with open(os.path.join(BENCH, "guest/rows.def"), encoding="utf-8") as f:
+            rows = re.findall(r'^ROW\((\w+),\s+(\w+),\s+"(.+)"\)$', f.read(), re.M)
+        self.assertEqual(len({name for name, _, _ in rows}), len(rows))
+        self.assertLessEqual({group for _, group, _ in rows}, set(report.GROUPS))
+
+
+if __name__ == "__main__":
+    unittest.main()
