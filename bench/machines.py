@@ -49,14 +49,16 @@ class Machine:
     def __init__(self, command, timeout):
         self.timeout = timeout
         self.console = []  # what the kernel says, for failures
+        self.errors = tempfile.TemporaryFile()
         self.started = time.monotonic()
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors)
         self.lines = Lines(self.process.stdout.fileno())
         try:
             self.boot = self._boot()
         except Failure as failure:
+            self.errors.seek(0)
+            last = " | ".join([*self.console[-5:], self.errors.read().decode("latin-1").strip()])
             self.close()
-            last = " | ".join([*self.console[-5:], self.process.stderr.read().decode("latin-1").strip()])
             raise Failure(f"{self.name} did not reach userland: {failure}: {last}") from failure
 
     def _boot(self):
@@ -120,7 +122,12 @@ class Machine:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        self.process.stdin.close()
+        self.process.stdout.close()
+        self.errors.close()
+        try:
+            self.process.stdin.close()
+        except BrokenPipeError:  # what it would still have been told
+            pass
 
 
 def difference(before, after):
