@@ -169,7 +169,10 @@ static void translate_insn(struct xlat *t)
 	level = bt_site_level(t->bt, t->b->linear + xlat_map(t)->guest);
 	t->user = (t->ctx->key.flags & (CTX_PAGED | CTX_CPL3)) == CTX_PAGED &&
 		  bt_site_user(t->bt, t->b->linear + xlat_map(t)->guest);
-	if (level == SITE_CALLOUT)
+	if (level != SITE_PLAIN && row->class == CLASS_IDENT &&
+	    (t->ctx->key.flags & (CTX_PAGED | CTX_CPL3)) == CTX_PAGED)
+		done = xlat_ident_guarded(t);
+	else if (level == SITE_CALLOUT)
 		done = false;
 	else if (level == SITE_CHECKED && (t->ctx->key.flags & CTX_PAGED))
 		done = false; /* granules are those of physical addresses */

@@ -68,6 +68,8 @@ void xlat_check_64k(struct xlat *t, unsigned size);
 bool xlat_ident(struct xlat *t);
 /* The same for a store that tends to hit pages with translated code: SITE_CHECKED. */
 bool xlat_ident_checked(struct xlat *t);
+/* The same under paging, of supervisor mode: a callout where a plain store would fault. */
+bool xlat_ident_guarded(struct xlat *t);
 bool xlat_xlat(struct xlat *t);
 
 /* --- xlat_stack.c --- */

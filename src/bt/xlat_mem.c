@@ -237,6 +237,45 @@ bool xlat_ident_checked(struct xlat *t)
 	return ident_general(t, true);
 }
 
+/* A callout unless the page of the linear address in T0 can be stored to. Changes T1, T2. */
+static void guard_store(struct xlat *t)
+{
+	uint8_t *storable;
+
+	emit_mov(&t->e, 8, HOST_T1, RCX);
+	emit_mov_imm(&t->e, HOST_T2, PAGE_SHIFT);
+	emit_shrx64(&t->e, RCX, HOST_T0, HOST_T2);
+	emit_mov_imm64(&t->e, HOST_T2, (uintptr_t)shadow_page_states(t->bt->shadow));
+	emit_load(&t->e, 1, RCX, (struct host_addr){HOST_T2, RCX, 1, 0, false, false});
+	emit_mov_imm(&t->e, HOST_T2, SHADOW_PAGE_MASK);
+	emit_pext32(&t->e, RCX, RCX, HOST_T2);
+	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, -SHADOW_PAGE_STORABLE, false, false});
+	storable = emit_jecxz(&t->e);
+	emit_mov(&t->e, 8, RCX, HOST_T1);
+	xlat_slow_callout(t);
+	emit_target8(&t->e, storable);
+	emit_mov(&t->e, 8, RCX, HOST_T1);
+}
+
+bool xlat_ident_guarded(struct xlat *t)
+{
+	const struct insn *in = t->in;
+	struct reencoding how = {.mem = HOST_MEM_BASE, .esp_home = HOST_ESP, .gs = true, .base = HOST_T0};
+	uint8_t code[REENCODE_MAX];
+	unsigned len;
+
+	if (!in->has_mem || in->agen || !in->mem_write || !xlat_segment_usable(t, in->seg, true))
+		return false;
+	len = insn_reencode(in, &how, code);
+	if (!len) /* AH to BH: rare enough */
+		return false;
+	xlat_offset(t, 0);
+	xlat_segment_apply(t, in->seg, in->mem_size, in->addrsize == 2);
+	guard_store(t);
+	emit_bytes(&t->e, code, len);
+	return true;
+}
+
 bool xlat_xlat(struct xlat *t)
 {
 	const struct insn *in = t->in;

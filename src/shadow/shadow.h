@@ -45,6 +45,13 @@ hva_t shadow_window_of(const struct shadow *sh, bool user);
 /* One byte for each granule of RAM: where the alias maps RAM, it is at the linear address that is its offset. */
 const uint8_t *shadow_watched(const struct shadow *sh);
 
+/*
+ * One byte for each page of supervisor mode's window of a guest with paging, for translated code to look at: a store
+ * goes through without a fault if the byte, masked, is SHADOW_PAGE_STORABLE.
+ */
+enum { SHADOW_PAGE_MASK = 7, SHADOW_PAGE_STORABLE = 3 };
+const uint8_t *shadow_page_states(const struct shadow *sh);
+
 enum shadow_fault {
 	SHADOW_FOREIGN,	      /* not an address of a window */
 	SHADOW_RESOLVED,      /* was a hidden fault: now mapped, retry the access */

@@ -102,6 +102,15 @@ bool paged_in_area(const struct shadow *sh, hva_t address)
 	return address - (hva_t)sh->paged.reservation < AREA_BYTES;
 }
 
+_Static_assert(SHADOW_PAGE_STORABLE == (PAGE_MAPPED | PAGE_WRITABLE) &&
+		   SHADOW_PAGE_MASK == (PAGE_MAPPED | PAGE_WRITABLE | PAGE_PROTECTED),
+	       "shadow.h");
+
+const uint8_t *shadow_page_states(const struct shadow *sh)
+{
+	return sh->paged.windows[SUPERVISOR].state;
+}
+
 /* --- how many mappings the host needs --- */
 
 static unsigned host_rights(uint8_t state)
