@@ -12,8 +12,8 @@ import debian
 from tree import Tree
 
 KERNELS = ("686", "686-pae")
-MODULES = ("virtio_pci", "virtio_blk", "virtio_console", "virtio-rng", "ata_piix", "ata_generic", "sd_mod", "sr_mod", "ext4", "isofs",
-           "loop")
+MODULES = ("virtio_pci", "virtio_blk", "virtio_console", "virtio-rng", "ata_piix", "ata_generic", "sd_mod", "sr_mod", "crc32c_generic", "ext4",
+           "isofs", "loop")
 UNUSED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "usr/share/lintian", "usr/share/bug", "usr/lib/debug")
 HERE = os.path.dirname(os.path.abspath(__file__))
 

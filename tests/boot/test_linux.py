@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Debian's 32-bit kernels with a busybox userland: test_linux.py GNOMON CASE KERNEL [options of gnomon run]."""
+import hashlib
+import os
+import sys
+import tempfile
+import time
+
+from guest import Terminal, guest_image, host_tool, run
+from machine import Machine
+
+# What no healthy boot prints: oopses, stalls, lost time, errors of disks and file systems.
+TROUBLE = ("BUG:", "Oops", "Call Trace", "soft lockup", "rcu_sched self-detected", "rcu_preempt", "hung task", "clocksource: timekeeping watchdog",
+           "Marking clocksource", "nobody cared", "I/O error", "EXT4-fs error", "exception Emask", "segfault", "general protection")
+DISK = 64 << 20
+
+WRITER = """
+set -e
+disk() { # device, folder
+	mkdir -p "$2"
+	mount -t ext4 "$1" "$2"
+	cat "$2/from-host"
+	mkdir -p "$2/tree/a/b" "$2/gone"
+	for i in $(seq 1 60); do
+		seq "$i" 7 $((i * 997)) >"$2/tree/a/$i"
+		echo "$i" >"$2/gone/$i"
+	done
+	cp -a "$2/tree/a" "$2/tree/copy"
+	for i in $(seq 1 60); do
+		[ $((i % 3)) -ne 0 ] || rm "$2/gone/$i"
+	done
+	mv "$2/tree/a/1" "$2/tree/a/b/one"
+	ln "$2/tree/a/2" "$2/tree/hard"
+	ln -s a/2 "$2/tree/soft"
+	dd if=/dev/urandom of="$2/random" bs=65536 count=100 2>/dev/null
+	dd if="$2/random" of="$2/sparse" bs=4096 seek=3000 count=50 2>/dev/null
+	truncate -s 100000 "$2/tree/copy/60"
+	(cd "$2" && find tree random sparse gone -type f | sort | xargs sha256sum) >/tmp/sums
+	cp /tmp/sums "$2/sums"
+	umount "$2"
+	mount -t ext4 -o ro "$1" "$2"
+	(cd "$2" && sha256sum -c sums | grep -v ': OK$') && exit 9
+	echo "$1 holds $(wc -l <"$2/sums") files"
+	umount "$2"
+}
+disk /dev/vda /mnt/virtio
+disk /dev/sda /mnt/ide
+mke2fs -q -t ext4 /dev/vdb
+mount -t ext4 /dev/vdb /mnt
+cp /tmp/sums /mnt/sums
+umount /mnt
+"""
+
+JOURNAL = """
+set -e
+mount -t ext4 DEVICE /mnt
+i=0
+while :; do
+	i=$((i + 1))
+	mkdir -p "/mnt/$((i % 10))"
+	seq "$i" 3 $((i * 211)) >"/mnt/$((i % 10))/$i"
+	[ $((i % 4)) -ne 0 ] || rm "/mnt/$(((i - 3) % 10))/$((i - 3))"
+	sync
+	echo "synced $i"
+done
+"""
+
+
+def make_disk(path, filesystem=True):
+    with open(path, "wb") as f:
+        f.truncate(DISK)
+    if filesystem:
+        with tempfile.TemporaryDirectory() as folder:
+            with open(os.path.join(folder, "from-host"), "w", encoding="ascii") as f:
+                f.write("made by the host\n")
+            run(host_tool("mke2fs"), "-q", "-t", "ext4", "-E", "lazy_itable_init=0", "-d", folder, path)
+
+
+def check_disk(path):
+    """The file system is clean without any repair."""
+    run(host_tool("e2fsck"), "-fn", path)
+
+
+def extract(path, folder):
+    """All of a file system's files, read by the host."""
+    run(host_tool("debugfs"), "-R", f"rdump / {folder}", path)
+    return folder
+
+
+def sequence(first, step, last):
+    return "".join(f"{n}\n" for n in range(first, last + 1, step)).encode()
+
+
+def content(*path):
+    with open(os.path.join(*path), "rb") as f:
+        return f.read()
+
+
+def no_trouble(text):
+    found = [line for line in text.splitlines() if any(word in line for word in TROUBLE)]
+    assert not found, "the guest complains:\n" + "\n".join(found)
+
+
+class Linux(Machine):
+    """A guest whose first serial port is `serial`, kept for the error message too."""
+
+    def __init__(self, gnomon, boot, append, options, console=False, timeout=200):
+        sockets = tempfile.mkdtemp(prefix="gnomon-linux-")
+        serial, hvc = os.path.join(sockets, "serial"), os.path.join(sockets, "hvc")
+        more = ["--console", f"unix:{hvc}"] if console else []
+        super().__init__(gnomon, *boot, "--append", append, "--serial", f"unix:{serial}", *more, *options, timeout=timeout)
+        self.sockets = sockets
+        self.serial = Terminal(serial)
+        self.hvc = Terminal(hvc) if console else None
+
+    def __exit__(self, kind, *rest):
+        if kind:
+            print("--- end of the serial console ---\n" + self.serial.text[-4000:])
+        super().__exit__(kind, *rest)
+        for name in os.listdir(self.sockets):
+            os.unlink(os.path.join(self.sockets, name))
+        os.rmdir(self.sockets)
+
+
+def disk(gnomon, kernel, options, folder):
+    """Writes file systems on both kinds of disks: clean after power-off, and all files are right."""
+    boot = guest_image(folder, kernel, ("coreutils", "e2fsprogs", "findutils"), "#!/bin/sh" + WRITER)
+    disks = {name: os.path.join(folder, name) for name in ("virtio", "ide", "empty")}
+    for name, path in disks.items():
+        make_disk(path, name != "empty")
+    media = ["--disk", disks["virtio"] + ",if=virtio", "--disk", disks["ide"], "--disk", disks["empty"] + ",if=virtio"]
+    with Linux(gnomon, boot, "console=ttyS0", [*media, *options]) as vm:
+        vm.serial.wait(r"^guest: userland after ([\d.]+) s", 100)
+        print(f"userland after {time.monotonic() - vm.started:.2f} s")
+        vm.serial.wait(r"^guest: ended with 0", 150)
+        vm.ends(0)
+        text = vm.serial.drain()
+        no_trouble(text)
+    assert text.count("made by the host") == 2, text
+    for path in disks.values():
+        check_disk(path)
+    for name in ("virtio", "ide"):
+        files = extract(disks[name], os.path.join(tempfile.mkdtemp(dir=folder)))
+        for line in content(files, "sums").decode().splitlines():
+            expected, file = line.split()
+            assert hashlib.sha256(content(files, file)).hexdigest() == expected, f"{name}: {file} is not what the guest wrote"
+        for i in range(1, 61):
+            assert os.path.exists(f"{files}/gone/{i}") == (i % 3 != 0), f"{name}: gone/{i}"
+            if 1 < i < 60:
+                assert content(files, "tree/copy", str(i)) == sequence(i, 7, i * 997), f"{name}: tree/copy/{i}"
+        assert content(files, "tree/a/b/one") == sequence(1, 7, 997)
+        assert os.readlink(f"{files}/tree/soft") == "a/2"
+        random, sparse = content(files, "random"), content(files, "sparse")
+        assert len(set(random[n:n + 4096] for n in range(0, len(random), 4096))) == 1600
+        assert sparse == bytes(3000 * 4096) + random[:50 * 4096], f"{name}: sparse"
+
+
+def killed(gnomon, kernel, options, folder):
+    """The monitor dies in the middle of writing: the journal brings back all that had been synced."""
+    for kind, device in (("virtio", "/dev/vda"), ("ide", "/dev/sda")):
+        boot = guest_image(folder, kernel, (), "#!/bin/sh" + JOURNAL.replace("DEVICE", device))
+        path = os.path.join(folder, kind)
+        make_disk(path)
+        with Linux(gnomon, boot, "console=ttyS0 quiet", ["--disk", f"{path},if={kind}", *options]) as vm:
+            vm.serial.wait(r"^synced 40$", 150)
+            time.sleep(0.03)  # into the middle of something
+            vm.process.kill()
+            vm.process.wait()
+            text = vm.serial.drain()
+        last = max(int(line.split()[1]) for line in text.splitlines() if line.startswith("synced ") and line[7:].isdigit())
+        run(host_tool("e2fsck"), "-fp", path, status=(0, 1))  # -p: plays the journal, refuses whatever would need a decision
+        check_disk(path)
+        files = extract(path, os.path.join(tempfile.mkdtemp(dir=folder)))
+        removed = {i - 3 for i in range(4, last + 1, 4)}
+        for i in range(1, last + 1):
+            file = os.path.join(files, str(i % 10), str(i))
+            if i in removed:
+                assert not os.path.exists(file), f"{kind}: {i} was removed before sync {last}"
+            elif i != last - 2:  # that one may have been removed by what was under way
+                assert content(file) == sequence(i, 3, i * 211), f"{kind}: {i} of {last}"
+        print(f"{kind}: killed after sync {last}")
+
+
+def shells(gnomon, kernel, options, folder):
+    """Shells on the serial port and on the virtio console; the latter's power-off ends the VM."""
+    boot = guest_image(folder, kernel)
+    with Linux(gnomon, boot, "console=ttyS0 shells=ttyS0,hvc0 quiet", options, console=True) as vm:
+        vm.serial.wait(r"^guest: userland", 100)
+        for terminal, name in ((vm.serial, "ttyS0"), (vm.hvc, "hvc0")):
+            terminal.wait(r"# $")
+            terminal.command("tty", rf"^/dev/{name}$")
+            terminal.command("echo $((6 * 7)) | sed s/^/is/", r"^is42$")
+            terminal.send("sleep 1000\n")
+            time.sleep(0.5)
+            terminal.command("\x03echo broke$?", r"^broke130$")
+            terminal.command("for i in $(seq 1 2000); do echo line $i of $((2 * 1000)); done", r"^line 2000 of 2000$")
+            lines = [line for line in terminal.text.splitlines() if line.endswith("of 2000")]
+            assert lines == [f"line {i} of 2000" for i in range(1, 2001)], f"{name}: {len(lines)} of 2000 lines came through"
+        no_trouble(vm.serial.command("dmesg; echo end of lo''g", r"^end of log$").string)
+        vm.hvc.send("poweroff -f\n")
+        vm.ends(0)
+
+
+def reboots(gnomon, kernel, options, folder):
+    """Reboots each way that the kernel knows for a PC; then ACPI power-off and panic=1."""
+    boot = guest_image(folder, kernel)
+    with Linux(gnomon, boot, "console=ttyS0 quiet shells=ttyS0", options) as vm:
+        for _ in range(2):
+            vm.serial.wait(r"^guest: userland", 100)
+            vm.serial.wait(r"# $")
+            vm.serial.send("reboot -f\n")
+        vm.serial.wait(r"^guest: userland", 100)
+        vm.serial.wait(r"# $")
+        vm.serial.send("poweroff -f\n")
+        vm.ends(0)
+
+
+def main():
+    gnomon, case, kernel, *options = sys.argv[1:]
+    with tempfile.TemporaryDirectory(prefix="gnomon-linux-") as folder:
+        globals()[case](gnomon, kernel, options, folder)
+
+
+if __name__ == "__main__":
+    main()
