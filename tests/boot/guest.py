@@ -6,13 +6,18 @@ import selectors
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 
-from machine import SKIP
+from machine import SKIP, Machine
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "scripts", "guest"))
 import debian  # noqa: E402
 import image  # noqa: E402
+
+# What no healthy boot prints: oopses, stalls, lost time, errors of disks and file systems.
+TROUBLE = ("BUG:", "Oops", "Call Trace", "soft lockup", "rcu_sched self-detected", "rcu_preempt", "hung task", "clocksource: timekeeping watchdog",
+           "Marking clocksource", "nobody cared", "I/O error", "EXT4-fs error", "exception Emask", "segfault", "general protection")
 
 
 def skip(reason):
@@ -96,3 +101,31 @@ class Terminal:
         """Types a line, waits for what it prints. Pick an `expect` that the echoed line itself does not match."""
         self.send(text + "\n")
         return self.wait(expect, timeout)
+
+
+def no_trouble(text):
+    found = [line for line in text.splitlines() if any(word in line for word in TROUBLE)]
+    assert not found, "the guest complains:\n" + "\n".join(found)
+
+
+class Linux(Machine):
+    """A guest whose first serial port is `serial`, kept for the error message too."""
+
+    def __init__(self, gnomon, boot, append, options, console=False, timeout=200):
+        sockets = tempfile.mkdtemp(prefix="gnomon-linux-")
+        serial, hvc = os.path.join(sockets, "serial"), os.path.join(sockets, "hvc")
+        more = ["--console", f"unix:{hvc}"] if console else []
+        if append:
+            boot = [*boot, "--append", append]
+        super().__init__(gnomon, *boot, "--serial", f"unix:{serial}", *more, *options, timeout=timeout)
+        self.sockets = sockets
+        self.serial = Terminal(serial)
+        self.hvc = Terminal(hvc) if console else None
+
+    def __exit__(self, kind, *rest):
+        if kind:
+            print("--- end of the serial console ---\n" + self.serial.text[-4000:])
+        super().__exit__(kind, *rest)
+        for name in os.listdir(self.sockets):
+            os.unlink(os.path.join(self.sockets, name))
+        os.rmdir(self.sockets)

@@ -6,12 +6,8 @@ import sys
 import tempfile
 import time
 
-from guest import Terminal, guest_image, host_tool, run
-from machine import Machine
+from guest import Linux, guest_image, host_tool, no_trouble, run
 
-# What no healthy boot prints: oopses, stalls, lost time, errors of disks and file systems.
-TROUBLE = ("BUG:", "Oops", "Call Trace", "soft lockup", "rcu_sched self-detected", "rcu_preempt", "hung task", "clocksource: timekeeping watchdog",
-           "Marking clocksource", "nobody cared", "I/O error", "EXT4-fs error", "exception Emask", "segfault", "general protection")
 DISK = 64 << 20
 
 WRITER = """
@@ -94,32 +90,6 @@ def sequence(first, step, last):
 def content(*path):
     with open(os.path.join(*path), "rb") as f:
         return f.read()
-
-
-def no_trouble(text):
-    found = [line for line in text.splitlines() if any(word in line for word in TROUBLE)]
-    assert not found, "the guest complains:\n" + "\n".join(found)
-
-
-class Linux(Machine):
-    """A guest whose first serial port is `serial`, kept for the error message too."""
-
-    def __init__(self, gnomon, boot, append, options, console=False, timeout=200):
-        sockets = tempfile.mkdtemp(prefix="gnomon-linux-")
-        serial, hvc = os.path.join(sockets, "serial"), os.path.join(sockets, "hvc")
-        more = ["--console", f"unix:{hvc}"] if console else []
-        super().__init__(gnomon, *boot, "--append", append, "--serial", f"unix:{serial}", *more, *options, timeout=timeout)
-        self.sockets = sockets
-        self.serial = Terminal(serial)
-        self.hvc = Terminal(hvc) if console else None
-
-    def __exit__(self, kind, *rest):
-        if kind:
-            print("--- end of the serial console ---\n" + self.serial.text[-4000:])
-        super().__exit__(kind, *rest)
-        for name in os.listdir(self.sockets):
-            os.unlink(os.path.join(self.sockets, name))
-        os.rmdir(self.sockets)
 
 
 def disk(gnomon, kernel, options, folder):
