@@ -178,7 +178,9 @@ static struct cpuid_result leaf_extended(const struct cpu *cpu, uint32_t leaf)
 	case 0x80000007:
 		return feature_bits(leaf, 0, host);
 	case 0x80000008:
-		return (struct cpuid_result){.eax = PHYSMEM_BITS | 48 << 8};
+		r = feature_bits(leaf, 0, host);
+		r.eax = PHYSMEM_BITS | 48 << 8;
+		return r;
 	default: /* brand string, cache sizes */
 		return host;
 	}

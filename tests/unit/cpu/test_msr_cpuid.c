@@ -36,6 +36,7 @@ START_TEST(known_and_unknown)
 	REFUSES(MSR_MTRRCAP, 0x508);
 	ck_assert(write_msr(MSR_BIOS_SIGN_ID, 5)); /* ignored */
 	ck_assert_uint_eq(read_msr(MSR_BIOS_SIGN_ID), 0x100000000);
+	ck_assert_uint_eq(read_msr(0xc0010015), BIT(24)); /* or Linux finds fault with the TSC of an AMD processor */
 	cpu.gpr[RCX] = 0x12345678;
 	RAISES(EXC_GP, 0x0f, 0x32);
 	RAISES(EXC_GP, 0x0f, 0x30);
@@ -144,6 +145,9 @@ START_TEST(cpuid)
 	ck_assert_uint_eq(r.eax, 0x80000008);
 	r = cpu_cpuid(&cpu, 0x80000008, 0);
 	ck_assert_uint_eq(r.eax & 0xff, PHYSMEM_BITS);
+	ck_assert(!(r.ebx & ~BIT(2))); /* XSAVEERPTR */
+	r = cpu_cpuid(&cpu, 7, 0);
+	ck_assert(r.ebx & BIT(13)); /* FCS and FDS are zero */
 	r = cpu_cpuid(&cpu, 0x12345678, 0);
 	ck_assert(!(r.eax | r.ebx | r.ecx | r.edx));
 	cpu.gpr[RAX] = 0x40000000;
