@@ -42,6 +42,17 @@ static void check_links(const struct bt *bt, const struct block *b)
 	(void)bt;
 }
 
+static void check_table(const struct bt *bt, const struct context *c, const cache_pc_t *entries)
+{
+	for (unsigned i = 0; entries && i < INDIRECT_ENTRIES; i++) {
+		cache_pc_t to = entries[i];
+		const struct block *b = to == bt->stubs.indirect_miss ? NULL : bt_find_host(bt, to);
+		if (to != bt->stubs.indirect_miss)
+			ASSERTF(b && b->valid && b->indirect == to && b->ctx == c, "BT-10: entry %x of context %u", i,
+				c->id);
+	}
+}
+
 void bt_audit(struct bt *bt)
 {
 	for (unsigned i = 0; i < bt->nblocks; i++) {
@@ -56,11 +67,6 @@ void bt_audit(struct bt *bt)
 		check_links(bt, b);
 	}
 	for (unsigned c = 0; c < bt->ncontexts; c++)
-		for (unsigned i = 0; bt->contexts[c].indirect && i < INDIRECT_ENTRIES; i++) {
-			cache_pc_t to = bt->contexts[c].indirect[i];
-			const struct block *b = to == bt->stubs.indirect_miss ? NULL : bt_find_host(bt, to);
-			if (to != bt->stubs.indirect_miss)
-				ASSERTF(b && b->valid && b->indirect == to && b->ctx == &bt->contexts[c],
-					"BT-10: entry %x of context %u", i, c);
-		}
+		for (unsigned s = 0; s < SHADOW_SPACES; s++)
+			check_table(bt, &bt->contexts[c], bt->contexts[c].tables[s].entries);
 }

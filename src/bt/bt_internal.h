@@ -16,8 +16,7 @@ enum {
 	BLOCK_MAX_EXITS = 40,
 	HASH_BITS = 19,
 	MAX_CONTEXTS = 192,
-	MAX_FILLS = 4096,
-	LARGE_PAGE_SHIFT = 21,	    /* the smallest large page */
+	MAX_FILLS = 256,
 	INDIRECT_ENTRIES = 1 << 16, /* by the low 16 bits of the target */
 	SITE_ENTRIES = 4096,
 	KNOWN_MODES = 8,
@@ -67,18 +66,25 @@ struct mode_inputs {
 	struct context *ctx; /* NULL: none */
 };
 
-/* Entries of an indirect table that were filled from pages that are not global, since the last load of CR3. */
+/* Entries of the present indirect table that hold to the next mmu_event only. */
 struct fills {
 	uint16_t at[MAX_FILLS];
 	unsigned count; /* may exceed MAX_FILLS: too many to note */
+};
+
+/* By the low 16 bits of the target's EIP: its verifying entry, or the miss stub. */
+struct indirect_table {
+	cache_pc_t *entries; /* INDIRECT_ENTRIES, allocated when first filled */
+	uint16_t used;	     /* bits 15:12 of the EIPs in it */
 };
 
 struct context {
 	struct context_key key;
 	struct context *after_load[SEG_COUNT][SEGC_COUNT]; /* where a load of another class of segment led */
 	uint16_t id;
-	cache_pc_t *indirect; /* INDIRECT_ENTRIES, allocated when first filled */
-	struct fills fills;   /* CTX_PAGED */
+	cache_pc_t *indirect; /* entries of the present address space; bt->miss_table if there are none */
+	struct indirect_table tables[SHADOW_SPACES]; /* by address space; all but user mode with paging: the first */
+	struct fills fills;			     /* CTX_PAGED */
 };
 
 static inline enum seg_class context_seg_class(const struct context *c, unsigned seg)
@@ -243,9 +249,8 @@ struct bt {
 	cache_pc_t resume;		      /* where in `current` to go on, or 0: by lookup */
 	unsigned resume_uncounted;
 	uint64_t entry_rf, entry_count;	 /* RFLAGS.RF and instructions executed when the cache was last entered */
-	bool fetch_global, fetch_large;	 /* the page that bt_code_gpa() last found is global, a large one */
-	uint64_t *code_pages;		 /* bit by linear page: indirect tables may have entries of code on it */
-	uint64_t *large_code;		 /* bit by LARGE_PAGE_SHIFT: some of that code is in large pages */
+	unsigned space;			 /* present address space (user mode): shadow_space() */
+	unsigned ntables;		 /* indirect tables allocated */
 	uint64_t mmu_events;		 /* bt_mmu_event() calls */
 	bool gs_known;			 /* GS.base of the thread is frame.window */
 	bool user_faulted;		 /* the guest is dealing with a page fault of user mode ... */
@@ -261,12 +266,21 @@ struct context *bt_context(struct bt *bt);
 /* The context of a key, if there is one or room for one; else NULL. */
 struct context *bt_context_of(struct bt *bt, const struct context_key *k);
 enum seg_class bt_classify(const struct cpu *cpu, unsigned seg);
-/* Its indirect table, made on first use. */
-cache_pc_t *bt_indirect_table(struct bt *bt, struct context *ctx);
-/* Fills the entry of a block. */
+
+/* --- indirect.c --- */
+/* Sets context->indirect to what belongs to the present address space. */
+void bt_indirect_select(struct bt *bt, struct context *c);
+/* Fills the entry of a block, which is the one for the CPU's present state. */
 void bt_indirect_fill(struct bt *bt, struct block *b);
-/* Linear addresses may mean something else now: those of one page, all that are not global, or all. */
-void bt_indirect_forget(struct bt *bt, enum mmu_event event, gva_t address);
+/* A block becomes invalid. */
+void bt_indirect_remove(struct bt *bt, const struct block *b);
+/* For shadow_on_lost(). */
+void bt_indirect_lost(void *arg, unsigned space, gva_t linear, uint64_t len);
+/* After the shadow has dealt with an mmu_event. */
+void bt_indirect_event(struct bt *bt);
+/* Forgets all. */
+void bt_indirect_reset(struct bt *bt);
+void bt_indirect_destroy(struct bt *bt);
 
 /* --- selectors.c --- */
 /* A load of a segment register by a callout of the block has been completed: remembered for translated code. */
@@ -316,7 +330,7 @@ static inline bool bt_crosses(const struct block *b)
 {
 	return (b->linear ^ (b->linear + b->guest_len - 1)) >> PAGE_SHIFT;
 }
-/* Where code that crosses into the page after `linear` goes on; as bt_code_gpa, the page being global if both are. */
+/* Where code that crosses into the page after `linear` goes on; as bt_code_gpa. */
 bool bt_next_page(struct bt *bt, uint32_t linear, gpa_t *gpa);
 /* The physical address of code at a linear address, as fetched in the CPU's present mode (A20 applied, accessed bits
  * set). False: the fetch faults. */

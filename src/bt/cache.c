@@ -10,11 +10,6 @@
 #include "shadow/track.h"
 #include "trace.h"
 
-#define INDIRECT_BYTES (INDIRECT_ENTRIES * sizeof(cache_pc_t))
-
-#define CODE_PAGES_BYTES ((4 * GiB >> PAGE_SHIFT) / 8)
-#define LARGE_CODE_BYTES ((4 * GiB >> LARGE_PAGE_SHIFT) / 8)
-
 extern const char bt_leave_exit[], bt_leave_indirect[];
 
 static int map_code(struct bt *bt, size_t bytes)
@@ -84,11 +79,9 @@ int bt_cache_init(struct bt *bt, size_t bytes)
 	bt->dormant = calloc(1u << HASH_BITS, sizeof(*bt->dormant));
 	bt->hash = calloc(1u << HASH_BITS, sizeof(*bt->hash));
 	bt->page_blocks = calloc(bt->ram_pages, sizeof(*bt->page_blocks));
-	bt->miss_table = malloc(INDIRECT_BYTES);
-	bt->code_pages = calloc(CODE_PAGES_BYTES, 1);
-	bt->large_code = calloc(LARGE_CODE_BYTES, 1);
+	bt->miss_table = malloc(INDIRECT_ENTRIES * sizeof(*bt->miss_table));
 	if (!bt->blocks || !bt->exits || !bt->maps || !bt->insns || !bt->sources || !bt->dormant || !bt->hash ||
-	    !bt->page_blocks || !bt->miss_table || !bt->code_pages || !bt->large_code)
+	    !bt->page_blocks || !bt->miss_table)
 		return -ENOMEM;
 	for (unsigned i = 0; i < INDIRECT_ENTRIES; i++)
 		bt->miss_table[i] = bt->stubs.indirect_miss;
@@ -102,9 +95,7 @@ void bt_cache_destroy(struct bt *bt)
 		munmap(bt->cache_write, bt->cache_bytes);
 		munmap((void *)bt->cache_run, bt->cache_bytes);
 	}
-	for (unsigned i = 0; i < MAX_CONTEXTS; i++)
-		if (bt->contexts[i].indirect)
-			munmap(bt->contexts[i].indirect, INDIRECT_BYTES);
+	bt_indirect_destroy(bt);
 	free(bt->blocks);
 	free(bt->exits);
 	free(bt->maps);
@@ -114,8 +105,6 @@ void bt_cache_destroy(struct bt *bt)
 	free(bt->hash);
 	free(bt->page_blocks);
 	free(bt->miss_table);
-	free(bt->code_pages);
-	free(bt->large_code);
 }
 
 static unsigned bucket(const struct context *ctx, uint32_t eip, gpa_t gpa)
@@ -241,8 +230,7 @@ void bt_invalidate(struct bt *bt, struct block *b, bool keep)
 	for (unsigned i = 0; i < b->nexits; i++)
 		if (b->exits[i].to)
 			unlink_exit(bt, &b->exits[i]);
-	if (b->ctx->indirect && b->ctx->indirect[b->eip % INDIRECT_ENTRIES] == b->indirect)
-		b->ctx->indirect[b->eip % INDIRECT_ENTRIES] = bt->stubs.indirect_miss;
+	bt_indirect_remove(bt, b);
 	watch(bt, b, false);
 	remove_from_page(bt, b, 0);
 	remove_from_page(bt, b, 1);
@@ -375,11 +363,7 @@ void bt_flush(struct bt *bt)
 			track_release(bt->shadow, b->ram_page[n] << PAGE_SHIFT, TRACK_CODE);
 		}
 	}
-	for (unsigned i = 0; i < bt->ncontexts; i++)
-		if (bt->contexts[i].indirect)
-			memcpy(bt->contexts[i].indirect, bt->miss_table, INDIRECT_BYTES);
-	memset(bt->code_pages, 0, CODE_PAGES_BYTES);
-	memset(bt->large_code, 0, LARGE_CODE_BYTES);
+	bt_indirect_reset(bt);
 	bt->nblocks = bt->nexits = bt->nmaps = bt->ninsns = bt->nsources = 0;
 	bt->cache_used = bt->cache_fixed;
 	bt->ncontexts = 0;

@@ -2,12 +2,9 @@
 /* Mode contexts: what a translation depends on beside the bytes. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "bt_internal.h"
 #include "cpu/sys.h"
-
-#define INDIRECT_BYTES (INDIRECT_ENTRIES * sizeof(cache_pc_t))
 
 enum seg_class bt_classify(const struct cpu *cpu, unsigned seg)
 {
@@ -81,8 +78,11 @@ struct context *bt_context_of(struct bt *bt, const struct context_key *k)
 	if (c || bt->ncontexts == MAX_CONTEXTS)
 		return c;
 	c = &bt->contexts[bt->ncontexts];
-	*c = (struct context){.key = *k, .id = (uint16_t)bt->ncontexts, .indirect = c->indirect};
-	bt->ncontexts++;
+	c->key = *k;
+	c->id = (uint16_t)bt->ncontexts++;
+	memset(c->after_load, 0, sizeof(c->after_load));
+	c->fills.count = 0;
+	bt_indirect_select(bt, c);
 	bt->stats->mode_contexts = bt->ncontexts;
 	return c;
 }
@@ -122,117 +122,4 @@ struct context *bt_context(struct bt *bt)
 	}
 	*known = in;
 	return in.ctx;
-}
-
-cache_pc_t *bt_indirect_table(struct bt *bt, struct context *ctx)
-{
-	if (ctx->indirect)
-		return ctx->indirect;
-	cache_pc_t *table = mmap(NULL, INDIRECT_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (table == MAP_FAILED)
-		return NULL; /* it goes on without a table */
-	memcpy(table, bt->miss_table, INDIRECT_BYTES);
-	return ctx->indirect = table;
-}
-
-static void set_bit(uint64_t *map, uint32_t n)
-{
-	map[n / 64] |= BIT(n % 64);
-}
-
-/* Code at the linear address has an entry: INVLPG has to look for it. */
-static void note_page(struct bt *bt, uint32_t linear)
-{
-	enum { LARGEST = 4 * MiB };
-
-	set_bit(bt->code_pages, linear >> PAGE_SHIFT);
-	if (!bt->fetch_large)
-		return;
-	set_bit(bt->large_code, ALIGN_DOWN(linear, (uint32_t)LARGEST) >> LARGE_PAGE_SHIFT);
-	set_bit(bt->large_code, (ALIGN_DOWN(linear, (uint32_t)LARGEST) >> LARGE_PAGE_SHIFT) + 1);
-}
-
-void bt_indirect_fill(struct bt *bt, struct block *b)
-{
-	cache_pc_t *table = bt_indirect_table(bt, b->ctx);
-	unsigned n = b->eip % INDIRECT_ENTRIES;
-	struct fills *f;
-
-	if (!table)
-		return;
-	table[n] = b->indirect;
-	bt->stats->indirect_fills++;
-	if (!(b->ctx->key.flags & CTX_PAGED))
-		return;
-	note_page(bt, b->linear);
-	if (bt_crosses(b))
-		note_page(bt, b->linear + b->guest_len - 1);
-	if (bt->fetch_global)
-		return;
-	f = &b->ctx->fills;
-	if (f->count < MAX_FILLS)
-		f->at[f->count] = (uint16_t)n;
-	f->count++;
-}
-
-static void forget_all(struct bt *bt, struct context *c)
-{
-	memcpy(c->indirect, bt->miss_table, INDIRECT_BYTES);
-	c->fills.count = 0;
-}
-
-/* A load of CR3: the entries of pages that are not global. */
-static void forget_transient(struct bt *bt, struct context *c)
-{
-	struct fills *f = &c->fills;
-
-	if (f->count > MAX_FILLS) {
-		forget_all(bt, c);
-		return;
-	}
-	for (unsigned n = 0; n < f->count; n++)
-		c->indirect[f->at[n]] = bt->stubs.indirect_miss;
-	f->count = 0;
-}
-
-/* The entries that code on one page may have: those whose EIP has the page's bits 15:12, or that cross into it. CS
- * bases are 0, but for oddities, which are forgotten whole. */
-static void forget_page(struct bt *bt, struct context *c, uint32_t linear)
-{
-	unsigned first = linear & (INDIRECT_ENTRIES - 1) & ~(unsigned)PAGE_MASK;
-
-	if (c->key.cs_base) {
-		forget_all(bt, c);
-		return;
-	}
-	for (unsigned n = 0; n < PAGE_SIZE; n++)
-		c->indirect[first + n] = bt->stubs.indirect_miss;
-	for (unsigned n = 1; n < INSN_MAX_BYTES; n++)
-		c->indirect[(first - n) % INDIRECT_ENTRIES] = bt->stubs.indirect_miss;
-}
-
-static bool test_bit(const uint64_t *map, uint32_t n)
-{
-	return map[n / 64] >> n % 64 & 1;
-}
-
-void bt_indirect_forget(struct bt *bt, enum mmu_event event, gva_t address)
-{
-	uint32_t linear = (uint32_t)address;
-	bool large = test_bit(bt->large_code, linear >> LARGE_PAGE_SHIFT);
-
-	/* Nearly all pages that are flushed singly hold no code. */
-	if (event == MMU_INVLPG && !large && !test_bit(bt->code_pages, linear >> PAGE_SHIFT))
-		return;
-	for (unsigned i = 0; i < bt->ncontexts; i++) {
-		struct context *c = &bt->contexts[i];
-		if (!c->indirect || !(c->key.flags & CTX_PAGED))
-			continue;
-		if (event == MMU_CR3)
-			forget_transient(bt, c);
-		else if (event == MMU_INVLPG && !large)
-			forget_page(bt, c, linear);
-		else
-			forget_all(bt, c);
-	}
 }

@@ -104,6 +104,7 @@ int bt_create(struct bt **out, const struct bt_config *cfg)
 	bt->cpu->fpu_stored = bt_fpu_stored;
 	bt->cpu->fpu_stored_arg = bt;
 	track_subscribe(bt->shadow, TRACK_CODE, code_written, bt);
+	shadow_on_lost(bt->shadow, bt_indirect_lost, bt);
 	physmem_listen(bt->pm, (struct pm_listener){.map_changed = map_changed, .arg = bt});
 	*out = bt;
 	return 0;
@@ -122,7 +123,7 @@ void bt_destroy(struct bt *bt)
 void bt_mmu_event(struct bt *bt, enum mmu_event event, gva_t address)
 {
 	bt->mmu_events++;
-	bt_indirect_forget(bt, event, address);
+	bt_indirect_event(bt);
 	if (event == MMU_A20)
 		bt_flush(bt);
 }
@@ -159,7 +160,7 @@ void bt_step(struct bt *bt, uint64_t *why)
 static void set_context(struct bt *bt, struct context *ctx)
 {
 	bt->ctx = ctx;
-	bt->cpu->bt_indirect = ctx->indirect ? ctx->indirect : bt->miss_table;
+	bt->cpu->bt_indirect = ctx->indirect;
 }
 
 struct block *bt_find_block(struct bt *bt, struct context *ctx)
@@ -468,8 +469,14 @@ bool bt_must_return(const struct bt *bt)
 
 void bt_run_once(struct bt *bt)
 {
-	cache_pc_t at = entry(bt);
+	cache_pc_t at;
 
+	if (UNLIKELY(shadow_space(bt->shadow, true) != bt->space)) { /* it made room, and numbered them anew */
+		bt_indirect_event(bt);
+		if (bt->ctx)
+			set_context(bt, bt->ctx);
+	}
+	at = entry(bt);
 	if (!at)
 		return;
 	trace(exec, "%04x:%08x host %lx", bt->cpu->seg[SEG_CS].selector, (unsigned)bt->cpu->rip, (unsigned long)at);

@@ -47,6 +47,6 @@ void bt_selector_loaded(struct bt *bt, struct block *b, unsigned seg)
 	if (cpu_real_segments(cpu) || cpu_long(cpu) || cpu->cpl || !now || !b->valid)
 		return;
 	remember(bt, &cpu->seg[seg], class);
-	if (now != b->ctx && bt_indirect_table(bt, now))
+	if (now != b->ctx)
 		b->ctx->after_load[seg][class] = now;
 }

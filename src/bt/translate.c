@@ -198,16 +198,12 @@ bool bt_code_gpa(struct bt *bt, uint32_t linear, gpa_t *gpa)
 
 	if (e) {
 		*gpa = e->gpa | (linear & PAGE_MASK);
-		bt->fetch_global = e->global;
-		bt->fetch_large = e->large;
 		return true;
 	}
 	if (!cpu_walk(cpu, linear, ACC_EXEC, user, true, &tr, &f))
 		return false;
 	tlb_fill(cpu, linear, ACC_EXEC, user, &tr);
 	*gpa = tr.gpa & bt->pm->a20_mask;
-	bt->fetch_global = tr.global && (cpu->cr4 & CR4_PGE);
-	bt->fetch_large = tr.page_size > PAGE_SIZE;
 	return true;
 }
 
@@ -227,11 +223,8 @@ const uint8_t *bt_code_at(struct bt *bt, gpa_t gpa, unsigned *len)
 bool bt_next_page(struct bt *bt, uint32_t linear, gpa_t *gpa)
 {
 	uint32_t next = ALIGN_DOWN(linear, (uint32_t)PAGE_SIZE) + PAGE_SIZE;
-	bool global = bt->fetch_global, large = bt->fetch_large, found = bt_code_gpa(bt, next, gpa);
 
-	bt->fetch_global &= global;
-	bt->fetch_large |= large;
-	return found;
+	return bt_code_gpa(bt, next, gpa);
 }
 
 /*

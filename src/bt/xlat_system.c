@@ -49,15 +49,13 @@ static const struct context *context_behind(struct xlat *t, bool user)
 {
 	const unsigned flat = 7u << (3 * SEG_CS) | 7u << (3 * SEG_SS);
 	struct context_key k = t->ctx->key;
-	struct context *to;
 
 	k.cs_base = 0;
 	k.cs_limit = 0xffffffff;
 	k.seg_class = (uint16_t)(k.seg_class & ~flat); /* SEGC_FLAT is 0 */
 	k.flags = (uint16_t)((k.flags & ~(CTX_CPL3 | CTX_IOPL)) | CTX_CODE32 | CTX_STACK32);
 	k.flags |= user ? CTX_CPL3 : CTX_IOPL;
-	to = bt_context_of(t->bt, &k);
-	return to && bt_indirect_table(t->bt, to) ? to : NULL;
+	return bt_context_of(t->bt, &k);
 }
 
 static bool usable(const struct xlat *t)

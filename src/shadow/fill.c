@@ -96,6 +96,32 @@ static enum shadow_fault fill(struct shadow *sh, bool user, gva_t linear, const 
 	return SHADOW_EMULATE;
 }
 
+bool shadow_fetched(struct shadow *sh, gva_t linear, gpa_t gpa, bool user)
+{
+	struct window *w = &sh->paged.windows[paged_window_of(sh, user)];
+	uint64_t page = (uint32_t)linear >> PAGE_SHIFT;
+	const struct pm_span *s;
+	struct translation t;
+	struct x86_fault f;
+	uint32_t frame;
+
+	if (!cpu_paging(sh->cpu))
+		return true;
+	s = physmem_span(sh->pm, gpa);
+	if (sh->paged.current == NO_SPACE || !s->region || !s->region->backing)
+		return false;
+	frame = window_frame(sh, s->region->backing, s->region->offset + (gpa - s->region->base));
+	if ((w->state[page] & PAGE_FETCHED) && w->frame[page] == frame)
+		return true;
+	/* What led there may be out of date, and not be flushed yet. */
+	if (!cpu_walk(sh->cpu, linear, ACC_EXEC, user, true, &t, &f) ||
+	    ((t.gpa & sh->pm->a20_mask) ^ gpa) >> PAGE_SHIFT || !tables_room(sh) ||
+	    !claim_region(sh, w, (unsigned)(page >> sh->paged.region_shift)))
+		return false;
+	window_fetched(sh, w, page, frame);
+	return true;
+}
+
 enum shadow_fault paged_fault(struct shadow *sh, hva_t address, bool write)
 {
 	struct cpu *cpu = sh->cpu;

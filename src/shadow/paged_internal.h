@@ -29,6 +29,7 @@ enum {
 	PAGE_MAPPED = 1,
 	PAGE_WRITABLE = 2,  /* the guest's tables allow it (and D is set); read-only only if traced */
 	PAGE_PROTECTED = 4, /* PAGE_WRITABLE, but traced */
+	PAGE_FETCHED = 8,   /* code was fetched: to be reported when dropped */
 };
 
 /* Frame numbers below this are pages of RAM; from it on, what tells pages of other backings apart. */
@@ -48,7 +49,7 @@ struct window {
 	uint32_t *frame; /* by page with state */
 	struct region *regions;
 	uint64_t linked[MAX_REGIONS / 64]; /* regions with an entry */
-	uint64_t pages;
+	uint64_t pages, fetched;
 	uint64_t edges; /* pages that begin another host mapping than the page before */
 };
 
@@ -127,6 +128,10 @@ int windows_init(struct shadow *sh);
 void windows_destroy(struct shadow *sh);
 /* Maps, in place of what is mapped there. False: the host has no room for more mappings. */
 bool window_map(struct shadow *sh, struct window *w, const struct extent *x);
+/* Code was fetched from the page, which shows that frame. */
+void window_fetched(struct shadow *sh, struct window *w, uint64_t page, uint32_t frame);
+/* The frame number of a page of a backing. */
+uint32_t window_frame(const struct shadow *sh, const struct pm_backing *backing, uint64_t offset);
 /* Forgets pages and notes them for unmapping. */
 void window_drop(struct shadow *sh, struct batch *b, struct window *w, uint64_t page, uint64_t count);
 void batch_flush(struct shadow *sh, struct batch *b);

@@ -110,6 +110,17 @@ hva_t shadow_window_of(const struct shadow *sh, bool user)
 	return (hva_t)sh->window;
 }
 
+unsigned shadow_space(const struct shadow *sh, bool user)
+{
+	return paged_window_of(sh, user);
+}
+
+void shadow_on_lost(struct shadow *sh, shadow_lost_fn *fn, void *arg)
+{
+	sh->lost = fn;
+	sh->lost_arg = arg;
+}
+
 hva_t shadow_window(const struct shadow *sh)
 {
 	return shadow_window_of(sh, sh->cpu->cpl == 3);

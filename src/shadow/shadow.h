@@ -52,6 +52,26 @@ const uint8_t *shadow_watched(const struct shadow *sh);
 enum { SHADOW_PAGE_MASK = 7, SHADOW_PAGE_STORABLE = 3 };
 const uint8_t *shadow_page_states(const struct shadow *sh);
 
+/*
+ * Address spaces of a guest with paging. Each that is known has a number; kernel mode is the same one in all of them:
+ * SHADOW_SUPERVISOR. Numbers are used again; the loss of all linear addresses is reported then.
+ */
+enum { SHADOW_SUPERVISOR, SHADOW_SPACES = 33 };
+/* The number for user or supervisor mode in the present address space. With paging off: SHADOW_SUPERVISOR. */
+unsigned shadow_space(const struct shadow *sh, bool user);
+
+/*
+ * Code was fetched from a linear address of the present address space, by a translation that led to gpa: the caller
+ * will rely on it until told of its loss. False: that cannot be told, it holds to the next mmu_event only.
+ */
+bool shadow_fetched(struct shadow *sh, gva_t linear, gpa_t gpa, bool user);
+/*
+ * Called when linear addresses [linear, linear + len) of a space may lead elsewhere from now on: at the guest's flush,
+ * or before. Pages that nothing was fetched from are not reported.
+ */
+typedef void shadow_lost_fn(void *arg, unsigned space, gva_t linear, uint64_t len);
+void shadow_on_lost(struct shadow *sh, shadow_lost_fn *fn, void *arg);
+
 enum shadow_fault {
 	SHADOW_FOREIGN,	      /* not an address of a window */
 	SHADOW_RESOLVED,      /* was a hidden fault: now mapped, retry the access */

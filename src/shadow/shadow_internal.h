@@ -41,6 +41,8 @@ struct shadow {
 	struct run runs[SHADOW_MAX_RUNS];
 	unsigned nruns;
 	struct subscriber subscribers[TRACK_CLIENTS];
+	shadow_lost_fn *lost;
+	void *lost_arg;
 	struct paged paged;
 };
 

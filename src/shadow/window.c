@@ -156,10 +156,20 @@ static bool try_unmap(const struct shadow *sh, const struct window *w, uint64_t 
 		    0) != MAP_FAILED;
 }
 
+static void lost(struct shadow *sh, const struct window *w, uint64_t page, uint64_t count)
+{
+	if (sh->lost)
+		sh->lost(sh->lost_arg, window_number(&sh->paged, w), page << PAGE_SHIFT, count << PAGE_SHIFT);
+}
+
 static void forget_page(struct shadow *sh, struct window *w, uint64_t page)
 {
 	if ((w->state[page] & PAGE_WRITABLE) && w->frame[page] < FRAME_OTHER)
 		rmap_remove(sh, w, page);
+	if (w->state[page] & PAGE_FETCHED) {
+		w->fetched--;
+		lost(sh, w, page, 1);
+	}
 	w->state[page] = 0;
 	w->regions[page >> sh->paged.region_shift].pages--;
 	w->pages--;
@@ -227,9 +237,17 @@ void window_empty(struct shadow *sh, struct window *w)
 
 	if (!w->pages && !w->edges)
 		return;
-	for (unsigned r = 0; r < window_regions(&sh->paged); r++)
-		if (w->regions[r].pages)
-			forget(sh, w, (uint64_t)r << shift, 1ull << shift);
+	if (w->fetched)
+		lost(sh, w, 0, WINDOW_PAGES);
+	for (unsigned r = 0; r < window_regions(&sh->paged); r++) {
+		if (!w->regions[r].pages)
+			continue;
+		for (uint64_t page = (uint64_t)r << shift; w->fetched && page < (r + 1ull) << shift; page++) {
+			w->fetched -= !!(w->state[page] & PAGE_FETCHED);
+			w->state[page] &= (uint8_t)~PAGE_FETCHED; /* reported */
+		}
+		forget(sh, w, (uint64_t)r << shift, 1ull << shift);
+	}
 	edges_changed(sh, w, w->edges, 0);
 	if (!try_unmap(sh, w, 0, WINDOW_PAGES))
 		PANIC("emptying a window: %s", strerror(errno));
@@ -238,11 +256,11 @@ void window_empty(struct shadow *sh, struct window *w)
 
 /* --- mapping --- */
 
-static uint32_t frame_of(const struct shadow *sh, const struct extent *x)
+uint32_t window_frame(const struct shadow *sh, const struct pm_backing *backing, uint64_t offset)
 {
-	uint32_t page = (uint32_t)(x->offset >> PAGE_SHIFT);
+	uint32_t page = (uint32_t)(offset >> PAGE_SHIFT);
 
-	return x->backing == &sh->pm->ram ? page : (uint32_t)(FRAME_OTHER | (unsigned)x->backing->fd << 20) + page;
+	return backing == &sh->pm->ram ? page : (uint32_t)(FRAME_OTHER | (unsigned)backing->fd << 20) + page;
 }
 
 static bool protect(const struct window *w, uint64_t page, uint64_t count, bool writable)
@@ -253,13 +271,24 @@ static bool protect(const struct window *w, uint64_t page, uint64_t count, bool 
 
 static void set_states(struct shadow *sh, struct window *w, const struct extent *x)
 {
-	uint32_t frame = frame_of(sh, x);
+	uint32_t frame = window_frame(sh, x->backing, x->offset);
 	bool traceable = x->writable && frame < FRAME_OTHER;
 
 	for (uint64_t i = 0; i < x->count; i++) {
 		uint64_t page = x->page + i;
+		bool fetched = (w->state[page] & PAGE_FETCHED) && w->frame[page] == frame + i;
+		if (fetched) {
+			w->state[page] &= (uint8_t)~PAGE_FETCHED;
+			w->fetched--;
+		}
+		if (w->state[page] || fetched)
+			forget_page(sh, w, page);
 		w->frame[page] = frame + (uint32_t)i;
 		w->state[page] = (uint8_t)(PAGE_MAPPED | (x->writable ? PAGE_WRITABLE : 0));
+		if (fetched) {
+			w->state[page] |= PAGE_FETCHED;
+			w->fetched++;
+		}
 		if (!traceable)
 			continue;
 		rmap_add(sh, w, page);
@@ -297,7 +326,6 @@ bool window_map(struct shadow *sh, struct window *w, const struct extent *x)
 		 MAP_SHARED | MAP_FIXED | (x->count <= POPULATE_MAX ? MAP_POPULATE : 0), x->backing->fd,
 		 (off_t)x->offset) == MAP_FAILED)
 		return false;
-	forget(sh, w, x->page, x->count);
 	set_states(sh, w, x);
 	edges_changed(sh, w, before, edges(w, x->page, x->count));
 	sh->cpu->stats->mappings_made++;
@@ -305,6 +333,22 @@ bool window_map(struct shadow *sh, struct window *w, const struct extent *x)
 	if (!mapped)
 		window_empty(sh, w);
 	return mapped;
+}
+
+void window_fetched(struct shadow *sh, struct window *w, uint64_t page, uint32_t frame)
+{
+	if (w->state[page] && w->frame[page] != frame) {
+		struct batch b = {0};
+		window_drop(sh, &b, w, page, 1); /* the guest has not flushed yet what it showed before */
+		batch_flush(sh, &b);
+	}
+	if (!w->state[page]) {
+		w->frame[page] = frame;
+		w->pages++;
+		w->regions[page >> sh->paged.region_shift].pages++;
+	}
+	w->state[page] |= PAGE_FETCHED;
+	w->fetched++;
 }
 
 void windows_protect(struct shadow *sh, uint32_t frame)
