@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
 #include "iothread.h"
 
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 static void woken(void *arg, short revents)
@@ -16,18 +16,29 @@ static void woken(void *arg, short revents)
 		;
 }
 
-static void signalled(void *arg, short revents)
-{
-	struct iothread *io = arg;
-	struct signalfd_siginfo info;
+/* Signals that this thread has got and not reported yet, as bits. They are unblocked in its ppoll() only. A signalfd
+ * would look simpler, but Linux wakes whoever polls one for every signal of the process: each fault of guest code, that
+ * is. */
+static _Thread_local atomic_uint signals_caught;
 
-	while (read(io->signal_fd, &info, sizeof(info)) == sizeof(info))
-		io->caught(io->caught_arg, (int)info.ssi_signo);
+static void on_signal(int signo)
+{
+	atomic_fetch_or(&signals_caught, 1u << signo);
+}
+
+static void run_signals(struct iothread *io)
+{
+	unsigned caught = atomic_exchange(&signals_caught, 0);
+
+	for (int signo = 1; caught >> signo; signo++)
+		if (caught >> signo & 1)
+			io->caught(io->caught_arg, signo);
 }
 
 int iothread_init(struct iothread *io)
 {
-	*io = (struct iothread){.wake_fd = -1, .signal_fd = -1};
+	*io = (struct iothread){.wake_fd = -1};
+	sigfillset(&io->wait_mask);
 	io->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (io->wake_fd < 0)
 		return -errno;
@@ -38,20 +49,24 @@ int iothread_init(struct iothread *io)
 int iothread_catch_signals(struct iothread *io, void (*caught)(void *arg, int signo), void *arg)
 {
 	static const int caught_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH};
+	struct sigaction sa = {.sa_handler = on_signal};
 	sigset_t set;
 
 	sigemptyset(&set);
+	sigfillset(&sa.sa_mask);
 	for (size_t i = 0; i < ARRAY_LEN(caught_signals); i++)
 		sigaddset(&set, caught_signals[i]);
 	signal(SIGPIPE, SIG_IGN);
+	/* Blocked first: in other threads, and until the I/O thread waits, they only become pending. */
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	io->caught = caught;
 	io->caught_arg = arg;
-	io->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (io->signal_fd < 0)
-		return -errno;
-	io->signal_watch = (struct io_watch){.fd = io->signal_fd, .events = POLLIN, .ready = signalled, .arg = io};
-	return iothread_watch(io, &io->signal_watch);
+	for (size_t i = 0; i < ARRAY_LEN(caught_signals); i++) {
+		if (sigaction(caught_signals[i], &sa, NULL) < 0)
+			return -errno;
+		sigdelset(&io->wait_mask, caught_signals[i]);
+	}
+	return 0;
 }
 
 static int poll_timeout_ms(const struct iothread *io)
@@ -106,13 +121,19 @@ static void *run(void *arg)
 	struct pollfd fds[IO_MAX_WATCHES];
 
 	while (!atomic_load(&io->stopping)) {
+		struct timespec timeout;
 		unsigned n;
+		int ms, rc;
 
 		drop_removed_watches(io);
 		n = io->nwatches;
 		for (unsigned i = 0; i < n; i++)
 			fds[i] = (struct pollfd){.fd = io->watches[i]->fd, .events = io->watches[i]->events};
-		if (poll(fds, n, poll_timeout_ms(io)) < 0)
+		ms = poll_timeout_ms(io);
+		timeout = (struct timespec){ms / 1000, ms % 1000 * (long)NS_PER_MS};
+		rc = ppoll(fds, n, ms < 0 ? NULL : &timeout, &io->wait_mask);
+		run_signals(io);
+		if (rc < 0)
 			continue; /* EINTR or a passing shortage */
 		/* Slots keep their meaning in this round: removed ones are NULL, new ones come after n. */
 		for (unsigned i = 0; i < n; i++)
@@ -162,9 +183,7 @@ void iothread_destroy(struct iothread *io)
 	iothread_stop(io);
 	if (io->wake_fd >= 0)
 		close(io->wake_fd);
-	if (io->signal_fd >= 0)
-		close(io->signal_fd);
-	io->wake_fd = io->signal_fd = -1;
+	io->wake_fd = -1;
 }
 
 int iothread_watch(struct iothread *io, struct io_watch *w)

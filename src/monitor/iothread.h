@@ -10,6 +10,7 @@
 #include "base.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 
 enum {
@@ -44,11 +45,11 @@ struct iothread {
 	pthread_t thread;
 	bool running;
 	atomic_bool stopping;
-	int wake_fd;   /* eventfd */
-	int signal_fd; /* or -1 */
+	int wake_fd;	    /* eventfd */
+	sigset_t wait_mask; /* blocked while it waits: all signals but those that `caught` is for */
 	void (*caught)(void *arg, int signo);
 	void *caught_arg;
-	struct io_watch wake_watch, signal_watch;
+	struct io_watch wake_watch;
 	struct io_watch *watches[IO_MAX_WATCHES]; /* NULL: removed during this round */
 	unsigned nwatches;
 	struct io_alarm *alarms[IO_MAX_ALARMS];
@@ -67,7 +68,7 @@ int iothread_init(struct iothread *io);
  */
 int iothread_catch_signals(struct iothread *io, void (*caught)(void *arg, int signo), void *arg);
 
-/* Starts the thread, with all signals blocked. 0 or a negative errno. */
+/* Starts the thread, with all signals blocked but when it waits. 0 or a negative errno. */
 int iothread_start(struct iothread *io);
 
 /* Ends the thread and waits for it. Any thread but this one; nothing if it does not run. What is registered stays. */
