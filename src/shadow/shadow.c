@@ -34,18 +34,22 @@ static void drop_all(struct shadow *sh)
 		drop_run(sh, sh->nruns - 1);
 }
 
+static void drop_overlapping(struct shadow *sh, gpa_t base, uint64_t len)
+{
+	for (unsigned i = sh->nruns; i-- > 0;)
+		if (sh->runs[i].base < base + len && base < sh->runs[i].base + sh->runs[i].len)
+			drop_run(sh, i);
+}
+
 static void map_changed(void *arg, gpa_t base, uint64_t len)
 {
 	struct shadow *sh = arg;
 
-	spaces_drop(sh);
-	if (sh->pm->a20_mask != ~0ull || len > WINDOW_BYTES) { /* aliases: not worth finding them */
+	if (sh->pm->a20_mask != ~0ull || len > WINDOW_BYTES) /* aliases: not worth finding them */
 		drop_all(sh);
-		return;
-	}
-	for (unsigned i = sh->nruns; i-- > 0;)
-		if (sh->runs[i].base < base + len && base < sh->runs[i].base + sh->runs[i].len)
-			drop_run(sh, i);
+	else
+		drop_overlapping(sh, base, len);
+	spaces_drop(sh); /* last: it ends in an audit */
 }
 
 static void traced_write(void *arg, gpa_t gpa, const uint8_t *data, unsigned len)

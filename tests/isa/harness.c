@@ -77,6 +77,16 @@ void machine_set_storm(struct machine *m, bool storm)
 	set_timer(m, storm ? storm_ns(m) : TICK_NS);
 }
 
+static void mmu_event(void *arg, enum mmu_event event, gva_t address)
+{
+	struct machine *m = arg;
+
+	if (m->shadow)
+		shadow_mmu_event(m->shadow, event, address);
+	if (m->bt)
+		bt_mmu_event(m->bt, event, address);
+}
+
 static void port_out(void *arg, uint16_t port, unsigned size, uint32_t value)
 {
 	struct machine *m = arg;
@@ -111,6 +121,13 @@ static void port_out(void *arg, uint16_t port, unsigned size, uint32_t value)
 	case ISA_PORT_WAKE:
 		m->wake = (uint8_t)value;
 		break;
+	case ISA_PORT_FERR:
+		m->ferr_vector = (uint8_t)value;
+		break;
+	case ISA_PORT_A20:
+		physmem_set_a20(&m->pm, value & 1);
+		mmu_event(m, MMU_A20, 0);
+		break;
 	default:
 		for (unsigned i = 0; i < size; i++)
 			m->ports[(port + i) & 0xff] = (uint8_t)(value >> (8 * i));
@@ -128,16 +145,6 @@ static int intr_ack(void *arg)
 static uint64_t tsc(void *arg)
 {
 	return 0;
-}
-
-static void mmu_event(void *arg, enum mmu_event event, gva_t address)
-{
-	struct machine *m = arg;
-
-	if (m->shadow)
-		shadow_mmu_event(m->shadow, event, address);
-	if (m->bt)
-		bt_mmu_event(m->bt, event, address);
 }
 
 static bool no_msr_read(void *arg, uint32_t index, uint64_t *value)
@@ -165,6 +172,10 @@ static void ferr(void *arg, bool level)
 
 	m->ferr = level;
 	m->stop = 1;
+	if (level && m->ferr_vector) {
+		m->vector = m->ferr_vector;
+		m->cpu.intr = true;
+	}
 }
 
 static void triple_fault(void *arg)

@@ -75,6 +75,8 @@ enum {
 	ISA_PORT_DMA = 0xe6, /* EAX is written by a device to the address that ISA_PORT_DMA_AT was told */
 	ISA_PORT_DMA_AT = 0xe7,
 	ISA_PORT_WAKE = 0xe8, /* HLT is to be woken by vector AL */
+	ISA_PORT_FERR = 0xe9, /* FERR# raises the interrupt of vector AL */
+	ISA_PORT_A20 = 0xea,  /* AL 0: address bit 20 is masked */
 	ISA_PORT_BYTES = 0x100,
 };
 
@@ -118,7 +120,7 @@ struct machine {
 	volatile sig_atomic_t stop;
 	bool done, triple, ferr;
 	uint8_t vector;	     /* of the interrupt that is asserted */
-	uint8_t wake, async; /* ISA_PORT_WAKE, ISA_PORT_ASYNC; 0: none */
+	uint8_t wake, async, ferr_vector; /* ISA_PORT_WAKE, ISA_PORT_ASYNC, ISA_PORT_FERR; 0: none */
 	uint32_t dma_at;
 	unsigned async_count;
 	bool storm; /* kicks at random short times, without interrupts: machine_set_storm() */

@@ -150,7 +150,8 @@ void machine_reset(struct machine *m, enum isa_mode mode, uint32_t entry)
 		physmem_write(&m->pm, at, zeros, sizeof(zeros));
 	m->mode = mode;
 	m->done = m->triple = m->ferr = false;
-	m->wake = m->async = 0;
+	m->wake = m->async = m->ferr_vector = 0;
+	physmem_set_a20(&m->pm, true);
 	cpu_reset(cpu, false);
 	cpu->intr = false;
 	fill_gdt(m);
