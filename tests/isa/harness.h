@@ -119,7 +119,7 @@ struct machine {
 	enum isa_mode mode;
 	volatile sig_atomic_t stop;
 	bool done, triple, ferr;
-	uint8_t vector;	     /* of the interrupt that is asserted */
+	uint8_t vector;			  /* of the interrupt that is asserted */
 	uint8_t wake, async, ferr_vector; /* ISA_PORT_WAKE, ISA_PORT_ASYNC, ISA_PORT_FERR; 0: none */
 	uint32_t dma_at;
 	unsigned async_count;
@@ -128,7 +128,7 @@ struct machine {
 	uint8_t io_bytes[4096];
 	timer_t timer;
 	uint64_t random;
-	uint64_t timeout_ns;
+	uint64_t timeout_ns; /* of CPU time */
 	/* Called at ISA_PORT_CHECK and ISA_PORT_SNAP, when the state is that of the OUT. */
 	void (*check)(struct machine *m, bool snap);
 	void *arg;
