@@ -74,11 +74,12 @@ struct vm_config {
 	enum engine_kind engine;
 	bool lockstep;
 	bool audit;
-	bool count;	  /* count instructions exactly */
-	char *trace;	  /* already valid for trace_select() */
-	char *trace_file; /* NULL: stderr */
-	char *stats;	  /* file for the counters at the end */
-	double timeout;	  /* seconds of host time; 0: none */
+	unsigned max_mappings; /* 0: vm.max_map_count */
+	bool count;	       /* count instructions exactly */
+	char *trace;	       /* already valid for trace_select() */
+	char *trace_file;      /* NULL: stderr */
+	char *stats;	       /* file for the counters at the end */
+	double timeout;	       /* seconds of host time; 0: none */
 };
 
 /* Everything at its default; no allocation. */

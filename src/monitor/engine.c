@@ -36,7 +36,9 @@ static const struct vm_engine engine_step = {"step", step_create, step_destroy, 
 
 static int translator_create(struct vm *vm)
 {
-	int rc = shadow_create(&vm->shadow, &(struct shadow_config){.cpu = &vm->cpu, .audit = vm->cfg->audit});
+	int rc = shadow_create(
+	    &vm->shadow,
+	    &(struct shadow_config){.cpu = &vm->cpu, .audit = vm->cfg->audit, .max_mappings = vm->cfg->max_mappings});
 
 	if (rc)
 		return rc;

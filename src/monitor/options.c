@@ -4,6 +4,7 @@
 #include "trace.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -321,6 +322,20 @@ static bool parse_lockstep(struct parse *p, const char *value)
 static bool parse_audit(struct parse *p, const char *value)
 {
 	return p->cfg->audit = true;
+}
+
+static bool parse_max_mappings(struct parse *p, const char *value)
+{
+	enum { LEAST = 1000 };
+	char *end;
+	unsigned long n;
+
+	errno = 0;
+	n = strtoul(value, &end, 10);
+	if (*value < '0' || *value > '9' || *end || errno || n < LEAST || n > UINT_MAX)
+		return wrong(p, "'%s' is not a number of mappings: at least %d are needed", value, LEAST);
+	p->cfg->max_mappings = (unsigned)n;
+	return true;
 }
 
 static bool parse_count(struct parse *p, const char *value)

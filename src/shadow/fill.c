@@ -10,9 +10,9 @@
 
 #define PTE_ADDR_64 (BIT(52) - PAGE_SIZE)
 
-int paged_init(struct shadow *sh)
+int paged_init(struct shadow *sh, unsigned max_mappings)
 {
-	int err = windows_init(sh);
+	int err = windows_init(sh, max_mappings);
 
 	sh->paged.current = NO_SPACE;
 	sh->paged.entry_bytes = 4;
@@ -84,14 +84,17 @@ static enum shadow_fault fill(struct shadow *sh, bool user, gva_t linear, const 
 	x.writable = s->region->kind == PM_RAM && t->dirty && (t->writable || (supervisor && !(sh->cpu->cr0 & CR0_WP)));
 	if (!tables_room(sh))
 		spaces_drop(sh);
-	for (unsigned tries = 0; tries < 2; tries++) {
+	for (unsigned tries = 0; tries < 3; tries++) {
 		struct window *w = &sh->paged.windows[paged_window_of(sh, user)];
 		if (!claim_region(sh, w, r))
 			return SHADOW_EMULATE;
 		if (window_map(sh, w, &x)) {
 			return SHADOW_RESOLVED;
 		}
-		spaces_drop(sh); /* there is no room for more mappings */
+		if (tries == 0)
+			spaces_make_room(sh);
+		else
+			spaces_drop(sh); /* the host itself has none left */
 	}
 	return SHADOW_EMULATE;
 }

@@ -96,7 +96,8 @@ struct paged {
 	uint32_t *alias_head; /* by page of RAM */
 	struct alias *aliases;
 	uint32_t naliases, free_aliases, used_aliases;
-	uint64_t edges; /* of all windows */
+	uint64_t edges;	    /* of all windows: host mappings, as good as */
+	uint64_t max_edges; /* a budget: the rest of the process needs mappings too */
 };
 
 /* What one mmap call maps, within one region. */
@@ -124,7 +125,7 @@ static inline unsigned window_number(const struct paged *p, const struct window 
 }
 
 /* --- window.c --- */
-int windows_init(struct shadow *sh);
+int windows_init(struct shadow *sh, unsigned max_mappings);
 void windows_destroy(struct shadow *sh);
 /* Maps, in place of what is mapped there. False: the host has no room for more mappings. */
 bool window_map(struct shadow *sh, struct window *w, const struct extent *x);
@@ -166,6 +167,8 @@ void tables_sync(struct shadow *sh);
 uint64_t space_entry(const struct shadow *sh, unsigned space, unsigned r);
 void space_free(struct shadow *sh, unsigned n);
 void spaces_drop(struct shadow *sh);
+/* Makes room for mappings: of address spaces that were not used for long first, of all if that is not enough. */
+void spaces_make_room(struct shadow *sh);
 /* After an event: applies what the guest's flush asks for. */
 void spaces_flush(struct shadow *sh);
 

@@ -12,7 +12,8 @@ struct shadow;
 
 struct shadow_config {
 	struct cpu *cpu;
-	bool audit; /* check all invariants at every change */
+	bool audit;	       /* check all invariants at every change */
+	unsigned max_mappings; /* how many mappings the host allows the process; 0: vm.max_map_count */
 };
 
 /* Reserves the window (4 GiB and guards of host address space, no memory). Listens to cpu->pm. 0 or a negative errno.

@@ -53,7 +53,7 @@ const struct run *shadow_find_run(const struct shadow *sh, gva_t linear);
 void shadow_protect_page(struct shadow *sh, uint64_t offset, bool writable);
 
 /* --- fill.c --- */
-int paged_init(struct shadow *sh);
+int paged_init(struct shadow *sh, unsigned max_mappings);
 void paged_destroy(struct shadow *sh);
 /* The number of the window of user or supervisor mode in the present address space. */
 unsigned paged_window_of(const struct shadow *sh, bool user);

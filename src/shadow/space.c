@@ -172,6 +172,25 @@ void spaces_drop(struct shadow *sh)
 	select_space(sh);
 }
 
+void spaces_make_room(struct shadow *sh)
+{
+	struct paged *p = &sh->paged;
+
+	sh->cpu->stats->mappings_short++;
+	while (p->edges > p->max_edges / 2) {
+		unsigned oldest = NO_SPACE;
+		for (unsigned i = 0; i < SPACES; i++)
+			if (p->spaces[i].live && i != p->current && p->windows[1 + i].edges &&
+			    (oldest == NO_SPACE || p->spaces[i].used < p->spaces[oldest].used))
+				oldest = i;
+		if (oldest == NO_SPACE) {
+			spaces_drop(sh);
+			return;
+		}
+		space_free(sh, oldest);
+	}
+}
+
 void spaces_flush(struct shadow *sh)
 {
 	struct paged *p = &sh->paged;

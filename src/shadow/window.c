@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is mapped in the windows of a guest with paging, and how many mappings of the host's that takes. */
 #define _GNU_SOURCE
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -10,6 +11,8 @@
 /* From one window to the next: a window, its probe page below, guards around both. */
 #define WINDOW_STRIDE (2 * WINDOW_BYTES)
 #define AREA_BYTES    ((WINDOWS + 1) * WINDOW_STRIDE)
+
+enum { EDGES_MAX = 3 }; /* that mapping an extent can add */
 
 enum { POPULATE_MAX = 32 }; /* pages of an extent that are mapped at once, not when touched */
 
@@ -59,11 +62,28 @@ static uint8_t *claim_holes(void)
 	return NULL;
 }
 
-int windows_init(struct shadow *sh)
+/* What the host allows the process, less what the rest of it, windows without paging and traces may need. */
+static uint64_t budget(unsigned allowed)
+{
+	enum { DEFAULT = 65530, OTHERS = 512, LEAST = 16 };
+	FILE *f = allowed ? NULL : fopen("/proc/sys/vm/max_map_count", "re");
+
+	if (f && fscanf(f, "%u", &allowed) != 1)
+		allowed = 0;
+	if (f)
+		fclose(f);
+	if (!allowed)
+		allowed = DEFAULT;
+	allowed -= allowed / 8;
+	return allowed > OTHERS + LEAST ? allowed - OTHERS : LEAST;
+}
+
+int windows_init(struct shadow *sh, unsigned max_mappings)
 {
 	struct paged *p = &sh->paged;
 	int err = 0;
 
+	p->max_edges = budget(max_mappings);
 	p->reservation = claim_holes();
 	p->holes = p->reservation;
 	if (!p->holes)
@@ -319,7 +339,7 @@ bool window_map(struct shadow *sh, struct window *w, const struct extent *x)
 	uint64_t before = edges(w, x->page, x->count);
 	bool mapped;
 
-	if (!rmap_room(sh, x->count))
+	if (!rmap_room(sh, x->count) || sh->paged.edges + EDGES_MAX > sh->paged.max_edges)
 		return false;
 	if (mmap(w->base + (x->page << PAGE_SHIFT), x->count << PAGE_SHIFT,
 		 x->writable ? PROT_READ | PROT_WRITE : PROT_READ,

@@ -20,7 +20,7 @@
 #define TICK_NS	   (10 * NS_PER_MS) /* looks whether time is up */
 #define TIMEOUT_NS (20 * NS_PER_SEC)
 
-const char *const isa_engine_names[ENGINES] = {"step", "bt", "lockstep"};
+const char *const isa_engine_names[ENGINES] = {"step", "bt", "lockstep", "bt_few"};
 
 uint32_t machine_random(struct machine *m)
 {
@@ -279,7 +279,10 @@ struct machine *machine_create(enum isa_engine engine)
 	m->cpu.exec = m->exec;
 	cpu_reset(&m->cpu, false);
 	if (engine != ENGINE_STEP) {
-		require(shadow_create(&m->shadow, &(struct shadow_config){.cpu = &m->cpu, .audit = true}), "shadow");
+		require(shadow_create(&m->shadow, &(struct shadow_config){.cpu = &m->cpu,
+									  .audit = true,
+									  .max_mappings = engine == ENGINE_BT_FEW}),
+			"shadow");
 		require(bt_create(
 			    &m->bt,
 			    &(struct bt_config){.cpu = &m->cpu, .shadow = m->shadow, .stop = &m->stop, .audit = true}),
@@ -307,7 +310,7 @@ static bool run_engine(struct machine *m)
 
 	if (m->engine == ENGINE_LOCKSTEP)
 		return bt_lockstep(m->bt);
-	if (m->engine == ENGINE_BT) {
+	if (m->engine == ENGINE_BT || m->engine == ENGINE_BT_FEW) {
 		bt_run(m->bt);
 		return true;
 	}

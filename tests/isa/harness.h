@@ -80,7 +80,8 @@ enum {
 	ISA_PORT_BYTES = 0x100,
 };
 
-enum isa_engine { ENGINE_STEP, ENGINE_BT, ENGINE_LOCKSTEP, ENGINES };
+/* ENGINE_BT_FEW: the translator with hardly any host mappings to live with. */
+enum isa_engine { ENGINE_STEP, ENGINE_BT, ENGINE_LOCKSTEP, ENGINE_BT_FEW, ENGINES };
 
 extern const char *const isa_engine_names[ENGINES];
 
