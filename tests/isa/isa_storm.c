@@ -215,8 +215,8 @@ static void change_entry(struct storm *st, gpa_t at, uint32_t value, bool pde)
 		op->eax = ((uint32_t)old & 0xf000) | random_flags(st);
 		break;
 	case OP_BTS:
-	case OP_BTR:
-		op->ecx = choose(st, 7);
+	case OP_BTR: /* A and D often: what clears them and flushes is to see them again */
+		op->ecx = choose(st, 2) ? 5 + choose(st, 2) : choose(st, 7);
 		break;
 	case OP_STOS:
 		op->ecx = 1;

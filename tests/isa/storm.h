@@ -83,7 +83,8 @@ struct storm_model {
 struct option {
 	bool fault;
 	uint8_t error;
-	gpa_t gpa; /* of the page */
+	gpa_t gpa;	  /* of the page */
+	struct leaf leaf; /* by which it ends so, from then on held */
 	struct {
 		gpa_t at;
 		uint8_t set; /* A, D */
@@ -103,6 +104,8 @@ gpa_t storm_pde_at(const struct storm_model *s, gpa_t dir, unsigned region);
 /* All ways in which an access to a linear address may end; their number. */
 unsigned storm_options(const struct storm_model *s, uint32_t linear, unsigned access, bool user, struct option *out);
 
+/* The access was carried out in this way: also if it has overwritten its own entry, that is held. */
+void storm_used(struct storm_model *s, uint32_t linear, const struct option *o);
 /* Notes what the tables say now: it may be held from now on. */
 void storm_note(struct storm_model *s);
 void storm_invlpg(struct storm_model *s, uint32_t linear);

@@ -223,6 +223,16 @@ static bool try_way(const struct storm *st, const struct outcome *is, const stru
 	return same_registers(&is->regs, &t.regs) && same_memory(is->ram, t.mem);
 }
 
+static bool is_way(struct storm *st, const struct outcome *is, const struct storm_access *a, const struct option *one,
+		   const struct option *two)
+{
+	if (!try_way(st, is, a, one, two))
+		return false;
+	storm_used(&st->s, a->linear, one);
+	storm_used(&st->s, (a->linear | 4095) + 1, two);
+	return true;
+}
+
 static bool check_access(struct storm *st, const struct outcome *is, const struct storm_access *a)
 {
 	struct option one[MAX_OPTIONS], two[MAX_OPTIONS];
@@ -234,12 +244,12 @@ static bool check_access(struct storm *st, const struct outcome *is, const struc
 		n2 = storm_options(&st->s, last & ~4095u, a->access, user, two);
 	for (unsigned i = 0; i < n1; i++) {
 		if (one[i].fault || !n2) {
-			if (try_way(st, is, a, &one[i], NULL))
+			if (is_way(st, is, a, &one[i], NULL))
 				return true;
 			continue;
 		}
 		for (unsigned j = 0; j < n2; j++)
-			if (try_way(st, is, a, &one[i], &two[j]))
+			if (is_way(st, is, a, &one[i], &two[j]))
 				return true;
 	}
 	fprintf(stderr, "none of the %u and %u ways that are possible:\n", n1, n2);

@@ -125,8 +125,9 @@ static void add_fault(struct option *out, unsigned *n, unsigned error)
 static void add_walk(const struct storm_model *s, const struct found *f, unsigned access, bool user, struct option *out,
 		     unsigned *n, unsigned error)
 {
-	struct option o = {.gpa = f->leaf.gpa};
+	struct option o = {.gpa = f->leaf.gpa, .leaf = f->leaf};
 
+	o.leaf.d |= access & ACCESS_WRITE;
 	if (!f->present || !allowed(s, &f->leaf, access, user)) {
 		unsigned why = (f->present || f->reserved ? ERR_P : 0) | (f->reserved ? ERR_R : 0);
 		add_fault(out, n, error | why);
@@ -168,7 +169,7 @@ unsigned storm_options(const struct storm_model *s, uint32_t linear, unsigned ac
 		if (!allowed(s, l, access, user))
 			add_fault(out, &n, error | ERR_P);
 		else if (!(access & ACCESS_WRITE) || l->d)
-			out[n++] = (struct option){.gpa = l->gpa};
+			out[n++] = (struct option){.gpa = l->gpa, .leaf = *l};
 	}
 	return n;
 }
@@ -186,6 +187,14 @@ static void hold_leaf(struct storm_model *s, unsigned region, unsigned page, con
 	if (*n < MAX_CACHED)
 		s->tlb[region][page][(*n)++] = *l;
 	s->full |= *n >= MAX_CACHED / 2;
+}
+
+void storm_used(struct storm_model *s, uint32_t linear, const struct option *o)
+{
+	unsigned region, page;
+
+	if (o && !o->fault && storm_find_page(s, linear, &region, &page))
+		hold_leaf(s, region, page, &o->leaf);
 }
 
 static void hold_pde(struct storm_model *s, unsigned region, uint64_t pde)
