@@ -200,8 +200,10 @@ static void prepare_implicit(struct machine *m, const struct layout *l, struct t
 		set_low(&gpr[in->op[1].reg], in->opsize, machine_random(m) % 0x4000 - 0x2000);
 		break;
 	case INSN_ENTER:
-		/* At SP 0, the upper half of what EBP gets is the processor's own idea. */
+		/* At SP 0, the upper half of what EBP gets is the processor's own idea. With less than an operand's
+		 * room before the limit at the new SP, AMD's processors fault; so that is aligned. */
 		gpr[RSP] |= 4;
+		in->bytes[in->imm_off] = (uint8_t)((in->bytes[in->imm_off] & ~3u) | (gpr[RSP] & 3));
 		in->bytes[in->imm_off + 1] &= 3;
 		set_low(&gpr[RBP], 4, gpr[RSP] + machine_random(m) % 256);
 		break;

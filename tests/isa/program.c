@@ -176,7 +176,7 @@ static void compare_page(struct run *r, const struct isa_frame *f, const uint8_t
 	for (gpa_t at = page; at < page + PAGE_SIZE; at++) {
 		/* The TSS of a task that was left is written by the switch; programs check it. */
 		if (now[at] != r->memory[at] && !in_frame(f, at)) {
-			char what[40];
+			char what[48];
 			snprintf(what, sizeof(what), "memory at %llx after a fault", (unsigned long long)at);
 			fail(r, what, now[at], r->memory[at]);
 			return;
