@@ -2,6 +2,8 @@
 """Debian's 32-bit kernels with a busybox userland: test_linux.py GNOMON CASE KERNEL [options of gnomon run]."""
 import hashlib
 import os
+import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -172,7 +174,7 @@ def shells(gnomon, kernel, options, folder):
 
 
 def reboots(gnomon, kernel, options, folder):
-    """Reboots each way that the kernel knows for a PC; then ACPI power-off and panic=1."""
+    """Reboots twice, then powers off by ACPI."""
     boot = guest_image(folder, kernel)
     with Linux(gnomon, boot, "console=ttyS0 quiet shells=ttyS0", options) as vm:
         for _ in range(2):
@@ -183,6 +185,70 @@ def reboots(gnomon, kernel, options, folder):
         vm.serial.wait(r"# $")
         vm.serial.send("poweroff -f\n")
         vm.ends(0)
+
+
+def kernel_log(text):
+    """Lines of `dmesg -r` at level warning and worse, without times; numbers that measure something are blanked."""
+    lines = re.findall(r"^<[0-4]>\[ *[\d.]+\] (.*)$", text, re.M)
+    return [re.sub(r"\d+(ms|us| s)\b|0x[0-9a-f]+", "#", line) for line in lines]
+
+
+def warnings(gnomon, kernel, options, folder):
+    """The kernel prints no warning here that it does not print under QEMU's TCG."""
+    boot = guest_image(folder, kernel, (), "#!/bin/sh\ndmesg -r\necho end of log\n")
+    with Linux(gnomon, boot, "console=ttyS0 quiet", options) as vm:
+        vm.serial.wait(r"^guest: ended with 0", 100)
+        vm.ends(0)
+        ours = vm.serial.drain()
+    theirs = run(host_tool("qemu-system-i386"), "-accel", "tcg", *(option.replace("--", "-") for option in boot), "-append", "console=ttyS0 quiet",
+                 "-serial", "stdio", "-display", "none", "-m", "256", "-no-reboot", stdin=subprocess.DEVNULL, timeout=200).replace("\r", "")
+    assert "end of log" in ours and "end of log" in theirs, theirs[-2000:]
+    known = kernel_log(theirs)
+    print("QEMU:", *known, "Gnomon:", *kernel_log(ours), sep="\n")
+    new = [line for line in kernel_log(ours) if line not in known]
+    assert not new, f"new warnings: {new}"
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        fields = f.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def guest_uptime(vm):
+    """Seconds by the guest's clock, and by the host's when they came."""
+    match = vm.serial.command("echo up=$(cut -d' ' -f1 /proc/uptime)=", r"^up=([\d.]+)=")
+    return float(match[1]), time.monotonic()
+
+
+def idle(gnomon, kernel, options, folder):
+    """An idle guest sleeps; beside two busy loops its clock stays right and its kernel does not complain."""
+    boot = guest_image(folder, kernel)
+    with Linux(gnomon, boot, "console=ttyS0 shells=ttyS0 quiet", options) as vm:
+        vm.serial.wait(r"^guest: userland", 100)
+        vm.serial.wait(r"# $")
+        time.sleep(3)
+        before, began = cpu_seconds(vm.process.pid), time.monotonic()
+        time.sleep(10)
+        share = (cpu_seconds(vm.process.pid) - before) / (time.monotonic() - began)
+        print(f"idle: {share:.2%} of a core")
+        assert share < 0.03, share
+        busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+        try:
+            guest, host = guest_uptime(vm)
+            vm.serial.command("i=0; while [ $i -lt 200000 ]; do i=$((i + 1)); done; sleep 15; echo slept$?", r"^slept0$", 120)
+            guest_end, host_end = guest_uptime(vm)
+        finally:
+            for process in busy:
+                process.kill()
+                process.wait()
+        drift = (guest_end - guest) - (host_end - host)
+        print(f"beside two busy loops: {guest_end - guest:.2f} s by the guest's clock, {host_end - host:.2f} s by the host's")
+        assert abs(drift) < 0.5, drift
+        source = vm.serial.command("cat /sys/devices/system/clocksource/*/current_clocksource", r"^(\S+)$")[1]
+        print(f"clock source: {source}")
+        no_trouble(vm.serial.command("dmesg; echo end of lo''g", r"^end of log$").string)
+        vm.quit()
 
 
 def main():
