@@ -144,7 +144,8 @@ enum shadow_fault paged_fault(struct shadow *sh, hva_t address, bool write)
 	}
 	if (linear >= WINDOW_BYTES)
 		return SHADOW_EMULATE;
-	if (!cpu_walk(cpu, linear, write ? ACC_WRITE : ACC_READ, user, true, &t, &f))
+	/* A and D are set below: who single-steps the access may hold another translation and not use this one. */
+	if (!cpu_walk(cpu, linear, write ? ACC_WRITE : ACC_READ, user, false, &t, &f))
 		return user == (cpu->cpl == 3) ? SHADOW_TRUE : SHADOW_EMULATE;
 	s = physmem_span(sh->pm, t.gpa & sh->pm->a20_mask);
 	if (!s->region || (s->region->kind != PM_RAM && s->region->kind != PM_ROM))
@@ -156,6 +157,8 @@ enum shadow_fault paged_fault(struct shadow *sh, hva_t address, bool write)
 	state = w->state[linear >> PAGE_SHIFT];
 	if ((state & PAGE_MAPPED) && (!write || (state & PAGE_WRITABLE)))
 		return SHADOW_EMULATE; /* mapped as wanted, and yet it faulted: something else */
+	if (!t.accessed || (write && !t.dirty))
+		cpu_walk(cpu, linear, write ? ACC_WRITE : ACC_READ, user, true, &t, &f);
 	cpu->stats->hidden_faults++;
 	result = fill(sh, user, linear, &t, s);
 	return result == SHADOW_RESOLVED && t.user && !user ? SHADOW_RESOLVED_USER : result;

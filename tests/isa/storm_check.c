@@ -208,8 +208,9 @@ static bool try_way(const struct storm *st, const struct outcome *is, const stru
 	copy_memory(t.mem, st->s.mem);
 	t.page[0] = one->gpa;
 	t.page[1] = two ? two->gpa : 0;
-	if (!one->fault && two && two->fault && a->count == 1)
-		maybe_ad(&t, one, is->ram); /* the other half may have been looked up before */
+	/* Of an access across pages, the half that does not fault may have been looked up before the other. */
+	if (faults && two && a->count == 1)
+		maybe_ad(&t, one->fault ? two : one, is->ram);
 	else if (!one->fault)
 		set_ad(&t, one);
 	if (!faults && two)
@@ -243,7 +244,7 @@ static bool check_access(struct storm *st, const struct outcome *is, const struc
 	if (last >> 12 != a->linear >> 12)
 		n2 = storm_options(&st->s, last & ~4095u, a->access, user, two);
 	for (unsigned i = 0; i < n1; i++) {
-		if (one[i].fault || !n2) {
+		if (!n2) {
 			if (is_way(st, is, a, &one[i], NULL))
 				return true;
 			continue;
