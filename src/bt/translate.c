@@ -2,6 +2,7 @@
 /* Translation of a block: decode what lies before us on this page, then emit. */
 #include <string.h>
 
+#include "cpu/exec.h"
 #include "cpu/mem.h"
 #include "cpu/sys.h"
 #include "cpu/tlb.h"
@@ -243,7 +244,7 @@ static bool decode(struct xlat *t, uint32_t linear, unsigned code_size, struct i
 	if (!host)
 		return false;
 	have = MIN(have, INSN_MAX_BYTES);
-	err = insn_decode(in, host, have, code_size);
+	err = decode_cached(exec_templates(bt->cpu->exec), in, host, have, code_size);
 	if (err != -ENODATA)
 		return err == 0;
 	if ((t->ctx->key.flags & CTX_PAGED) && linear != t->b->linear)

@@ -25,10 +25,31 @@ static const struct {
 /* Rows by mnemonic, in the order of the table: written once, constant afterwards. */
 static uint16_t first_row[ZYDIS_MNEMONIC_MAX_VALUE + 1];
 static uint16_t next_row[INSN_COUNT];
-static pthread_once_t rows_once = PTHREAD_ONCE_INIT;
 
-static void index_rows(void)
+/* By code size / 4: initialised once, constant afterwards. */
+static ZydisDecoder decoders[3];
+static pthread_once_t tables_once = PTHREAD_ONCE_INIT;
+
+static void init_decoder(ZydisDecoder *decoder, unsigned code_size)
 {
+	ZydisMachineMode mode = code_size == 8	 ? ZYDIS_MACHINE_MODE_LONG_64
+				: code_size == 4 ? ZYDIS_MACHINE_MODE_LEGACY_32
+						 : ZYDIS_MACHINE_MODE_LEGACY_16;
+	ZydisStackWidth width = code_size == 8	 ? ZYDIS_STACK_WIDTH_64
+				: code_size == 4 ? ZYDIS_STACK_WIDTH_32
+						 : ZYDIS_STACK_WIDTH_16;
+	ZydisDecoderInit(decoder, mode, width);
+	/* CPUs older than MPX, CET and the like treat these as NOP or as plain BSR/BSF: so do we, as none of them is
+	 * shown. */
+	ZydisDecoderEnableMode(decoder, ZYDIS_DECODER_MODE_MPX, ZYAN_FALSE);
+	ZydisDecoderEnableMode(decoder, ZYDIS_DECODER_MODE_CET, ZYAN_FALSE);
+	ZydisDecoderEnableMode(decoder, ZYDIS_DECODER_MODE_CLDEMOTE, ZYAN_FALSE);
+}
+
+static void make_tables(void)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(decoders); i++)
+		init_decoder(&decoders[i], 2u << i);
 	for (unsigned i = INSN_COUNT - 1; i > INSN_INVALID; i--) {
 		next_row[i] = first_row[row_keys[i].mnemonic];
 		first_row[row_keys[i].mnemonic] = (uint16_t)i;
@@ -361,35 +382,17 @@ static uint8_t override_segment(const ZydisDecodedInstruction *zi)
 	return SEG_DS;
 }
 
-static void init_decoder(ZydisDecoder *decoder, unsigned code_size)
-{
-	ZydisMachineMode mode = code_size == 8	 ? ZYDIS_MACHINE_MODE_LONG_64
-				: code_size == 4 ? ZYDIS_MACHINE_MODE_LEGACY_32
-						 : ZYDIS_MACHINE_MODE_LEGACY_16;
-	ZydisStackWidth width = code_size == 8	 ? ZYDIS_STACK_WIDTH_64
-				: code_size == 4 ? ZYDIS_STACK_WIDTH_32
-						 : ZYDIS_STACK_WIDTH_16;
-	ZydisDecoderInit(decoder, mode, width);
-	/* CPUs older than MPX, CET and the like treat these as NOP or as plain BSR/BSF: so do we, as none of them is
-	 * shown. */
-	ZydisDecoderEnableMode(decoder, ZYDIS_DECODER_MODE_MPX, ZYAN_FALSE);
-	ZydisDecoderEnableMode(decoder, ZYDIS_DECODER_MODE_CET, ZYAN_FALSE);
-	ZydisDecoderEnableMode(decoder, ZYDIS_DECODER_MODE_CLDEMOTE, ZYAN_FALSE);
-}
-
 int insn_decode(struct insn *in, const uint8_t *bytes, unsigned avail, unsigned code_size)
 {
-	ZydisDecoder decoder;
 	struct decoded d;
 	ZyanStatus status;
 
-	pthread_once(&rows_once, index_rows);
+	pthread_once(&tables_once, make_tables);
 	memset(in, 0, sizeof(*in));
 	in->len = 1;
 	in->code_size = (uint8_t)code_size;
 	in->base = in->index = REG_NONE;
-	init_decoder(&decoder, code_size);
-	status = ZydisDecoderDecodeFull(&decoder, bytes, MIN(avail, INSN_MAX_BYTES), &d.zi, d.ops);
+	status = ZydisDecoderDecodeFull(&decoders[code_size / 4], bytes, MIN(avail, INSN_MAX_BYTES), &d.zi, d.ops);
 	if (status == ZYDIS_STATUS_NO_MORE_DATA)
 		return avail < INSN_MAX_BYTES ? -ENODATA : -E2BIG;
 	if (status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG)
@@ -434,13 +437,12 @@ int insn_decode(struct insn *in, const uint8_t *bytes, unsigned avail, unsigned 
 
 void insn_format(const struct insn *in, uint64_t rip, char *buf, size_t len)
 {
-	ZydisDecoder decoder;
 	ZydisFormatter formatter;
 	struct decoded d;
 
-	init_decoder(&decoder, in->code_size);
+	pthread_once(&tables_once, make_tables);
 	ZydisFormatterInit(&formatter, ZYDIS_FORMATTER_STYLE_INTEL);
-	if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, in->bytes, in->len, &d.zi, d.ops)) ||
+	if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoders[in->code_size / 4], in->bytes, in->len, &d.zi, d.ops)) ||
 	    !ZYAN_SUCCESS(ZydisFormatterFormatInstruction(&formatter, &d.zi, d.ops, d.zi.operand_count_visible, buf,
 							  len, rip, NULL)))
 		snprintf(buf, len, "(bad)");

@@ -34,6 +34,7 @@ struct host_exec {
 	uint8_t *bounce; /* 64-byte aligned */
 	struct slot_tag tags[SLOTS];
 	struct insn decoded[DECODED];
+	struct decode_cache templates;
 	uint64_t flags;
 	int vector; /* of the host exception that ended a slot */
 };
@@ -109,6 +110,11 @@ void exec_detach(struct host_exec *x)
 struct insn *exec_decode_cache(struct host_exec *x, gva_t linear)
 {
 	return &x->decoded[linear % DECODED];
+}
+
+struct decode_cache *exec_templates(struct host_exec *x)
+{
+	return &x->templates;
 }
 
 /* Jump back through thread-local storage: jmp *%fs:disp32. */

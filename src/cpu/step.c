@@ -112,7 +112,7 @@ static bool decode_at(struct cpu *cpu, gva_t gva, struct insn *in, struct x86_fa
 		*in = *cached;
 		return true;
 	}
-	err = insn_decode(in, bytes, have, code_size);
+	err = decode_cached(exec_templates(cpu->exec), in, bytes, have, code_size);
 	if (err == -ENODATA) {
 		gva_t next = code_size == 8 ? gva + have : (uint32_t)(gva + have);
 		if (!fetch_bytes(cpu, next, bytes + have, (unsigned)sizeof(bytes) - have, &more, f))
