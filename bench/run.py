@@ -21,7 +21,6 @@ BOOTS = {  # name: (kernel, more of its command line, what it is)
     "boot_pae": ("686-pae", "", "Debian's 686-pae kernel, with all messages on serial"),
 }
 GRUB = "boot_grub"
-CLOCK_SLACK = 0.02  # s, besides the share: serial line and scheduling
 IDLE_SECONDS = 2
 
 
@@ -35,7 +34,7 @@ class Bench:
 
     def __init__(self, args, systems, rows):
         self.args, self.systems, self.rows = args, systems, rows
-        self.results, self.failures, self.clocks = {}, [], []
+        self.results, self.failures = {}, []
 
     def note(self, row, name, result):
         self.results.setdefault(row, {}).setdefault(name, []).append(result)
@@ -97,9 +96,6 @@ class Bench:
             self.failed(row, name, result["failure"])
             return
         self.note(row, name, result)
-        guest_time, host_time = result["guest_seconds"], result["host_seconds"]
-        if abs(guest_time - host_time) > CLOCK_SLACK + self.args.clock / 100 * host_time:
-            self.clocks.append({"row": row, "machine": name, "guest": guest_time, "host": host_time})
 
     def round(self, n):
         self.boots(n)
@@ -143,7 +139,6 @@ def parse(argv, all_rows):
     parser.add_argument("--machines", default="native,gnomon,qemu", help="(default: %(default)s)")
     parser.add_argument("--gnomon", default=os.path.join(HERE, "../build/release/gnomon"), help="the program to measure")
     parser.add_argument("--timeout", type=float, default=120, help="seconds for a boot or a row (default: %(default)s)")
-    parser.add_argument("--clock", type=float, default=3, help="percent that a guest's clock may disagree (default: %(default)s)")
     parser.add_argument("--out", metavar="PREFIX", default=os.path.join(BUILD, "result"),
                         help="writes PREFIX.json, PREFIX.md and PREFIX.svg (default: build/bench/result)")
     args = parser.parse_args(argv)
@@ -188,7 +183,7 @@ def main():
     what = {name: (group, text) for name, group, text in all_rows}
     what.update({name: ("boot", text) for name, (_, _, text) in BOOTS.items()})
     what[GRUB] = ("boot", "GRUB's rescue CD to its menu")
-    everything = {"about": about, "what": what, "results": bench.results, "failures": bench.failures, "clocks": bench.clocks,
+    everything = {"about": about, "what": what, "results": bench.results, "failures": bench.failures,
                   "different": checks(bench.results)}
     text = report.markdown(everything)
     print(text)

@@ -86,7 +86,7 @@ class Reports(unittest.TestCase):
             "idle": {"gnomon": [{"share": 0.02, "memory": 3 << 20}]},
         }
         self.everything = {"about": {"date": "2026-01-02", "rounds": 3}, "what": {"syscall": ("system", "a <call>"), "boot": ("boot", "it")},
-                           "results": self.results, "failures": ["syscall, gnomon: gone"], "clocks": [], "different": []}
+                           "results": self.results, "failures": ["syscall, gnomon: gone"], "different": []}
 
     def test_ratio_is_median_of_pairs_without_failed_rounds(self):
         self.assertEqual(report.ratio(self.results, "syscall", "gnomon", "native"), 2.5)
@@ -102,9 +102,17 @@ class Reports(unittest.TestCase):
         self.assertRegex(text, r"\| syscall \|.*\| 2 \|.*IRETD 0\.5")
         self.assertLess(text.index("| boot |"), text.index("| syscall |"))
 
-    def test_clocks_show(self):
-        self.everything["clocks"] = [{"row": "syscall", "machine": "gnomon", "guest": 1.0, "host": 2.0}]
-        self.assertRegex(report.markdown(self.everything), r"syscall, gnomon: guest 1\.000, host 2\.000")
+    def test_clocks(self):
+        text = report.markdown(self.everything)
+        self.assertIn("clock of qemu: 3.00 s in all rows, the host's 3.00 s (+0.0%)", text)
+        self.assertNotIn("was off", text)
+        for result in self.results["syscall"]["qemu"]:
+            result["host_seconds"] = 2.0
+        self.results["syscall"]["native"][0]["host_seconds"] = 5.0  # not a guest
+        text = report.markdown(self.everything)
+        self.assertIn("clock of qemu: 3.00 s in all rows, the host's 6.00 s (-50.0%)", text)
+        self.assertIn("the clock of qemu was off in row syscall: by -1.000 s", text)
+        self.assertNotIn("the clock of gnomon was off", text)
 
     def test_plot(self):
         root = xml.etree.ElementTree.fromstring(report.plot(self.everything))
