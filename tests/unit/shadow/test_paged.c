@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The windows of a guest with paging: address spaces that come back, changes of tables and when they take effect, few
+ * mappings of the host. */
+#define _GNU_SOURCE
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpu/cpu.h"
+#include "cpu/x86.h"
+#include "shadow/shadow_internal.h"
+
+enum {
+	RAM_BYTES = 64 * 1024 * 1024,
+	TABLES = 0x100000, /* a directory and a table for each space */
+	PAGES = 0x800000,
+	MAPPED = 200, /* pages of a space, each beside a hole */
+	MANY = 48,    /* more than are kept */
+};
+
+static struct physmem pm;
+static struct cpu *cpu;
+static struct stats stats;
+static struct shadow *sh;
+static struct pm_region ram;
+
+static void setup_limited(uint64_t max_mappings)
+{
+	memset(&stats, 0, sizeof(stats));
+	ck_assert_int_eq(physmem_init(&pm, RAM_BYTES), 0);
+	ram = (struct pm_region){.name = "ram", .kind = PM_RAM, .len = RAM_BYTES, .enabled = true, .backing = &pm.ram};
+	physmem_add(&pm, &ram);
+	cpu = aligned_alloc(64, ALIGN_UP(sizeof(*cpu), 64));
+	memset(cpu, 0, sizeof(*cpu));
+	cpu->pm = &pm;
+	cpu->stats = &stats;
+	ck_assert_int_eq(shadow_create(&sh, &(struct shadow_config){.cpu = cpu, .max_mappings = max_mappings}), 0);
+}
+
+static void setup(void)
+{
+	setup_limited(0);
+}
+
+static void teardown(void)
+{
+	shadow_destroy(sh);
+	physmem_destroy(&pm);
+	free(cpu);
+}
+
+static void poke(gpa_t at, uint32_t value)
+{
+	physmem_write(&pm, at, &value, 4);
+}
+
+static gpa_t directory(unsigned space)
+{
+	return TABLES + space * 2 * PAGE_SIZE;
+}
+
+/* Page n of a space is at linear address 2 * n pages. */
+static gpa_t pte(unsigned space, unsigned n)
+{
+	return directory(space) + PAGE_SIZE + 8 * n;
+}
+
+static uint32_t frame(unsigned space, unsigned n)
+{
+	return PAGES + ((space * 37 + n * 3) % 4096) * PAGE_SIZE;
+}
+
+static void make_space(unsigned space)
+{
+	poke(directory(space), (uint32_t)directory(space) + PAGE_SIZE + (PTE_P | PTE_W | PTE_U));
+	for (unsigned n = 0; n < MAPPED; n++)
+		poke(pte(space, n), frame(space, n) + (PTE_P | PTE_W | PTE_U));
+}
+
+static void load_cr3(unsigned space)
+{
+	cpu->cr3 = directory(space);
+	shadow_mmu_event(sh, MMU_CR3, 0);
+}
+
+static void enter_user(unsigned space)
+{
+	cpu->cr0 = CR0_PE | CR0_PG | CR0_WP;
+	cpu->cpl = 3;
+	cpu->cr3 = directory(space);
+	shadow_mmu_event(sh, MMU_CR0, 0);
+}
+
+static enum shadow_fault touch(unsigned n, bool write)
+{
+	return shadow_handle_fault(sh, shadow_window(sh) + 2 * n * PAGE_SIZE, write);
+}
+
+static const uint8_t *shown(unsigned n)
+{
+	return (const uint8_t *)shadow_window(sh) + 2 * n * PAGE_SIZE;
+}
+
+static bool mapped(unsigned n)
+{
+	return sh->paged.windows[paged_window_of(sh, true)].state[2 * n] & PAGE_MAPPED;
+}
+
+START_TEST(test_spaces_come_back)
+{
+	for (unsigned s = 0; s < 3; s++)
+		make_space(s);
+	enter_user(0);
+	ck_assert_int_eq(touch(5, true), SHADOW_RESOLVED);
+	hva_t window = shadow_window(sh);
+	load_cr3(1);
+	ck_assert(shadow_window(sh) != window && !mapped(5));
+	ck_assert_int_eq(touch(5, false), SHADOW_RESOLVED);
+	load_cr3(2);
+	load_cr3(0);
+	ck_assert(shadow_window(sh) == window && mapped(5));
+	pm.ram.host[frame(0, 5)] = 0x77;
+	ck_assert_uint_eq(*shown(5), 0x77);
+}
+END_TEST
+
+/* _i: 0: of the present space, at INVLPG; 1: of another one, at its load */
+START_TEST(test_changes_wait_for_the_flush)
+{
+	make_space(0);
+	make_space(1);
+	enter_user(0);
+	touch(5, true);
+	touch(6, true);
+	touch(7, true);
+	if (_i)
+		load_cr3(1);
+	poke(pte(0, 5), 0);
+	poke(pte(0, 6), frame(0, 9) + (PTE_P | PTE_W | PTE_U | PTE_A | PTE_D));
+	if (!_i) {
+		ck_assert(mapped(5) && mapped(6));
+		shadow_mmu_event(sh, MMU_INVLPG, 2 * 5 * PAGE_SIZE);
+	} else {
+		load_cr3(0);
+	}
+	ck_assert(!mapped(5) && !mapped(6) && mapped(7));
+	ck_assert_int_eq(touch(5, false), SHADOW_TRUE);
+	ck_assert_int_eq(touch(6, true), SHADOW_RESOLVED);
+	pm.ram.host[frame(0, 9)] = 0x99;
+	ck_assert_uint_eq(*shown(6), 0x99);
+}
+END_TEST
+
+START_TEST(test_tables_are_traced)
+{
+	make_space(0);
+	enter_user(0);
+	touch(5, true);
+	ck_assert_uint_eq(physmem_traced(&pm, directory(0)), TRACK_PAGE_TABLE);
+	ck_assert_uint_eq(physmem_traced(&pm, pte(0, 0)), TRACK_PAGE_TABLE);
+	/* A guest that maps its own table cannot write to it unseen. */
+	poke(pte(0, 8), (uint32_t)directory(0) + PAGE_SIZE + (PTE_P | PTE_W | PTE_U | PTE_A | PTE_D));
+	ck_assert_int_eq(touch(8, true), SHADOW_TRACED);
+	/* The directory no longer leads to the table: it is memory like any other from the flush on. */
+	poke(directory(0), 0);
+	load_cr3(0);
+	ck_assert_uint_eq(physmem_traced(&pm, pte(0, 0)), 0);
+	ck_assert(!mapped(5));
+}
+END_TEST
+
+START_TEST(test_table_becomes_data)
+{
+	uint8_t data[PAGE_SIZE];
+
+	make_space(0);
+	enter_user(0);
+	touch(5, true);
+	memset(data, 0x5a, sizeof(data));
+	physmem_write(&pm, directory(0) + PAGE_SIZE, data, sizeof(data));
+	ck_assert_uint_eq(physmem_traced(&pm, pte(0, 0)), 0);
+	ck_assert(!mapped(5));
+	ck_assert_uint_eq(stats.tables_abandoned, 1);
+}
+END_TEST
+
+START_TEST(test_accessed_and_dirty_stay)
+{
+	make_space(0);
+	enter_user(0);
+	touch(5, true);
+	/* A cleared by the guest: a processor sets it again after the flush, so the mapping has to go. */
+	poke(pte(0, 5), frame(0, 5) + (PTE_P | PTE_W | PTE_U | PTE_D));
+	shadow_mmu_event(sh, MMU_INVLPG, 2 * 5 * PAGE_SIZE);
+	ck_assert(!mapped(5));
+	touch(5, true);
+	/* The same value again, or more of A and D, is no change. */
+	uint64_t writes = stats.table_writes;
+	poke(pte(0, 5), frame(0, 5) + (PTE_P | PTE_W | PTE_U | PTE_A | PTE_D));
+	ck_assert_uint_eq(stats.table_writes, writes);
+	load_cr3(0);
+	ck_assert(mapped(5));
+}
+END_TEST
+
+START_TEST(test_budget)
+{
+	enum { LIMIT = 2000 };
+
+	teardown();
+	setup_limited(LIMIT);
+	for (unsigned s = 0; s < MANY; s++)
+		make_space(s);
+	enter_user(0);
+	for (unsigned round = 0; round < 2; round++)
+		for (unsigned s = 0; s < MANY; s++) {
+			load_cr3(s);
+			for (unsigned n = 0; n < MAPPED; n++) {
+				if (mapped(n))
+					continue;
+				ck_assert_int_eq(touch(n, true), SHADOW_RESOLVED);
+				pm.ram.host[frame(s, n)] = (uint8_t)(s + n);
+				ck_assert_uint_eq(*shown(n), (uint8_t)(s + n));
+				ck_assert_uint_le(stats.mappings, LIMIT);
+			}
+		}
+	ck_assert_uint_gt(stats.mappings_short, 5);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("paged");
+	TCase *t = tcase_create("paged");
+	SRunner *r;
+	int failed;
+
+	tcase_set_timeout(t, 60);
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, test_spaces_come_back);
+	tcase_add_loop_test(t, test_changes_wait_for_the_flush, 0, 2);
+	tcase_add_test(t, test_tables_are_traced);
+	tcase_add_test(t, test_table_becomes_data);
+	tcase_add_test(t, test_accessed_and_dirty_stay);
+	tcase_add_test(t, test_budget);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed != 0;
+}
