@@ -238,12 +238,20 @@ enum shadow_fault shadow_handle_fault(struct shadow *sh, hva_t address, bool wri
 	return SHADOW_EMULATE;
 }
 
+/*
+ * Under paging the window without paging is not in use: it gives its mapping of RAM up rather than be split by each
+ * traced page into mappings that nobody counts. Whoever leaves paging finds it absent and maps it anew.
+ */
 void shadow_protect_page(struct shadow *sh, uint64_t offset, bool writable)
 {
-	for (unsigned i = 0; i < sh->nruns; i++) {
+	for (unsigned i = sh->nruns; i-- > 0;) {
 		const struct run *r = &sh->runs[i];
 		if (r->backing != &sh->pm->ram || !r->writable || offset - r->offset >= r->len)
 			continue;
+		if (cpu_paging(sh->cpu)) {
+			drop_run(sh, i);
+			continue;
+		}
 		void *at = sh->window + r->base + (offset - r->offset);
 		if (mprotect(at, PAGE_SIZE, writable ? PROT_READ | PROT_WRITE : PROT_READ) < 0)
 			PANIC("protecting a page: %s", strerror(errno));
