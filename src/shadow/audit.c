@@ -11,15 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* One line of the kernel's list, cut to the window. */
-struct host_map {
-	gva_t base;
-	uint64_t len;
-	bool readable, writable, executable;
-	uint64_t offset, inode;
-};
-
-static uint64_t inode_of(const struct pm_backing *b)
+uint64_t audit_inode(const struct pm_backing *b)
 {
 	struct stat st;
 	return fstat(b->fd, &st) == 0 ? st.st_ino : 0;
@@ -49,7 +41,7 @@ static void check_map(const struct shadow *sh, const struct host_map *m)
 	if (!m->readable)
 		return;
 	ASSERTF(r, "SH-1: %" PRIx64 " is mapped without a run", m->base);
-	ASSERTF(m->inode == inode_of(r->backing), "SH-2: %" PRIx64 " maps another file", m->base);
+	ASSERTF(m->inode == audit_inode(r->backing), "SH-2: %" PRIx64 " maps another file", m->base);
 	/* Within one host mapping and one run, contents and rights are uniform but for traces: those are checked page
 	 * by page. */
 	for (gva_t page = m->base; page < m->base + m->len; page += PAGE_SIZE)
@@ -65,7 +57,7 @@ static void check_alias(const struct shadow *sh, const struct host_map *m)
 	for (gva_t at = m->base; at < m->base + m->len; at = r->base + r->len) {
 		r = shadow_find_run(sh, at);
 		ASSERTF(r && r->writable, "SH-6: the alias shows %" PRIx64 ", which the window does not", at);
-		ASSERTF(m->inode == inode_of(r->backing) && m->offset + (at - m->base) == r->offset + (at - r->base),
+		ASSERTF(m->inode == audit_inode(r->backing) && m->offset + (at - m->base) == r->offset + (at - r->base),
 			"SH-6: the alias shows other memory at %" PRIx64, at);
 		ASSERTF(r->backing != &sh->pm->ram || r->offset == r->base,
 			"SH-6: the alias shows RAM of another number at %" PRIx64, at);
@@ -77,6 +69,7 @@ void shadow_audit(const struct shadow *sh)
 	FILE *maps = fopen("/proc/self/maps", "re");
 	char line[512];
 	hva_t window = (hva_t)sh->window, alias = window + SHADOW_ALIAS;
+	uint64_t paged_pages[WINDOWS] = {0};
 
 	if (!maps)
 		return;
@@ -100,7 +93,16 @@ void shadow_audit(const struct shadow *sh)
 				"SH-6: the alias' guards are mapped (%" PRIx64 ")", start);
 			m.base = start - alias;
 			check_alias(sh, &m);
+		} else {
+			const struct window *w = paged_window_at(sh, start);
+			if (!w)
+				continue;
+			m.base = start - (hva_t)w->base;
+			ASSERTF(m.base + m.len <= WINDOW_BYTES, "SH-1: the guard above window %u is mapped",
+				window_number(&sh->paged, w));
+			paged_pages[window_number(&sh->paged, w)] += audit_paged_map(sh, w, &m);
 		}
 	}
 	fclose(maps);
+	audit_paged(sh, paged_pages);
 }

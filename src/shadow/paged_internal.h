@@ -136,6 +136,8 @@ uint32_t window_frame(const struct shadow *sh, const struct pm_backing *backing,
 /* Forgets pages and notes them for unmapping. */
 void window_drop(struct shadow *sh, struct batch *b, struct window *w, uint64_t page, uint64_t count);
 void batch_flush(struct shadow *sh, struct batch *b);
+/* Counts the mappings that begin in the window. */
+uint64_t window_edges(const struct shadow *sh, const struct window *w);
 /* Unmaps all, keeping entries of regions. */
 void window_empty(struct shadow *sh, struct window *w);
 
@@ -144,6 +146,7 @@ int rmap_init(struct shadow *sh);
 void rmap_destroy(struct shadow *sh);
 bool rmap_room(const struct shadow *sh, uint64_t count);
 void rmap_add(struct shadow *sh, const struct window *w, uint64_t page);
+bool rmap_has(const struct shadow *sh, const struct window *w, uint64_t page);
 void rmap_remove(struct shadow *sh, const struct window *w, uint64_t page);
 
 /* --- table.c --- */
@@ -160,6 +163,9 @@ void region_link(struct shadow *sh, struct window *w, unsigned r, uint64_t entry
 void region_drop(struct shadow *sh, struct batch *b, struct window *w, unsigned r);
 /* Could a processor that has used `old` go on with what it knows after a flush, the entry being `now`? */
 bool entry_same(uint64_t old, uint64_t now);
+/* Is what a region or a page of a window comes from still so, or was it written since the last flush? */
+bool table_region_right(const struct shadow *sh, const struct window *w, unsigned r);
+bool table_page_right(const struct shadow *sh, const struct window *w, uint64_t page);
 /* Applies what changed in tables to all windows. */
 void tables_sync(struct shadow *sh);
 

@@ -51,6 +51,15 @@ void rmap_add(struct shadow *sh, const struct window *w, uint64_t page)
 	p->used_aliases++;
 }
 
+bool rmap_has(const struct shadow *sh, const struct window *w, uint64_t page)
+{
+	uint32_t n = sh->paged.alias_head[w->frame[page]];
+
+	while (n && sh->paged.aliases[n].page != name(sh, w, page))
+		n = sh->paged.aliases[n].next;
+	return n;
+}
+
 void rmap_remove(struct shadow *sh, const struct window *w, uint64_t page)
 {
 	struct paged *p = &sh->paged;

@@ -52,6 +52,21 @@ const struct run *shadow_find_run(const struct shadow *sh, gva_t linear);
 /* Sets the protection of the page at `offset` of RAM wherever it is mapped. */
 void shadow_protect_page(struct shadow *sh, uint64_t offset, bool writable);
 
+/* --- audit.c --- */
+/* One line of the kernel's list of mappings, cut to the window. */
+struct host_map {
+	gva_t base;
+	uint64_t len;
+	bool readable, writable, executable;
+	uint64_t offset, inode;
+};
+uint64_t audit_inode(const struct pm_backing *b);
+
+/* --- audit_paged.c --- */
+uint64_t audit_paged_map(const struct shadow *sh, const struct window *w, const struct host_map *m);
+/* host_pages: readable pages of each window, as the host says. */
+void audit_paged(const struct shadow *sh, const uint64_t host_pages[WINDOWS]);
+
 /* --- fill.c --- */
 int paged_init(struct shadow *sh, unsigned max_mappings);
 void paged_destroy(struct shadow *sh);
@@ -61,6 +76,7 @@ enum shadow_fault paged_fault(struct shadow *sh, hva_t address, bool write);
 
 /* --- window.c --- */
 /* Is it an address of a window? */
+const struct window *paged_window_at(const struct shadow *sh, hva_t address);
 bool paged_is_window(const struct shadow *sh, hva_t address);
 /* Is the address one of those reserved for windows? */
 bool paged_in_area(const struct shadow *sh, hva_t address);

@@ -323,6 +323,37 @@ static uint64_t read_entry(const struct shadow *sh, const struct table *t, unsig
 		       sh->paged.entry_bytes);
 }
 
+static bool was_written(const struct table *t, unsigned i)
+{
+	return t->written[i / 64] >> i % 64 & 1;
+}
+
+bool table_region_right(const struct shadow *sh, const struct window *w, unsigned r)
+{
+	const struct paged *p = &sh->paged;
+	const struct region *region = &w->regions[r];
+	unsigned n = window_number(p, w), space = n == SUPERVISOR ? p->current : n - 1;
+	unsigned i = p->entry_bytes == 8 ? r / 512 : 0;
+	const struct table *dir, *t = table(sh, region->table);
+
+	if (space == NO_SPACE || !p->spaces[space].live || !p->spaces[space].directory[i])
+		return false;
+	dir = table(sh, p->spaces[space].directory[i]);
+	if (!(sh->pm->traced[dir->frame] & TRACK_PAGE_TABLE) ||
+	    (region->table && (t->dead || !(sh->pm->traced[t->frame] & TRACK_PAGE_TABLE))))
+		return false;
+	return was_written(dir, r - i * 512) || entry_same(region->entry, space_entry(sh, space, r));
+}
+
+bool table_page_right(const struct shadow *sh, const struct window *w, uint64_t page)
+{
+	const struct region *region = &w->regions[page >> sh->paged.region_shift];
+	unsigned i = (unsigned)(page & (BIT(sh->paged.region_shift) - 1));
+	const struct table *t = table(sh, region->table);
+
+	return !region->table || was_written(t, i) || still_right(sh, w, page, read_entry(sh, t, i));
+}
+
 static void sync_user(struct shadow *sh, struct batch *b, const struct table *t, uint32_t user)
 {
 	struct window *w = window_of(sh, user);

@@ -110,11 +110,16 @@ void windows_destroy(struct shadow *sh)
 	}
 }
 
+const struct window *paged_window_at(const struct shadow *sh, hva_t address)
+{
+	uint64_t distance = address - (hva_t)sh->paged.area, n = distance / WINDOW_STRIDE;
+
+	return n < WINDOWS && distance % WINDOW_STRIDE < WINDOW_BYTES ? &sh->paged.windows[n] : NULL;
+}
+
 bool paged_is_window(const struct shadow *sh, hva_t address)
 {
-	uint64_t distance = address - (hva_t)sh->paged.area;
-
-	return distance / WINDOW_STRIDE < WINDOWS && distance % WINDOW_STRIDE < WINDOW_BYTES;
+	return paged_window_at(sh, address) != NULL;
 }
 
 bool paged_in_area(const struct shadow *sh, hva_t address)
@@ -154,6 +159,21 @@ static uint64_t edges(const struct window *w, uint64_t page, uint64_t count)
 
 	for (uint64_t at = page; at <= page + count; at++)
 		n += is_edge(w, at);
+	return n;
+}
+
+uint64_t window_edges(const struct shadow *sh, const struct window *w)
+{
+	unsigned shift = sh->paged.region_shift, count = window_regions(&sh->paged);
+	uint64_t n = 0;
+
+	for (unsigned r = 0; r <= count; r++) {
+		uint64_t first = (uint64_t)r << shift;
+		if (r < count && w->regions[r].pages)
+			n += edges(w, first, BIT(shift) - 1);
+		else if (r && w->regions[r - 1].pages)
+			n += is_edge(w, first);
+	}
 	return n;
 }
 
@@ -263,8 +283,12 @@ void window_empty(struct shadow *sh, struct window *w)
 		if (!w->regions[r].pages)
 			continue;
 		for (uint64_t page = (uint64_t)r << shift; w->fetched && page < (r + 1ull) << shift; page++) {
-			w->fetched -= !!(w->state[page] & PAGE_FETCHED);
-			w->state[page] &= (uint8_t)~PAGE_FETCHED; /* reported */
+			if (!(w->state[page] & PAGE_FETCHED))
+				continue;
+			w->fetched--;
+			w->state[page] ^= PAGE_FETCHED; /* reported */
+			w->pages -= !w->state[page];
+			w->regions[r].pages -= !w->state[page];
 		}
 		forget(sh, w, (uint64_t)r << shift, 1ull << shift);
 	}

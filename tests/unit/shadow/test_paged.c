@@ -3,8 +3,12 @@
  * mappings of the host. */
 #define _GNU_SOURCE
 #include <check.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "cpu/cpu.h"
 #include "cpu/x86.h"
@@ -34,7 +38,10 @@ static void setup_limited(uint64_t max_mappings)
 	memset(cpu, 0, sizeof(*cpu));
 	cpu->pm = &pm;
 	cpu->stats = &stats;
-	ck_assert_int_eq(shadow_create(&sh, &(struct shadow_config){.cpu = cpu, .max_mappings = max_mappings}), 0);
+	ck_assert_int_eq(
+	    shadow_create(
+		&sh, &(struct shadow_config){.cpu = cpu, .audit = max_mappings == 0, .max_mappings = max_mappings}),
+	    0);
 }
 
 static void setup(void)
@@ -44,6 +51,7 @@ static void setup(void)
 
 static void teardown(void)
 {
+	shadow_audit(sh);
 	shadow_destroy(sh);
 	physmem_destroy(&pm);
 	free(cpu);
@@ -228,6 +236,72 @@ START_TEST(test_budget)
 }
 END_TEST
 
+enum { PLANTS = 7 };
+
+static void plant(unsigned which)
+{
+	struct window *w = &sh->paged.windows[paged_window_of(sh, true)];
+
+	switch (which) {
+	case 0: /* writable, though the guest's entry was clean */
+		mprotect(w->base + 2 * 6 * PAGE_SIZE, PAGE_SIZE, PROT_READ | PROT_WRITE);
+		break;
+	case 1: /* executable */
+		mprotect(w->base + 2 * 5 * PAGE_SIZE, PAGE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC);
+		break;
+	case 2: /* mapped, but not noted */
+		w->state[2 * 5] = 0;
+		break;
+	case 3: /* noted, but not mapped */
+		munmap(w->base + 2 * 5 * PAGE_SIZE, PAGE_SIZE);
+		break;
+	case 4: /* an entry changed unseen */
+		pm.ram.host[pte(0, 5)] = 0;
+		break;
+	case 5: /* a table that is not traced */
+		pm.traced[pte(0, 0) >> PAGE_SHIFT] = 0;
+		break;
+	case 6: /* a page that a trace would not find */
+		rmap_remove(sh, w, 2 * 5);
+		break;
+	}
+}
+
+/* _i: what is planted; PLANTS: nothing, and the audit is content. */
+START_TEST(test_audit)
+{
+	uint8_t entry;
+	pid_t child;
+	int status;
+
+	make_space(0);
+	enter_user(0);
+	touch(5, true);
+	touch(6, false);
+	/* Code was fetched, and the window is emptied: nothing remains noted. */
+	ck_assert(shadow_fetched(sh, 2 * 7 * PAGE_SIZE, frame(0, 7), true));
+	window_empty(sh, &sh->paged.windows[paged_window_of(sh, true)]);
+	shadow_audit(sh);
+	touch(5, true);
+	touch(6, false);
+	entry = pm.ram.host[pte(0, 5)];
+	child = fork();
+	if (child == 0) {
+		int null = open("/dev/null", O_WRONLY);
+		dup2(null, 2);
+		plant((unsigned)_i);
+		shadow_audit(sh);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	pm.ram.host[pte(0, 5)] = entry; /* memory is shared with the child */
+	if (_i == PLANTS)
+		ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	else
+		ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "violation %d is not found", _i);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("paged");
@@ -243,6 +317,7 @@ int main(void)
 	tcase_add_test(t, test_table_becomes_data);
 	tcase_add_test(t, test_accessed_and_dirty_stay);
 	tcase_add_test(t, test_budget);
+	tcase_add_loop_test(t, test_audit, 0, PLANTS + 1);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
