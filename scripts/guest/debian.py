@@ -9,7 +9,6 @@ import subprocess
 import tarfile
 import urllib.parse
 
-MIRROR = "http://deb.debian.org/debian"
 SUITE = "bookworm"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
@@ -31,6 +30,23 @@ def digest(*parts):
 def file_digest(path):
     with open(path, "rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def mirror():
+    """$GNOMON_DEBIAN_MIRROR, or where the system's own apt gets this suite from."""
+    named = os.environ.get("GNOMON_DEBIAN_MIRROR")
+    if named:
+        return named
+    try:
+        targets = subprocess.run(["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages"],
+                                 stdout=subprocess.PIPE, check=True, text=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise Error(f"cannot ask apt for a Debian mirror: {error}") from error
+    for line in targets.splitlines():
+        uri, _, suite = line.rpartition(" ")
+        if suite == SUITE:
+            return uri.rstrip("/")
+    raise Error(f"apt knows no mirror of {SUITE}: name one in GNOMON_DEBIAN_MIRROR")
 
 
 class Debian:
@@ -57,7 +73,7 @@ class Debian:
 
     def _configure(self):
         """The system's apt.conf.d still counts (proxies, certificates); these come after it."""
-        mirror = os.environ.get("GNOMON_DEBIAN_MIRROR", MIRROR)
+        uri = mirror()
         at = {name: os.path.join(self.folder, name) for name in ("lists", "status", "sources.list", "log")}
         files = {
             self.config: f"""Dir::State "{self.folder}";
@@ -76,7 +92,7 @@ APT::Sandbox::User "";
 Acquire::Languages "none";
 Acquire::ForceHash "SHA256";
 """,
-            at["sources.list"]: f"deb [signed-by={KEYRING}] {mirror} {SUITE} main\n",
+            at["sources.list"]: f"deb [signed-by={KEYRING}] {uri} {SUITE} main\n",
             at["status"]: "",
         }
         for path, text in files.items():

@@ -7,9 +7,14 @@
 #include "bt_internal.h"
 #include "trace.h"
 
+static unsigned slot(uint32_t linear)
+{
+	return (linear ^ linear >> 12) % SITE_ENTRIES;
+}
+
 static struct site *site_of(struct bt *bt, uint32_t linear)
 {
-	struct site *s = &bt->sites[(linear ^ linear >> 12) % SITE_ENTRIES];
+	struct site *s = &bt->sites[slot(linear)];
 
 	if (s->linear != linear)
 		*s = (struct site){.linear = linear};
@@ -18,7 +23,7 @@ static struct site *site_of(struct bt *bt, uint32_t linear)
 
 enum site_level bt_site_level(const struct bt *bt, uint32_t linear)
 {
-	const struct site *s = &bt->sites[(linear ^ linear >> 12) % SITE_ENTRIES];
+	const struct site *s = &bt->sites[slot(linear)];
 	return s->linear == linear ? s->level : SITE_PLAIN;
 }
 
@@ -74,7 +79,7 @@ enum { USER_AFTER = 2, REGION_CHANGES = 32 };
 
 bool bt_site_user(const struct bt *bt, uint32_t linear)
 {
-	const struct site *s = &bt->sites[(linear ^ linear >> 12) % SITE_ENTRIES];
+	const struct site *s = &bt->sites[slot(linear)];
 	return s->linear == linear && s->user;
 }
 

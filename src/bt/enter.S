@@ -19,7 +19,7 @@
 #define CPU_BIAS  128
 #define FPU_LIVE  16(%r14)
 #define FX_MXCSR  24
-#define FX_XMM(n) (160 + 16 * n)(%rax)
+#define FX_XMM0   160
 #define G(n)      (n * 8 - CPU_BIAS)(%r14)
 
 	.text
@@ -41,14 +41,9 @@ bt_enter:
 	fxrstor64 (%rax)
 	jmp 2f
 1:	ldmxcsr FX_MXCSR(%rax)
-	movaps FX_XMM(0), %xmm0
-	movaps FX_XMM(1), %xmm1
-	movaps FX_XMM(2), %xmm2
-	movaps FX_XMM(3), %xmm3
-	movaps FX_XMM(4), %xmm4
-	movaps FX_XMM(5), %xmm5
-	movaps FX_XMM(6), %xmm6
-	movaps FX_XMM(7), %xmm7
+	.irp n, 0, 1, 2, 3, 4, 5, 6, 7
+	movaps FX_XMM0 + 16 * \n(%rax), %xmm\n
+	.endr
 2:
 	mov F_WINDOW(%rdi), %r13
 	mov F_COUNT(%rdi), %r15
@@ -108,14 +103,9 @@ save:
 	mov F_FPU(%rdi), %rax
 	movq $1, FPU_LIVE
 	stmxcsr FX_MXCSR(%rax)
-	movaps %xmm0, FX_XMM(0)
-	movaps %xmm1, FX_XMM(1)
-	movaps %xmm2, FX_XMM(2)
-	movaps %xmm3, FX_XMM(3)
-	movaps %xmm4, FX_XMM(4)
-	movaps %xmm5, FX_XMM(5)
-	movaps %xmm6, FX_XMM(6)
-	movaps %xmm7, FX_XMM(7)
+	.irp n, 0, 1, 2, 3, 4, 5, 6, 7
+	movaps %xmm\n, FX_XMM0 + 16 * \n(%rax)
+	.endr
 	pushq $0x1f80
 	ldmxcsr (%rsp)
 	add $8, %rsp

@@ -117,25 +117,11 @@ static void advance(struct xlat *t, unsigned reg)
 	}
 }
 
-static bool compares(uint16_t id)
-{
-	switch (id) {
-	case INSN_CMPSB:
-	case INSN_CMPSW:
-	case INSN_CMPSD_STRING:
-	case INSN_SCASB:
-	case INSN_SCASW:
-	case INSN_SCASD:
-		return true;
-	}
-	return false;
-}
-
 /* One element on any segments, as a load, a store or compare, and the pointers' steps. */
 static bool single(struct xlat *t, unsigned uses, bool checked)
 {
 	unsigned size = element_size(t), value = RAX;
-	bool compare = compares(t->in->id);
+	bool compare = insn_compares_strings(t->in);
 	struct host_addr at = AT_GS(HOST_T0);
 
 	if (uses & USES_SI) {
@@ -166,7 +152,7 @@ static bool single(struct xlat *t, unsigned uses, bool checked)
 bool xlat_string(struct xlat *t, enum site_level level)
 {
 	unsigned uses = pointers(t->in->id);
-	bool writes = (uses & USES_DI) && !compares(t->in->id);
+	bool writes = (uses & USES_DI) && !insn_compares_strings(t->in);
 
 	if (!uses || t->in->opsize == 8)
 		return false;

@@ -70,8 +70,6 @@ struct tlb_entry {
 	uint8_t *host;	 /* the page's memory */
 	gpa_t gpa;	 /* of the page, A20 applied */
 	uint8_t *traced; /* its byte in physmem.traced, NULL if it is not RAM */
-	bool global;
-	bool large; /* part of a large page: INVLPG of any address of it concerns it */
 };
 
 struct tlb {

@@ -208,6 +208,21 @@ int insn_decode(struct insn *in, const uint8_t *bytes, unsigned avail, unsigned 
 /* "mov eax, [ebx+4]" for traces. */
 void insn_format(const struct insn *in, uint64_t rip, char *buf, size_t len);
 
+/* CMPS and SCAS: string instructions that set flags. */
+static inline bool insn_compares_strings(const struct insn *in)
+{
+	switch (in->id) {
+	case INSN_CMPSB:
+	case INSN_CMPSW:
+	case INSN_CMPSD_STRING:
+	case INSN_SCASB:
+	case INSN_SCASW:
+	case INSN_SCASD:
+		return true;
+	}
+	return false;
+}
+
 /* Name of a row for statistics and tests. */
 static inline const char *insn_name(const struct insn *in)
 {

@@ -26,9 +26,7 @@ void tlb_fill(struct cpu *cpu, gva_t gva, enum access access, bool user, const s
 	    .tag = tlb_tag(gva, user),
 	    .host = host,
 	    .gpa = gpa,
-	    .traced = physmem_ram_offset(cpu->pm, gpa, &offset) ? &cpu->pm->traced[offset >> PAGE_SHIFT] : NULL,
-	    .global = t->global && (cpu->cr4 & CR4_PGE),
-	    .large = t->page_size > PAGE_SIZE};
+	    .traced = physmem_ram_offset(cpu->pm, gpa, &offset) ? &cpu->pm->traced[offset >> PAGE_SHIFT] : NULL};
 
 	*tlb_slot(cpu, gva, access) = entry;
 	if (access & ACC_WRITE) /* a read-modify-write must not read elsewhere, by an older entry */

@@ -88,9 +88,8 @@ static enum shadow_fault fill(struct shadow *sh, bool user, gva_t linear, const 
 		struct window *w = &sh->paged.windows[paged_window_of(sh, user)];
 		if (!claim_region(sh, w, r))
 			return SHADOW_EMULATE;
-		if (window_map(sh, w, &x)) {
+		if (window_map(sh, w, &x))
 			return SHADOW_RESOLVED;
-		}
 		if (tries == 0)
 			spaces_make_room(sh);
 		else

@@ -232,18 +232,7 @@ static bool ended_partially(const struct test_case *c, const struct native_state
  */
 static bool faulted_comparing(const struct test_case *c, const struct native_state *host)
 {
-	if (c->nsequence || host->eip != CODE_AT || !c->in.repeats)
-		return false;
-	switch (c->in.id) {
-	case INSN_CMPSB:
-	case INSN_CMPSW:
-	case INSN_CMPSD_STRING:
-	case INSN_SCASB:
-	case INSN_SCASW:
-	case INSN_SCASD:
-		return true;
-	}
-	return false;
+	return !c->nsequence && host->eip == CODE_AT && c->in.repeats && insn_compares_strings(&c->in);
 }
 
 static void compare(struct matrix *x, const struct test_case *c, const struct native_state *host,
