@@ -181,6 +181,12 @@ struct bt_stub_addresses {
 	cache_pc_t indirect_miss; /* HOST_T0 = EIP */
 };
 
+/* What cpu->bt_gate and cpu->bt_return are of. */
+struct ring_tables {
+	struct dtable gdtr, idtr;
+	struct segment tr;
+};
+
 /* Why bt_enter returned. */
 enum leave_reason { LEAVE_EXIT, LEAVE_INDIRECT, LEAVE_FAULT, LEAVE_EVENT, LEAVE_KICKED };
 
@@ -241,7 +247,8 @@ struct bt {
 	struct context *ctx; /* of the CPU's present state; NULL: to be looked up */
 	struct mode_inputs known_modes[KNOWN_MODES];
 	struct dtable selectors_of; /* the GDT that cpu->bt_selector is of */
-	cache_pc_t *miss_table;	    /* all entries miss */
+	struct ring_tables rings_of;
+	cache_pc_t *miss_table; /* all entries miss */
 	struct site sites[SITE_ENTRIES];
 	uint8_t region_changes[USER_REGIONS]; /* of cpu->bt_user_region */
 	struct block *current;		      /* last entered: for dumps */
@@ -287,6 +294,14 @@ void bt_indirect_destroy(struct bt *bt);
 void bt_selector_loaded(struct bt *bt, struct block *b, unsigned seg);
 /* Forgets all, if the GDT is another one. */
 void bt_selectors_check(struct bt *bt);
+
+/* --- rings.c --- */
+/* INT n of ring 3 has come to ring 0, without an exception: remembered for translated code. */
+void bt_ring_entered(struct bt *bt, unsigned vector);
+/* IRETD has returned, without an exception: likewise. */
+void bt_ring_left(struct bt *bt);
+/* Forgets all, if the tables are others. */
+void bt_rings_check(struct bt *bt);
 
 /* --- cache.c --- */
 int bt_cache_init(struct bt *bt, size_t bytes);

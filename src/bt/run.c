@@ -216,12 +216,31 @@ static void restore_rf(struct bt *bt)
 		bt->cpu->rflags |= bt->entry_rf;
 }
 
+/* What the C body found is remembered for translated code. */
+static void remember_transfer(struct bt *bt, struct block *b, const struct insn *in, unsigned cpl)
+{
+	switch (in->id) {
+	case INSN_MOV_TO_SREG:
+	case INSN_POP_SREG:
+		bt_selector_loaded(bt, b, in->op[0].reg);
+		break;
+	case INSN_INT:
+		if (cpl == 3)
+			bt_ring_entered(bt, in->bytes[in->imm_off]);
+		break;
+	case INSN_IRETD:
+		bt_ring_left(bt);
+		break;
+	}
+}
+
 static void callout(struct bt *bt, struct block *b, const struct bt_exit *x)
 {
 	struct cpu *cpu = bt->cpu;
 	const struct insn *in = &b->insns[x->extra];
 	uint32_t linear = b->linear + b->map[x->insn].guest;
-	uint64_t slow = slow_accesses(bt->stats), mmu_events = bt->mmu_events;
+	uint64_t slow = slow_accesses(bt->stats), mmu_events = bt->mmu_events, exceptions = bt->stats->exceptions;
+	unsigned cpl = cpu->cpl;
 	enum step_result result;
 	bool unfinished;
 
@@ -239,8 +258,8 @@ static void callout(struct bt *bt, struct block *b, const struct bt_exit *x)
 		bt->user_faulted = false;
 		shadow_install(bt->shadow, bt->faulted_at);
 	}
-	if ((in->id == INSN_MOV_TO_SREG || in->id == INSN_POP_SREG) && result == STEP_DONE)
-		bt_selector_loaded(bt, b, in->op[0].reg);
+	if (result == STEP_DONE && bt->stats->exceptions == exceptions)
+		remember_transfer(bt, b, in, cpl);
 	if (bt_site_level(bt, linear) == SITE_CALLOUT)
 		bt_site_ran(bt, b, linear, slow_accesses(bt->stats) != slow);
 	if (mmu_events == bt->mmu_events) /* else this very page may be another one now */
@@ -385,6 +404,7 @@ static void enter(struct bt *bt, cache_pc_t at)
 	bt->stats->cache_entries++;
 	use_window(bt);
 	bt_selectors_check(bt);
+	bt_rings_check(bt);
 	bt_enter(&bt->frame, at);
 	if (bt->frame.reason == LEAVE_KICKED) {
 		cpu->rflags |= bt->entry_rf;

@@ -18,7 +18,7 @@ static const uint8_t callout_effects[INSN_COUNT] = {
 };
 
 /* Space that one instruction, its exits and stubs can take at most. */
-enum { INSN_HOST_MAX = 400, STUB_BYTES = 16, HEAD_BYTES = 64 };
+enum { INSN_HOST_MAX = 400, TRANSFER_HOST_MAX = 1600 /* the last of a block */, STUB_BYTES = 16, HEAD_BYTES = 64 };
 
 struct insn_map *xlat_map(struct xlat *t)
 {
@@ -152,6 +152,10 @@ static bool rewrite(struct xlat *t)
 		return xlat_sysenter(t);
 	case INSN_SYSEXIT:
 		return xlat_sysexit(t);
+	case INSN_INT:
+		return xlat_int(t);
+	case INSN_IRETD:
+		return xlat_iret(t);
 	default:
 		return xlat_flags(t) || xlat_string(t, SITE_PLAIN);
 	}
@@ -373,7 +377,8 @@ static void emit_stubs(struct xlat *t)
 /* Room for the largest block in every array; flushes if there is none. */
 static void make_room(struct bt *bt)
 {
-	if (bt->cache_bytes - bt->cache_used < BLOCK_MAX_INSNS * (INSN_HOST_MAX + STUB_BYTES) + HEAD_BYTES ||
+	if (bt->cache_bytes - bt->cache_used <
+		BLOCK_MAX_INSNS * (INSN_HOST_MAX + STUB_BYTES) + TRANSFER_HOST_MAX + HEAD_BYTES ||
 	    bt->nblocks == bt->max_blocks || bt->max_exits - bt->nexits < 2 * BLOCK_MAX_INSNS ||
 	    bt->max_maps - bt->nmaps < BLOCK_MAX_INSNS + 1 || bt->max_insns - bt->ninsns < BLOCK_MAX_INSNS ||
 	    bt->max_sources - bt->nsources < BLOCK_MAX_INSNS * INSN_MAX_BYTES)

@@ -101,9 +101,23 @@ void xlat_mask(struct xlat *t, unsigned reg, uint32_t bits, unsigned temp);
 /* --- xlat_system.c --- */
 bool xlat_sysenter(struct xlat *t);
 bool xlat_sysexit(struct xlat *t);
+/* Flat segments are in CS and SS already: the CPL, the window and the table of the other ring. Changes T2. */
+void xlat_change_ring(struct xlat *t, const struct context *to, unsigned cpl);
+/* The context behind a transfer of ring with flat CS and SS of 32 bits; NULL if there is none. Only CTX_IOPL depends on
+ * more: user mode's is that of IOPL 0. */
+const struct context *xlat_context_behind(struct xlat *t, bool user);
+/* Goes to the EIP in T0 in the context behind the instruction. The C body, to which `slow` leads, does all of it;
+ * there RCX is in T1. */
+void xlat_finish_transfer(struct xlat *t, uint8_t **slow, unsigned nslow);
+
+/* --- xlat_gate.c --- */
+bool xlat_int(struct xlat *t);
+bool xlat_iret(struct xlat *t);
 
 /* --- xlat_segment.c --- */
 bool xlat_read_sreg(struct xlat *t);
 bool xlat_load_sreg(struct xlat *t);
+/* Jumps to *slow if RCX is not 0. */
+void xlat_unless_zero(struct xlat *t, uint8_t **slow);
 
 #endif

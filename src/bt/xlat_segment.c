@@ -59,8 +59,7 @@ static void pop_selector(struct xlat *t)
 	((struct host_addr){HOST_CPU, HOST_T0, 4,                                                                      \
 			    CPU_OFF(bt_selector) + (int32_t)offsetof(struct selector_entry, field), false, false})
 
-/* Jumps to *slow if RCX is not 0. */
-static void unless_zero(struct xlat *t, uint8_t **slow)
+void xlat_unless_zero(struct xlat *t, uint8_t **slow)
 {
 	uint8_t *zero = emit_jrcxz(&t->e);
 
@@ -88,7 +87,7 @@ static void find_selector(struct xlat *t, uint8_t **slow)
 	emit_mov(&t->e, 8, HOST_T2, HOST_T3);
 	emit_not64(&t->e, HOST_T2);
 	emit_lea(&t->e, 8, RCX, (struct host_addr){RCX, HOST_T2, 1, 1, false, false});
-	unless_zero(t, slow);
+	xlat_unless_zero(t, slow);
 }
 
 /* Goes slow unless the descriptor is what it was. */
@@ -99,7 +98,7 @@ static void check_descriptor(struct xlat *t, uint8_t **slow)
 	xlat_map(t)->swap_to = xlat_here(t);
 	emit_load(&t->e, 8, HOST_T2, AT_SELECTOR(minus_raw));
 	emit_lea(&t->e, 8, RCX, (struct host_addr){RCX, HOST_T2, 1, 0, false, false});
-	unless_zero(t, slow);
+	xlat_unless_zero(t, slow);
 }
 
 /* The segment is of another class: on in the context that it made the last time. */

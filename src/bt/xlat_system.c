@@ -6,14 +6,12 @@
 /* Goes to the C body unless IA32_SYSENTER_CS is what it is now. Leaves RCX in T1. */
 static uint8_t *check_sysenter_cs(struct xlat *t)
 {
-	uint8_t *same, *slow;
+	uint8_t *slow;
 
 	emit_mov(&t->e, 8, HOST_T1, RCX);
 	emit_load(&t->e, 4, RCX, AT_CPU(CPU_OFF(sysenter_cs)));
 	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, -(int32_t)t->bt->cpu->sysenter_cs, false, false});
-	same = emit_jecxz(&t->e);
-	slow = emit_jmp(&t->e);
-	emit_target8(&t->e, same);
+	xlat_unless_zero(t, &slow);
 	return slow;
 }
 
@@ -28,14 +26,17 @@ static void store_segment(struct xlat *t, unsigned seg, const struct segment *s)
 	emit_store(&t->e, 8, HOST_T2, AT_CPU(SEG_OFF(seg, base)));
 }
 
-/* Flat CS and SS, the CPL, the window and the table of the other ring. */
-static void change_ring(struct xlat *t, const struct context *to, uint16_t cs, unsigned cpl)
+static void store_flat_segments(struct xlat *t, uint16_t cs, unsigned cpl)
 {
 	struct segment code, stack;
 
 	cpu_flat_segments(cs, (uint16_t)(cs + 8), cpl, false, &code, &stack);
 	store_segment(t, SEG_CS, &code);
 	store_segment(t, SEG_SS, &stack);
+}
+
+void xlat_change_ring(struct xlat *t, const struct context *to, unsigned cpl)
+{
 	emit_store_imm(&t->e, 1, cpl, AT_CPU(CPU_OFF(cpl)));
 	emit_mov_imm64(&t->e, HOST_T2, (uintptr_t)&to->indirect);
 	emit_load(&t->e, 8, HOST_T2, (struct host_addr){HOST_T2, REG_NONE, 1, 0, false, false});
@@ -44,8 +45,7 @@ static void change_ring(struct xlat *t, const struct context *to, uint16_t cs, u
 	emit_wrgsbase(&t->e, HOST_WINDOW);
 }
 
-/* The context behind the instruction, with its table; NULL if there is none. Only CTX_IOPL depends on more. */
-static const struct context *context_behind(struct xlat *t, bool user)
+const struct context *xlat_context_behind(struct xlat *t, bool user)
 {
 	const unsigned flat = 7u << (3 * SEG_CS) | 7u << (3 * SEG_SS);
 	struct context_key k = t->ctx->key;
@@ -65,7 +65,7 @@ static bool usable(const struct xlat *t)
 	return mode == CTX_PROTECTED && bt_can_wrgsbase() && (t->bt->cpu->sysenter_cs & 0xfffc);
 }
 
-static void finish(struct xlat *t, uint8_t **slow, unsigned nslow)
+void xlat_finish_transfer(struct xlat *t, uint8_t **slow, unsigned nslow)
 {
 	unsigned uncounted = t->uncounted;
 
@@ -80,7 +80,7 @@ static void finish(struct xlat *t, uint8_t **slow, unsigned nslow)
 
 bool xlat_sysenter(struct xlat *t)
 {
-	const struct context *to = usable(t) ? context_behind(t, false) : NULL;
+	const struct context *to = usable(t) ? xlat_context_behind(t, false) : NULL;
 	uint8_t *slow;
 
 	if (!to)
@@ -90,17 +90,18 @@ bool xlat_sysenter(struct xlat *t)
 	emit_load(&t->e, 4, HOST_T0, AT_CPU(CPU_OFF(rflags)));
 	xlat_mask(t, HOST_T0, (uint32_t)(FLAGS_ALL | FLAG_1) & ~(uint32_t)(FLAG_IF | FLAG_VM | FLAG_RF), HOST_T2);
 	emit_store(&t->e, 4, HOST_T0, AT_CPU(CPU_OFF(rflags)));
-	change_ring(t, to, (uint16_t)(t->bt->cpu->sysenter_cs & 0xfffc), 0);
+	store_flat_segments(t, (uint16_t)(t->bt->cpu->sysenter_cs & 0xfffc), 0);
+	xlat_change_ring(t, to, 0);
 	emit_load(&t->e, 4, HOST_ESP, AT_CPU(CPU_OFF(sysenter_esp)));
 	emit_load(&t->e, 4, HOST_T0, AT_CPU(CPU_OFF(sysenter_eip)));
-	finish(t, &slow, 1);
+	xlat_finish_transfer(t, &slow, 1);
 	return true;
 }
 
 bool xlat_sysexit(struct xlat *t)
 {
 	bool to_user = !(t->ctx->key.flags & CTX_CPL3);
-	const struct context *to = usable(t) && to_user ? context_behind(t, true) : NULL;
+	const struct context *to = usable(t) && to_user ? xlat_context_behind(t, true) : NULL;
 	uint8_t *slow[2], *zero;
 
 	if (!to)
@@ -114,9 +115,10 @@ bool xlat_sysexit(struct xlat *t)
 	slow[1] = emit_jmp(&t->e);
 	emit_target8(&t->e, zero);
 	emit_mov(&t->e, 8, RCX, HOST_T1);
-	change_ring(t, to, (uint16_t)((t->bt->cpu->sysenter_cs & 0xfffc) + 16), 3);
+	store_flat_segments(t, (uint16_t)((t->bt->cpu->sysenter_cs & 0xfffc) + 16), 3);
+	xlat_change_ring(t, to, 3);
 	emit_mov(&t->e, 4, HOST_ESP, RCX);
 	emit_mov(&t->e, 4, HOST_T0, RDX);
-	finish(t, slow, ARRAY_LEN(slow));
+	xlat_finish_transfer(t, slow, ARRAY_LEN(slow));
 	return true;
 }

@@ -29,6 +29,35 @@ struct selector_entry {
 	uint8_t class;	    /* enum seg_class */
 };
 
+/*
+ * Ring changes, for translated code to repeat as long as descriptors and gate are the same. minus_selector: the
+ * selector negated in 32 bits; RING_UNKNOWN, which no selector gives, if there is none.
+ */
+struct ring_selector {
+	struct segment seg;
+	uint64_t minus_raw; /* the descriptor's eight bytes, negated */
+	uint32_t address;   /* linear, of the descriptor */
+	uint32_t minus_selector;
+};
+
+/* Where INT n of an outer ring led through a 32-bit gate to ring 0. */
+struct ring_gate {
+	struct ring_selector cs, ss;
+	uint64_t minus_raw;  /* the gate's eight bytes, negated */
+	uint32_t address;    /* linear, of the gate */
+	uint32_t stack;	     /* linear, of ESP0 in the TSS; SS0 is behind it */
+	uint32_t target;     /* EIP */
+	uint32_t flags_kept; /* in EFLAGS of the handler */
+	uint32_t vector;     /* RING_UNKNOWN: none */
+};
+
+/* Where IRETD of ring 0 led: to ring 0 (its SS stays), to ring 3. */
+struct ring_return {
+	struct ring_selector cs, ss;
+};
+
+enum { RING_UNKNOWN = 1 << 30, RING_GATES = 16 /* by vector % 16 */ };
+
 enum { SELECTORS = 16, USER_REGION_SHIFT = 22, USER_REGIONS = 1 << (32 - USER_REGION_SHIFT) };
 _Static_assert(sizeof(struct segment) == 16 && sizeof(struct selector_entry) == 32, "translated code indexes them");
 
@@ -163,7 +192,10 @@ struct cpu {
 	uint64_t bt_window[2];		      /* windows of supervisor and user mode */
 	uint8_t bt_user_region[USER_REGIONS]; /* 1: supervisor code finds user mode's memory here, in its window */
 	struct selector_entry bt_selector[SELECTORS]; /* by selector / 8 */
-	uint64_t bt_indirect_hits;		      /* counted with --count */
+	struct ring_gate bt_gate[RING_GATES];
+	struct ring_return bt_return[2]; /* to ring 0, to ring 3 */
+	uint64_t bt_flags;	   /* the host's, where translated code changes them and may have to put them back */
+	uint64_t bt_indirect_hits; /* counted with --count */
 	struct physmem *pm;
 	const struct cpu_ops *ops;
 	void *machine;

@@ -136,8 +136,8 @@ enum shadow_fault paged_fault(struct shadow *sh, hva_t address, bool write)
 	struct x86_fault f;
 	uint8_t state;
 
-	if (linear >= WINDOW_BYTES) { /* another window */
-		user = true;
+	if (linear >= WINDOW_BYTES) { /* the other window: see shadow_handle_fault() */
+		user = !user;
 		w = &sh->paged.windows[paged_window_of(sh, user)];
 		linear = address - (hva_t)w->base;
 	}
@@ -160,7 +160,7 @@ enum shadow_fault paged_fault(struct shadow *sh, hva_t address, bool write)
 		cpu_walk(cpu, linear, write ? ACC_WRITE : ACC_READ, user, true, &t, &f);
 	cpu->stats->hidden_faults++;
 	result = fill(sh, user, linear, &t, s);
-	return result == SHADOW_RESOLVED && t.user && !user ? SHADOW_RESOLVED_USER : result;
+	return result == SHADOW_RESOLVED && t.user && !user && cpu->cpl != 3 ? SHADOW_RESOLVED_USER : result;
 }
 
 void shadow_install(struct shadow *sh, gva_t linear)

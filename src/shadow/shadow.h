@@ -90,7 +90,8 @@ void shadow_install(struct shadow *sh, gva_t linear);
 
 /*
  * Deals with a host fault of translated code at a host address. Supervisor code may use user mode's window for what it
- * expects to be user mode's: pages that user mode may not access in this way are SHADOW_EMULATE there.
+ * expects to be user mode's: pages that user mode may not access in this way are SHADOW_EMULATE there. User mode's code
+ * uses supervisor mode's window where the processor itself accesses memory for it: the tables and the stack of INT n.
  */
 enum shadow_fault shadow_handle_fault(struct shadow *sh, hva_t address, bool write);
 

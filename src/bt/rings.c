@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What C bodies of INT n and IRETD found, for translated code to repeat (xlat_gate.c): in cpu->bt_gate and
+ * cpu->bt_return. It holds while gate and descriptors are the same, which that code checks, and GDTR, IDTR and TR,
+ * which bt_rings_check does whenever the cache is entered.
+ */
+#include <string.h>
+
+#include "bt_internal.h"
+#include "cpu/mem.h"
+
+enum { TSS32_ESP0 = 4, TSS32_END0 = 9 }; /* ESP0 and SS0 (7.2.1) */
+
+static bool same_table(const struct dtable *a, const struct dtable *b)
+{
+	return a->base == b->base && a->limit == b->limit;
+}
+
+static bool same_task(const struct segment *a, const struct segment *b)
+{
+	return a->base == b->base && a->limit == b->limit && a->attr == b->attr;
+}
+
+void bt_rings_check(struct bt *bt)
+{
+	struct cpu *cpu = bt->cpu;
+	struct ring_tables *of = &bt->rings_of;
+
+	if (LIKELY(same_table(&cpu->gdtr, &of->gdtr) && same_table(&cpu->idtr, &of->idtr) &&
+		   same_task(&cpu->tr, &of->tr)))
+		return;
+	for (unsigned i = 0; i < RING_GATES; i++)
+		cpu->bt_gate[i] = (struct ring_gate){.vector = RING_UNKNOWN};
+	for (unsigned i = 0; i < ARRAY_LEN(cpu->bt_return); i++) {
+		cpu->bt_return[i] = (struct ring_return){0};
+		cpu->bt_return[i].cs.minus_selector = cpu->bt_return[i].ss.minus_selector = RING_UNKNOWN;
+	}
+	*of = (struct ring_tables){cpu->gdtr, cpu->idtr, cpu->tr};
+}
+
+/* False: not a flat 32-bit segment from the GDT, or its descriptor cannot be read. */
+static bool describe(struct bt *bt, unsigned seg, struct ring_selector *out)
+{
+	struct cpu *cpu = bt->cpu;
+	const struct segment *s = &cpu->seg[seg];
+	uint32_t offset = s->selector & ~7u;
+	struct x86_fault f;
+	uint64_t raw;
+
+	*out = (struct ring_selector){
+	    .seg = *s, .address = (uint32_t)(cpu->gdtr.base + offset), .minus_selector = 0u - s->selector};
+	if ((s->selector & SEL_TI) || s->base || s->limit != 0xffffffff || !(s->attr & SEG_DB) ||
+	    offset + 7 > cpu->gdtr.limit ||
+	    !cpu_read_linear(cpu, out->address, &raw, sizeof(raw), ACC_READ | ACC_SYSTEM, &f))
+		return false;
+	out->minus_raw = 0 - raw;
+	return true;
+}
+
+void bt_ring_entered(struct bt *bt, unsigned vector)
+{
+	struct cpu *cpu = bt->cpu;
+	struct ring_gate gate = {.vector = vector, .address = (uint32_t)(cpu->idtr.base + 8 * vector)};
+	struct x86_fault f;
+	uint64_t raw;
+	unsigned type, tss = cpu->tr.attr & SEG_TYPE;
+
+	if (cpu->cpl || cpu_long(cpu) || cpu_real_segments(cpu) || (tss != SYS_TSS32 && tss != SYS_TSS32_BUSY) ||
+	    cpu->tr.limit < TSS32_END0 || !describe(bt, SEG_CS, &gate.cs) || !describe(bt, SEG_SS, &gate.ss) ||
+	    !cpu_read_linear(cpu, gate.address, &raw, sizeof(raw), ACC_READ | ACC_SYSTEM, &f))
+		return;
+	type = (unsigned)(raw >> 40) & SEG_TYPE;
+	if (type != SYS_INT32 && type != SYS_TRAP32) /* a task gate, or one of 16 bits */
+		return;
+	gate.minus_raw = 0 - raw;
+	gate.stack = (uint32_t)cpu->tr.base + TSS32_ESP0;
+	gate.target = (uint32_t)(raw & 0xffff) | (uint32_t)(raw >> 32 & 0xffff0000);
+	gate.flags_kept = (uint32_t)((FLAGS_ALL | FLAG_1) & ~(FLAG_TF | FLAG_NT | FLAG_RF | FLAG_VM));
+	if (type == SYS_INT32)
+		gate.flags_kept &= ~(uint32_t)FLAG_IF;
+	bt_rings_check(bt);
+	cpu->bt_gate[vector % RING_GATES] = gate;
+}
+
+void bt_ring_left(struct bt *bt)
+{
+	struct cpu *cpu = bt->cpu;
+	struct ring_return r;
+
+	if ((cpu->cpl != 0 && cpu->cpl != 3) || cpu_long(cpu) || cpu_real_segments(cpu) ||
+	    !describe(bt, SEG_CS, &r.cs) || !describe(bt, SEG_SS, &r.ss))
+		return;
+	bt_rings_check(bt);
+	cpu->bt_return[cpu->cpl == 3] = r;
+}

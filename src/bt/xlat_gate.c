@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * INT n from user mode to ring 0 and IRETD of ring 0 in flat 32-bit code, without leaving the cache (SDM vol. 3,
+ * 6.12.1). Where they lead was found by the C body (rings.c): the code here makes sure that gate, descriptors and stack
+ * selector are still those, and goes to the C body with everything else: other privileges, tasks, V86 mode, flags that
+ * the context depends on, pending interrupts.
+ */
+#include "cpu/x86.h"
+#include "xlat.h"
+
+#define FLAGS_LIVE ((uint32_t)(FLAGS_ARITH | FLAG_DF))
+
+/* IRETD leaves a change of these to the C body, ... */
+#define IRET_SAME ((uint32_t)(FLAG_IOPL | FLAG_AC | FLAG_VIF | FLAG_VIP | FLAG_ID))
+/* ... and these if they are set at all. */
+#define IRET_CLEAR	((uint32_t)(FLAG_TF | FLAG_NT | FLAG_RF | FLAG_VM))
+#define IRET_CLEAR_USER ((uint32_t)(FLAG_IOPL | FLAG_AC))
+
+enum { FRAME_EIP = 0, FRAME_CS = 4, FRAME_FLAGS = 8, FRAME_ESP = 12, FRAME_SS = 16, FRAME_SAME = 12, FRAME_OUTER = 20 };
+enum { CC_B = 2, CC_E = 4, CC_NE = 5 };
+enum { ALU_AND = 4, ALU_CMP = 7 };
+enum { MAX_SLOW = 16 };
+
+/* Ways to the C body. */
+struct slow {
+	uint8_t *at[MAX_SLOW];
+	unsigned count;
+};
+
+static uint8_t **new_slow(struct slow *s)
+{
+	ASSERT(s->count < MAX_SLOW);
+	return &s->at[s->count++];
+}
+
+#define RING_OFF(entry, field) (CPU_OFF(entry) + (int32_t)offsetof(struct ring_selector, field))
+
+/* RCX is free from here on, and in T1, until the last access that can fault. */
+static void save_rcx(struct xlat *t)
+{
+	struct insn_map *map = xlat_map(t);
+
+	emit_mov(&t->e, 8, HOST_T1, RCX);
+	map->flags |= MAP_SWAPPED;
+	map->swapped = RCX;
+	map->swap_from = xlat_here(t);
+}
+
+static void faults_end_here(struct xlat *t)
+{
+	xlat_map(t)->swap_to = xlat_here(t);
+}
+
+/* Goes slow unless the eight bytes at a linear address of supervisor mode's are what they were. Changes RCX, temp.
+ * window: a register with its base, or GS. */
+static void same_bytes(struct xlat *t, unsigned window, int32_t address, int32_t minus_raw, unsigned temp,
+		       struct slow *s)
+{
+	struct host_addr at = {(uint8_t)window, (uint8_t)temp, 1, 0, false, false};
+
+	if (window == REG_NONE)
+		at = AT_GS(temp);
+	emit_load(&t->e, 4, temp, AT_CPU(address));
+	emit_load(&t->e, 8, RCX, at);
+	emit_load(&t->e, 8, temp, AT_CPU(minus_raw));
+	emit_lea(&t->e, 8, RCX, (struct host_addr){RCX, (uint8_t)temp, 1, 0, false, false});
+	xlat_unless_zero(t, new_slow(s));
+}
+
+/* Goes slow unless the selector in `reg` is the one that minus_selector is of. Changes RCX. */
+static void same_selector(struct xlat *t, unsigned reg, int32_t minus_selector, struct slow *s)
+{
+	emit_load(&t->e, 4, RCX, AT_CPU(minus_selector));
+	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, (uint8_t)reg, 1, 0, false, false});
+	xlat_unless_zero(t, new_slow(s));
+}
+
+/* Changes T2. */
+static void take_segment(struct xlat *t, unsigned seg, int32_t from)
+{
+	emit_load(&t->e, 8, HOST_T2, AT_CPU(from));
+	emit_store(&t->e, 8, HOST_T2, AT_CPU(SEG_OFF(seg, selector)));
+	emit_load(&t->e, 8, HOST_T2, AT_CPU(from + 8));
+	emit_store(&t->e, 8, HOST_T2, AT_CPU(SEG_OFF(seg, base)));
+}
+
+static bool flat32(const struct xlat *t)
+{
+	unsigned flags = t->ctx->key.flags;
+
+	return (flags & (CTX_PROTECTED | CTX_V86)) == CTX_PROTECTED && (flags & CTX_CODE32) && (flags & CTX_STACK32) &&
+	       context_seg_class(t->ctx, SEG_CS) == SEGC_FLAT && context_seg_class(t->ctx, SEG_SS) == SEGC_FLAT &&
+	       t->ctx->key.cs_base == 0 && t->ctx->key.cs_limit == 0xffffffff && bt_can_wrgsbase();
+}
+
+/* --- INT n --- */
+
+/* T0 = host address of the frame on the stack of ring 0. T3: base of supervisor mode's window. */
+static void find_stack(struct xlat *t, int32_t gate, struct slow *s)
+{
+	int32_t ss = gate + (int32_t)offsetof(struct ring_gate, ss);
+
+	emit_load(&t->e, 4, HOST_T0, AT_CPU(gate + (int32_t)offsetof(struct ring_gate, stack)));
+	emit_load(&t->e, 2, HOST_T2, (struct host_addr){HOST_T3, HOST_T0, 1, 4, false, false});
+	same_selector(t, HOST_T2, ss + (int32_t)offsetof(struct ring_selector, minus_selector), s);
+	same_bytes(t, HOST_T3, ss + (int32_t)offsetof(struct ring_selector, address),
+		   ss + (int32_t)offsetof(struct ring_selector, minus_raw), HOST_T2, s);
+	emit_load(&t->e, 4, HOST_T0, (struct host_addr){HOST_T3, HOST_T0, 1, 0, false, false});
+	emit_lea(&t->e, 4, HOST_T0, (struct host_addr){HOST_T0, REG_NONE, 1, -FRAME_OUTER, false, false});
+	emit_lea(&t->e, 8, HOST_T0, (struct host_addr){HOST_T3, HOST_T0, 1, 0, false, false});
+}
+
+static struct host_addr in_frame(int32_t offset)
+{
+	return (struct host_addr){HOST_T0, REG_NONE, 1, offset, false, false};
+}
+
+/* The frame at T0. Changes RCX, T2, T3. */
+static void push_frame(struct xlat *t)
+{
+	emit_store_imm(&t->e, 4, t->eip + t->in->len, in_frame(FRAME_EIP));
+	emit_load(&t->e, 2, HOST_T2, AT_CPU(SEG_OFF(SEG_CS, selector)));
+	emit_store(&t->e, 4, HOST_T2, in_frame(FRAME_CS));
+	emit_pushf(&t->e);
+	emit_pop(&t->e, HOST_T2);
+	xlat_mask(t, HOST_T2, FLAGS_LIVE | (uint32_t)FLAG_1, HOST_T3);
+	emit_load(&t->e, 4, RCX, AT_CPU(CPU_OFF(rflags)));
+	xlat_mask(t, RCX, (uint32_t)(FLAGS_ALL & ~FLAG_RF) & ~FLAGS_LIVE, HOST_T3);
+	emit_lea(&t->e, 4, HOST_T2, (struct host_addr){HOST_T2, RCX, 1, 0, false, false});
+	emit_store(&t->e, 4, HOST_T2, in_frame(FRAME_FLAGS));
+	emit_store(&t->e, 4, HOST_ESP, in_frame(FRAME_ESP));
+	emit_load(&t->e, 2, HOST_T2, AT_CPU(SEG_OFF(SEG_SS, selector)));
+	emit_store(&t->e, 4, HOST_T2, in_frame(FRAME_SS));
+}
+
+bool xlat_int(struct xlat *t)
+{
+	unsigned vector = t->in->bytes[t->in->imm_off];
+	int32_t gate = CPU_OFF(bt_gate) + (int32_t)(vector % RING_GATES * sizeof(struct ring_gate));
+	int32_t cs = gate + (int32_t)offsetof(struct ring_gate, cs);
+	const struct context *to = flat32(t) && (t->ctx->key.flags & CTX_CPL3) ? xlat_context_behind(t, false) : NULL;
+	struct slow slow = {.count = 0};
+
+	if (!to)
+		return false;
+	save_rcx(t);
+	emit_load(&t->e, 4, RCX, AT_CPU(gate + (int32_t)offsetof(struct ring_gate, vector)));
+	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, -(int32_t)vector, false, false});
+	xlat_unless_zero(t, new_slow(&slow));
+	emit_load(&t->e, 8, HOST_T3, AT_CPU(CPU_OFF(bt_window[0])));
+	same_bytes(t, HOST_T3, gate + (int32_t)offsetof(struct ring_gate, address),
+		   gate + (int32_t)offsetof(struct ring_gate, minus_raw), HOST_T2, &slow);
+	same_bytes(t, HOST_T3, cs + (int32_t)offsetof(struct ring_selector, address),
+		   cs + (int32_t)offsetof(struct ring_selector, minus_raw), HOST_T2, &slow);
+	find_stack(t, gate, &slow);
+	push_frame(t);
+	faults_end_here(t);
+	emit_load(&t->e, 4, HOST_T2, AT_CPU(gate + (int32_t)offsetof(struct ring_gate, flags_kept)));
+	emit_load(&t->e, 4, RCX, AT_CPU(CPU_OFF(rflags)));
+	emit_pext32(&t->e, RCX, RCX, HOST_T2);
+	emit_pdep32(&t->e, RCX, RCX, HOST_T2);
+	emit_store(&t->e, 4, RCX, AT_CPU(CPU_OFF(rflags)));
+	emit_mov(&t->e, 4, HOST_ESP, HOST_T0); /* the window's base is a multiple of 4 GiB */
+	take_segment(t, SEG_CS, cs);
+	take_segment(t, SEG_SS, gate + (int32_t)offsetof(struct ring_gate, ss));
+	xlat_change_ring(t, to, 0);
+	emit_load(&t->e, 4, HOST_T0, AT_CPU(gate + (int32_t)offsetof(struct ring_gate, target)));
+	emit_mov(&t->e, 8, RCX, HOST_T1);
+	xlat_finish_transfer(t, slow.at, slow.count);
+	return true;
+}
+
+/* --- IRETD --- */
+
+static struct host_addr on_stack(int32_t offset)
+{
+	return (struct host_addr){HOST_ESP, REG_NONE, 1, offset, true, true};
+}
+
+static void alu_imm(struct xlat *t, unsigned n, unsigned reg, uint32_t imm)
+{
+	emit_op_reg(&t->e, 4, 0x81, n, reg);
+	emit32(&t->e, imm);
+}
+
+static void slow_if_set(struct xlat *t, unsigned reg, uint32_t bits, struct slow *s)
+{
+	emit_op_reg(&t->e, 4, 0xf7, 0, reg);
+	emit32(&t->e, bits);
+	*new_slow(s) = emit_jcc(&t->e, CC_NE);
+}
+
+static void slow_unless_clear8(struct xlat *t, int32_t field, struct slow *s)
+{
+	emit_op_mem(&t->e, 1, 0x80, ALU_CMP, AT_CPU(field));
+	emit8(&t->e, 0);
+	*new_slow(s) = emit_jcc(&t->e, CC_NE);
+}
+
+/* From here on the host's flags are not the guest's, but in bt_flags. T3: the image of EFLAGS. Changes RCX. */
+static void check_flags(struct xlat *t, bool user, struct slow *s)
+{
+	uint8_t *masked;
+
+	emit_pushf(&t->e);
+	emit_pop(&t->e, RCX);
+	emit_store(&t->e, 8, RCX, AT_CPU(CPU_OFF(bt_flags)));
+	emit_load(&t->e, 4, RCX, AT_CPU(CPU_OFF(rflags)));
+	emit_op_reg(&t->e, 4, 0x31, HOST_T3, RCX); /* XOR */
+	slow_if_set(t, RCX, IRET_SAME, s);
+	slow_if_set(t, HOST_T3, IRET_CLEAR | (user ? IRET_CLEAR_USER : 0), s);
+	slow_unless_clear8(t, CPU_OFF(nmi_blocked), s);
+	emit_op_reg(&t->e, 4, 0xf7, 0, HOST_T3);
+	emit32(&t->e, (uint32_t)FLAG_IF);
+	masked = emit_jcc8(&t->e, CC_E);
+	slow_unless_clear8(t, CPU_OFF(intr), s);
+	emit_target8(&t->e, masked);
+}
+
+/* Data segments that user mode must not use would become null. Changes RCX. */
+static void check_data_segments(struct xlat *t, struct slow *s)
+{
+	static const uint8_t segs[] = {SEG_ES, SEG_DS, SEG_FS, SEG_GS};
+
+	_Static_assert(SEG_NULL > SEG_DPL, "one comparison for both");
+	for (unsigned i = 0; i < ARRAY_LEN(segs); i++) {
+		emit_load(&t->e, 2, RCX, AT_CPU(SEG_OFF(segs[i], attr)));
+		alu_imm(t, ALU_AND, RCX, SEG_NULL | SEG_DPL);
+		alu_imm(t, ALU_CMP, RCX, SEG_DPL);
+		*new_slow(s) = emit_jcc(&t->e, CC_B);
+	}
+}
+
+/* T0: EIP, T3: EFLAGS; all else is done. */
+static void arrive(struct xlat *t)
+{
+	unsigned uncounted = t->uncounted;
+
+	emit_mov(&t->e, 4, RCX, HOST_T3);
+	alu_imm(t, ALU_AND, RCX, (uint32_t)(FLAGS_ALL | FLAG_1));
+	emit_store(&t->e, 4, RCX, AT_CPU(CPU_OFF(rflags)));
+	xlat_mask(t, HOST_T3, FLAGS_LIVE, RCX);
+	emit_lea(&t->e, 4, HOST_T3, /* the host's own IF: POPF in user mode ignores it */
+		 (struct host_addr){HOST_T3, REG_NONE, 1, (int32_t)(FLAG_1 | FLAG_IF), false, false});
+	emit_mov(&t->e, 8, RCX, HOST_T1);
+	emit_push(&t->e, HOST_T3);
+	emit_popf(&t->e);
+	xlat_count(t);
+	xlat_jump_table(t);
+	t->uncounted = uncounted;
+}
+
+/* s: the flags are still in place; changed: they are in bt_flags. */
+static void return_to_user(struct xlat *t, const struct context *to, struct slow *s, struct slow *changed)
+{
+	same_bytes(t, REG_NONE, RING_OFF(bt_return[1].cs, address), RING_OFF(bt_return[1].cs, minus_raw), HOST_T0, s);
+	emit_load(&t->e, 2, HOST_T2, on_stack(FRAME_SS));
+	same_selector(t, HOST_T2, RING_OFF(bt_return[1].ss, minus_selector), s);
+	same_bytes(t, REG_NONE, RING_OFF(bt_return[1].ss, address), RING_OFF(bt_return[1].ss, minus_raw), HOST_T0, s);
+	emit_load(&t->e, 4, HOST_T3, on_stack(FRAME_FLAGS));
+	emit_load(&t->e, 4, HOST_T2, on_stack(FRAME_ESP));
+	emit_load(&t->e, 4, HOST_T0, on_stack(FRAME_EIP));
+	check_flags(t, true, changed);
+	check_data_segments(t, changed);
+	emit_mov(&t->e, 4, HOST_ESP, HOST_T2);
+	take_segment(t, SEG_CS, CPU_OFF(bt_return[1].cs));
+	take_segment(t, SEG_SS, CPU_OFF(bt_return[1].ss));
+	xlat_change_ring(t, to, 3);
+	arrive(t);
+}
+
+static void return_to_same(struct xlat *t, struct slow *s, struct slow *changed)
+{
+	same_selector(t, HOST_T2, RING_OFF(bt_return[0].cs, minus_selector), s);
+	same_bytes(t, REG_NONE, RING_OFF(bt_return[0].cs, address), RING_OFF(bt_return[0].cs, minus_raw), HOST_T0, s);
+	emit_load(&t->e, 4, HOST_T3, on_stack(FRAME_FLAGS));
+	emit_load(&t->e, 4, HOST_T0, on_stack(FRAME_EIP));
+	faults_end_here(t);
+	check_flags(t, false, changed);
+	emit_lea(&t->e, 4, HOST_ESP, (struct host_addr){HOST_ESP, REG_NONE, 1, FRAME_SAME, false, false});
+	take_segment(t, SEG_CS, CPU_OFF(bt_return[0].cs));
+	arrive(t);
+}
+
+bool xlat_iret(struct xlat *t)
+{
+	bool here = flat32(t) && !(t->ctx->key.flags & CTX_CPL3) && t->in->opsize == 4;
+	const struct context *user = here ? xlat_context_behind(t, true) : NULL;
+	struct slow slow = {.count = 0}, changed = {.count = 0};
+	uint8_t *same;
+
+	if (!user)
+		return false;
+	save_rcx(t);
+	emit_load(&t->e, 2, HOST_T2, on_stack(FRAME_CS));
+	emit_load(&t->e, 4, RCX, AT_CPU(RING_OFF(bt_return[1].cs, minus_selector)));
+	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, HOST_T2, 1, 0, false, false});
+	xlat_unless_zero(t, &same);
+	return_to_user(t, user, &slow, &changed);
+	emit_target32_here(&t->e, same);
+	return_to_same(t, &slow, &changed);
+	for (unsigned i = 0; i < changed.count; i++)
+		emit_target32_here(&t->e, changed.at[i]);
+	emit_load(&t->e, 8, RCX, AT_CPU(CPU_OFF(bt_flags)));
+	emit_push(&t->e, RCX);
+	emit_popf(&t->e);
+	for (unsigned i = 0; i < slow.count; i++)
+		emit_target32_here(&t->e, slow.at[i]);
+	emit_mov(&t->e, 8, RCX, HOST_T1);
+	xlat_callout(t);
+	return true;
+}
