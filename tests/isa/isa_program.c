@@ -1,19 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* isa_program ENGINE NAME IMAGE KNOWN_FAILURES: runs one test program. A test listed in KNOWN_FAILURES must fail. */
+/*
+ * isa_program ENGINE NAME IMAGE KNOWN_FAILURES [TRACE]: runs one test program. A test listed in KNOWN_FAILURES must
+ * fail. TRACE: categories as for gnomon --trace, when one is looked at by hand.
+ */
 #include <stdlib.h>
 #include <string.h>
 
 #include "known.h"
 #include "program.h"
+#include "trace.h"
 
 int main(int argc, char **argv)
 {
 	struct program p;
 	struct machine *m;
 	unsigned failures, engine = 0;
+	char bad[32];
 
-	if (argc != 5)
+	if (argc < 5 || argc > 6)
 		return 2;
+	if (argc == 6 && trace_select(argv[5], bad, sizeof(bad)) < 0) {
+		fprintf(stderr, "no trace category '%s'\n", bad);
+		return 2;
+	}
 	while (engine < ENGINES && strcmp(argv[1], isa_engine_names[engine]))
 		engine++;
 	if (engine == ENGINES || !program_load(&p, argv[3]))

@@ -82,6 +82,12 @@ static void compare(struct run *r, const char *what, uint64_t got, uint64_t expe
 }
 
 static const char *const gpr_names[] = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"};
+static void show_registers(const struct machine *m)
+{
+	for (unsigned i = 0; i < 8; i++)
+		fprintf(stderr, "%s %llx%c", gpr_names[i], (unsigned long long)m->cpu.gpr[i], i % 4 == 3 ? '\n' : ' ');
+}
+
 static const char *const seg_names[] = {"es", "cs", "ss", "ds", "fs", "gs"};
 
 static void compare_x87(struct run *r, const struct expectation *x)
@@ -149,6 +155,8 @@ static void checkpoint(struct run *r)
 		return;
 	}
 	fail(r, "a checkpoint that is not listed", at, 0);
+	if (r->failures < MAX_FAILURES)
+		show_registers(r->m);
 }
 
 static void on_check(struct machine *m, bool snap)
@@ -262,9 +270,7 @@ static void on_fault(struct run *r)
 	fail(r, "an unexpected exception", f.vector, 0);
 	fprintf(stderr, "exception %u, error code %x, cs:eip %x:%x, cr2 %llx\n", f.vector, f.error, f.cs, f.eip,
 		(unsigned long long)r->m->cpu.cr2);
-	for (unsigned i = 0; i < 8; i++)
-		fprintf(stderr, "%s %llx%c", gpr_names[i], (unsigned long long)r->m->cpu.gpr[i],
-			i % 4 == 3 ? '\n' : ' ');
+	show_registers(r->m);
 	r->m->done = true;
 }
 
