@@ -56,6 +56,7 @@ enum {
 	CTX_WAIT_TRAPS = 128,
 	CTX_SSE = 256, /* CR4.OSFXSR */
 	CTX_PAGED = 512,
+	CTX_NO_TSC = 1024, /* CR4.TSD forbids RDTSC here */
 	CTX_GS_SHIFT = 12,
 };
 
@@ -300,6 +301,8 @@ void bt_selectors_check(struct bt *bt);
 void bt_ring_entered(struct bt *bt, unsigned vector);
 /* IRETD has returned, without an exception: likewise. */
 void bt_ring_left(struct bt *bt);
+/* VERW of ring 0 found the selector's segment writable. */
+void bt_selector_writable(struct bt *bt, uint16_t selector);
 /* Forgets all, if the tables are others. */
 void bt_rings_check(struct bt *bt);
 

@@ -217,6 +217,34 @@ void emit_shrx64(struct emit *e, unsigned to, unsigned from, unsigned count_reg)
 	emit8(e, (uint8_t)(0xc0 | (to & 7) << 3 | (from & 7)));
 }
 
+/* VEX.LZ.F2.0F3A.W1 F0 /r ib */
+void emit_rorx64(struct emit *e, unsigned to, unsigned from, unsigned count)
+{
+	emit8(e, 0xc4);
+	emit8(e, (uint8_t)((~to >> 3 & 1) << 7 | 1 << 6 | (~from >> 3 & 1) << 5 | 3));
+	emit8(e, 0x80 | 15 << 3 | 3);
+	emit8(e, 0xf0);
+	emit8(e, (uint8_t)(0xc0 | (to & 7) << 3 | (from & 7)));
+	emit8(e, (uint8_t)count);
+}
+
+/* VEX.LZ.F2.0F38.W1 F6 /r */
+void emit_mulx64(struct emit *e, unsigned high, unsigned low, int32_t cpu_offset)
+{
+	emit8(e, 0xc4);
+	emit8(e, (uint8_t)((~high >> 3 & 1) << 7 | 1 << 6 | (~(unsigned)HOST_CPU >> 3 & 1) << 5 | 2));
+	emit8(e, (uint8_t)(0x80 | (~low & 15) << 3 | 3));
+	emit8(e, 0xf6);
+	emit8(e, (uint8_t)(0x80 | (high & 7) << 3 | (HOST_CPU & 7)));
+	emit32(e, (uint32_t)cpu_offset);
+}
+
+void emit_rdtsc(struct emit *e)
+{
+	emit8(e, 0x0f);
+	emit8(e, 0x31);
+}
+
 /* F3 REX.W 0F AE /3 */
 void emit_wrgsbase(struct emit *e, unsigned reg)
 {

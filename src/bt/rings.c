@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What C bodies of INT n and IRETD found, for translated code to repeat (xlat_gate.c): in cpu->bt_gate and
- * cpu->bt_return. It holds while gate and descriptors are the same, which that code checks, and GDTR, IDTR and TR,
- * which bt_rings_check does whenever the cache is entered.
+ * What C bodies of INT n, IRETD and VERW found, for translated code to repeat (xlat_gate.c): in cpu->bt_gate,
+ * bt_return and bt_writable. It holds while gate and descriptors are the same, which that code checks, and GDTR, IDTR
+ * and TR, which bt_rings_check does whenever the cache is entered.
  */
 #include <string.h>
 
@@ -35,25 +35,34 @@ void bt_rings_check(struct bt *bt)
 		cpu->bt_return[i] = (struct ring_return){0};
 		cpu->bt_return[i].cs.minus_selector = cpu->bt_return[i].ss.minus_selector = RING_UNKNOWN;
 	}
+	cpu->bt_writable = (struct ring_selector){.minus_selector = RING_UNKNOWN};
 	*of = (struct ring_tables){cpu->gdtr, cpu->idtr, cpu->tr};
 }
 
-/* False: not a flat 32-bit segment from the GDT, or its descriptor cannot be read. */
-static bool describe(struct bt *bt, unsigned seg, struct ring_selector *out)
+/* False: not of the GDT, or its descriptor cannot be read. */
+static bool describe(struct bt *bt, uint16_t selector, struct ring_selector *out)
 {
 	struct cpu *cpu = bt->cpu;
-	const struct segment *s = &cpu->seg[seg];
-	uint32_t offset = s->selector & ~7u;
+	uint32_t offset = selector & ~7u;
 	struct x86_fault f;
 	uint64_t raw;
 
-	*out = (struct ring_selector){
-	    .seg = *s, .address = (uint32_t)(cpu->gdtr.base + offset), .minus_selector = 0u - s->selector};
-	if ((s->selector & SEL_TI) || s->base || s->limit != 0xffffffff || !(s->attr & SEG_DB) ||
-	    offset + 7 > cpu->gdtr.limit ||
+	*out = (struct ring_selector){.address = (uint32_t)(cpu->gdtr.base + offset), .minus_selector = 0u - selector};
+	if ((selector & SEL_TI) || offset + 7 > cpu->gdtr.limit ||
 	    !cpu_read_linear(cpu, out->address, &raw, sizeof(raw), ACC_READ | ACC_SYSTEM, &f))
 		return false;
 	out->minus_raw = 0 - raw;
+	return true;
+}
+
+/* False: not a flat 32-bit segment. */
+static bool describe_flat(struct bt *bt, unsigned seg, struct ring_selector *out)
+{
+	const struct segment *s = &bt->cpu->seg[seg];
+
+	if (s->base || s->limit != 0xffffffff || !(s->attr & SEG_DB) || !describe(bt, s->selector, out))
+		return false;
+	out->seg = *s;
 	return true;
 }
 
@@ -66,7 +75,8 @@ void bt_ring_entered(struct bt *bt, unsigned vector)
 	unsigned type, tss = cpu->tr.attr & SEG_TYPE;
 
 	if (cpu->cpl || cpu_long(cpu) || cpu_real_segments(cpu) || (tss != SYS_TSS32 && tss != SYS_TSS32_BUSY) ||
-	    cpu->tr.limit < TSS32_END0 || !describe(bt, SEG_CS, &gate.cs) || !describe(bt, SEG_SS, &gate.ss) ||
+	    cpu->tr.limit < TSS32_END0 || !describe_flat(bt, SEG_CS, &gate.cs) ||
+	    !describe_flat(bt, SEG_SS, &gate.ss) ||
 	    !cpu_read_linear(cpu, gate.address, &raw, sizeof(raw), ACC_READ | ACC_SYSTEM, &f))
 		return;
 	type = (unsigned)(raw >> 40) & SEG_TYPE;
@@ -82,13 +92,23 @@ void bt_ring_entered(struct bt *bt, unsigned vector)
 	cpu->bt_gate[vector % RING_GATES] = gate;
 }
 
+void bt_selector_writable(struct bt *bt, uint16_t selector)
+{
+	struct ring_selector s;
+
+	if (cpu_long(bt->cpu) || !describe(bt, selector, &s))
+		return;
+	bt_rings_check(bt);
+	bt->cpu->bt_writable = s;
+}
+
 void bt_ring_left(struct bt *bt)
 {
 	struct cpu *cpu = bt->cpu;
 	struct ring_return r;
 
 	if ((cpu->cpl != 0 && cpu->cpl != 3) || cpu_long(cpu) || cpu_real_segments(cpu) ||
-	    !describe(bt, SEG_CS, &r.cs) || !describe(bt, SEG_SS, &r.ss))
+	    !describe_flat(bt, SEG_CS, &r.cs) || !describe_flat(bt, SEG_SS, &r.ss))
 		return;
 	bt_rings_check(bt);
 	cpu->bt_return[cpu->cpl == 3] = r;

@@ -216,6 +216,16 @@ static void restore_rf(struct bt *bt)
 		bt->cpu->rflags |= bt->entry_rf;
 }
 
+/* The operand of VERW, once more: nothing has run since. */
+static void remember_writable(struct bt *bt, const struct insn *in)
+{
+	struct x86_fault f;
+	uint64_t selector;
+
+	if (insn_read(bt->cpu, in, 0, &selector, &f))
+		bt_selector_writable(bt, (uint16_t)selector);
+}
+
 /* What the C body found is remembered for translated code. */
 static void remember_transfer(struct bt *bt, struct block *b, const struct insn *in, unsigned cpl)
 {
@@ -230,6 +240,10 @@ static void remember_transfer(struct bt *bt, struct block *b, const struct insn 
 		break;
 	case INSN_IRETD:
 		bt_ring_left(bt);
+		break;
+	case INSN_VERW:
+		if (!cpl && (bt->cpu->rflags & FLAG_ZF))
+			remember_writable(bt, in);
 		break;
 	}
 }

@@ -156,6 +156,11 @@ static bool rewrite(struct xlat *t)
 		return xlat_int(t);
 	case INSN_IRETD:
 		return xlat_iret(t);
+	case INSN_VERW:
+		return xlat_verw(t);
+	case INSN_RDTSC:
+	case INSN_RDTSCP:
+		return xlat_rdtsc(t);
 	default:
 		return xlat_flags(t) || xlat_string(t, SITE_PLAIN);
 	}

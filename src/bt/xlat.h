@@ -101,6 +101,7 @@ void xlat_mask(struct xlat *t, unsigned reg, uint32_t bits, unsigned temp);
 /* --- xlat_system.c --- */
 bool xlat_sysenter(struct xlat *t);
 bool xlat_sysexit(struct xlat *t);
+bool xlat_rdtsc(struct xlat *t);
 /* Flat segments are in CS and SS already: the CPL, the window and the table of the other ring. Changes T2. */
 void xlat_change_ring(struct xlat *t, const struct context *to, unsigned cpl);
 /* The context behind a transfer of ring with flat CS and SS of 32 bits; NULL if there is none. Only CTX_IOPL depends on
@@ -113,6 +114,7 @@ void xlat_finish_transfer(struct xlat *t, uint8_t **slow, unsigned nslow);
 /* --- xlat_gate.c --- */
 bool xlat_int(struct xlat *t);
 bool xlat_iret(struct xlat *t);
+bool xlat_verw(struct xlat *t);
 
 /* --- xlat_segment.c --- */
 bool xlat_read_sreg(struct xlat *t);

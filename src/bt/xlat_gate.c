@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * INT n from user mode to ring 0 and IRETD of ring 0 in flat 32-bit code, without leaving the cache (SDM vol. 3,
- * 6.12.1). Where they lead was found by the C body (rings.c): the code here makes sure that gate, descriptors and stack
- * selector are still those, and goes to the C body with everything else: other privileges, tasks, V86 mode, flags that
- * the context depends on, pending interrupts.
+ * INT n from user mode to ring 0, and IRETD and VERW (which kernels run before they return) of ring 0, in flat 32-bit
+ * code, without leaving the cache (SDM vol. 3, 6.12.1). Where they lead was found by the C body (rings.c): the code
+ * here makes sure that gate, descriptors and stack selector are still those, and goes to the C body with everything
+ * else: other privileges, tasks, V86 mode, flags that the context depends on, pending interrupts.
  */
 #include "cpu/x86.h"
 #include "xlat.h"
@@ -18,7 +18,7 @@
 
 enum { FRAME_EIP = 0, FRAME_CS = 4, FRAME_FLAGS = 8, FRAME_ESP = 12, FRAME_SS = 16, FRAME_SAME = 12, FRAME_OUTER = 20 };
 enum { CC_B = 2, CC_E = 4, CC_NE = 5 };
-enum { ALU_AND = 4, ALU_CMP = 7 };
+enum { ALU_OR = 1, ALU_AND = 4, ALU_CMP = 7 };
 enum { MAX_SLOW = 16 };
 
 /* Ways to the C body. */
@@ -308,5 +308,40 @@ bool xlat_iret(struct xlat *t)
 		emit_target32_here(&t->e, slow.at[i]);
 	emit_mov(&t->e, 8, RCX, HOST_T1);
 	xlat_callout(t);
+	return true;
+}
+
+/* --- VERW --- */
+
+/* Sets ZF where the segment was found writable before. */
+bool xlat_verw(struct xlat *t)
+{
+	const struct operand *op = &t->in->op[0];
+	struct slow slow = {.count = 0};
+	uint8_t *done;
+
+	if ((t->ctx->key.flags & (CTX_PROTECTED | CTX_V86 | CTX_CPL3)) != CTX_PROTECTED ||
+	    (op->kind == OPD_MEM && !xlat_segment_usable(t, t->in->seg, false)))
+		return false;
+	if (op->kind == OPD_MEM)
+		emit_load(&t->e, 2, HOST_T3, xlat_operand(t, 2, 0));
+	else
+		emit_movzx16(&t->e, HOST_T3, host_reg(op->reg));
+	save_rcx(t);
+	same_selector(t, HOST_T3, RING_OFF(bt_writable, minus_selector), &slow);
+	same_bytes(t, REG_NONE, RING_OFF(bt_writable, address), RING_OFF(bt_writable, minus_raw), HOST_T0, &slow);
+	faults_end_here(t);
+	emit_mov(&t->e, 8, RCX, HOST_T1);
+	emit_pushf(&t->e);
+	emit_pop(&t->e, HOST_T0);
+	alu_imm(t, ALU_OR, HOST_T0, (uint32_t)FLAG_ZF);
+	emit_push(&t->e, HOST_T0);
+	emit_popf(&t->e);
+	done = emit_jmp(&t->e);
+	for (unsigned i = 0; i < slow.count; i++)
+		emit_target32_here(&t->e, slow.at[i]);
+	emit_mov(&t->e, 8, RCX, HOST_T1);
+	xlat_slow_callout(t);
+	emit_target32_here(&t->e, done);
 	return true;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* SYSENTER and SYSEXIT of 32-bit guests: the ring changes without leaving the cache (SDM vol. 3, 5.8.7). */
+/*
+ * SYSENTER and SYSEXIT of 32-bit guests: the ring changes without leaving the cache (SDM vol. 3, 5.8.7); RDTSC and
+ * RDTSCP, by the host's (struct tsc_line).
+ */
 #include "cpu/seg.h"
 #include "xlat.h"
 
@@ -53,8 +56,11 @@ const struct context *xlat_context_behind(struct xlat *t, bool user)
 	k.cs_base = 0;
 	k.cs_limit = 0xffffffff;
 	k.seg_class = (uint16_t)(k.seg_class & ~flat); /* SEGC_FLAT is 0 */
-	k.flags = (uint16_t)((k.flags & ~(CTX_CPL3 | CTX_IOPL)) | CTX_CODE32 | CTX_STACK32);
-	k.flags |= user ? CTX_CPL3 : CTX_IOPL;
+	k.flags = (uint16_t)((k.flags & ~(CTX_CPL3 | CTX_IOPL | CTX_NO_TSC)) | CTX_CODE32 | CTX_STACK32);
+	if (user)
+		k.flags |= CTX_CPL3 | (t->bt->cpu->cr4 & CR4_TSD ? CTX_NO_TSC : 0);
+	else
+		k.flags |= CTX_IOPL;
 	return bt_context_of(t->bt, &k);
 }
 
@@ -120,5 +126,30 @@ bool xlat_sysexit(struct xlat *t)
 	emit_mov(&t->e, 4, HOST_ESP, RCX);
 	emit_mov(&t->e, 4, HOST_T0, RDX);
 	xlat_finish_transfer(t, slow, ARRAY_LEN(slow));
+	return true;
+}
+
+bool xlat_rdtsc(struct xlat *t)
+{
+	const int32_t line = CPU_OFF(tsc_line);
+
+	if (!t->bt->cpu->tsc_line.ratio || t->bt->lockstep || (t->ctx->key.flags & CTX_NO_TSC))
+		return false;
+	emit_rdtsc(&t->e);
+	emit_rorx64(&t->e, RDX, RDX, 32);
+	emit_load(&t->e, 8, HOST_T0, AT_CPU(line + (int32_t)offsetof(struct tsc_line, minus_host)));
+	emit_lea(&t->e, 8, RAX, (struct host_addr){RAX, RDX, 1, 0, false, false});
+	emit_lea(&t->e, 8, RAX, (struct host_addr){RAX, HOST_T0, 1, 0, false, false});
+	emit_lea(&t->e, 8, RDX, (struct host_addr){RAX, RAX, 1, 0, false, false});
+	emit_mulx64(&t->e, HOST_T1, HOST_T0, line + (int32_t)offsetof(struct tsc_line, ratio));
+	emit_load(&t->e, 8, HOST_T0, AT_CPU(line + (int32_t)offsetof(struct tsc_line, guest)));
+	emit_load(&t->e, 8, HOST_T2, AT_CPU(CPU_OFF(tsc_offset)));
+	emit_lea(&t->e, 8, HOST_T0, (struct host_addr){HOST_T0, HOST_T1, 1, 0, false, false});
+	emit_lea(&t->e, 8, RAX, (struct host_addr){HOST_T0, HOST_T2, 1, 0, false, false});
+	emit_rorx64(&t->e, RDX, RAX, 32);
+	emit_mov(&t->e, 4, RAX, RAX);
+	emit_mov(&t->e, 4, RDX, RDX);
+	if (t->in->id == INSN_RDTSCP)
+		emit_load(&t->e, 4, RCX, AT_CPU(CPU_OFF(tsc_aux)));
 	return true;
 }

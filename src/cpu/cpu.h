@@ -151,6 +151,16 @@ enum { SHADOW_NONE = 0, SHADOW_STI = 1, SHADOW_MOV_SS = 2 };
 
 enum cpu_activity { CPU_RUNNING, CPU_HALTED, CPU_SHUTDOWN, CPU_WAIT_SIPI };
 
+/*
+ * The guest's TSC, before tsc_offset, as a line through the host's: guest + (RDTSC - host) * ratio / 2^63. The monitor
+ * keeps it near the virtual clock and never lets it step back. ratio 0: there is none, cpu_ops.tsc has to be asked.
+ */
+struct tsc_line {
+	uint64_t minus_host; /* the host's TSC at some time, negated */
+	uint64_t guest;	     /* the guest's at that time */
+	uint64_t ratio;
+};
+
 struct cpu {
 	/* What translated code and the entry stubs touch comes first: offsets fit a signed byte from the middle. */
 	uint64_t gpr[GPR_COUNT];
@@ -193,7 +203,9 @@ struct cpu {
 	uint8_t bt_user_region[USER_REGIONS]; /* 1: supervisor code finds user mode's memory here, in its window */
 	struct selector_entry bt_selector[SELECTORS]; /* by selector / 8 */
 	struct ring_gate bt_gate[RING_GATES];
-	struct ring_return bt_return[2]; /* to ring 0, to ring 3 */
+	struct ring_return bt_return[2];  /* to ring 0, to ring 3 */
+	struct ring_selector bt_writable; /* what VERW of ring 0 last said of */
+	struct tsc_line tsc_line;
 	uint64_t bt_flags;	   /* the host's, where translated code changes them and may have to put them back */
 	uint64_t bt_indirect_hits; /* counted with --count */
 	struct physmem *pm;

@@ -16,7 +16,8 @@ enum {
 	LEAF_HYPERVISOR = 0x40000000,
 };
 #define LEAF_EXTENDED	  0x80000000u
-#define LEAF_EXTENDED_MAX 0x80000008u
+#define LEAF_ADDRESSES	  0x80000008u /* Intel's last one */
+#define LEAF_FEATURES_2	  0x80000021u /* AMD's */
 
 #define LEAF1_EDX_APIC	  BIT(9)
 #define LEAF1_ECX_OSXSAVE BIT(27)
@@ -163,11 +164,12 @@ static bool host_is_amd(void)
 
 static struct cpuid_result leaf_extended(const struct cpu *cpu, uint32_t leaf)
 {
+	const struct cpuid_result none = {0};
 	struct cpuid_result host = host_cpuid(leaf, 0), r;
 
 	switch (leaf) {
 	case LEAF_EXTENDED:
-		host.eax = LEAF_EXTENDED_MAX;
+		host.eax = host_is_amd() ? LEAF_FEATURES_2 : LEAF_ADDRESSES;
 		return host;
 	case 0x80000001:
 		r = feature_bits(leaf, 0, host);
@@ -177,12 +179,14 @@ static struct cpuid_result leaf_extended(const struct cpu *cpu, uint32_t leaf)
 		return r;
 	case 0x80000007:
 		return feature_bits(leaf, 0, host);
-	case 0x80000008:
+	case LEAF_FEATURES_2:
+		return host_is_amd() ? feature_bits(leaf, 0, host) : none;
+	case LEAF_ADDRESSES:
 		r = feature_bits(leaf, 0, host);
 		r.eax = PHYSMEM_BITS | 48 << 8;
 		return r;
 	default: /* brand string, cache sizes */
-		return host;
+		return leaf < LEAF_ADDRESSES ? host : none;
 	}
 }
 
@@ -204,7 +208,7 @@ struct cpuid_result cpu_cpuid(const struct cpu *cpu, uint32_t leaf, uint32_t sub
 
 	if (leaf == LEAF_HYPERVISOR)
 		return leaf_hypervisor();
-	if (leaf >= LEAF_EXTENDED && leaf <= LEAF_EXTENDED_MAX)
+	if (leaf >= LEAF_EXTENDED && leaf <= LEAF_FEATURES_2)
 		return leaf_extended(cpu, leaf);
 	switch (leaf) {
 	case 0:

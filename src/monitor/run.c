@@ -153,6 +153,7 @@ static bool run_engine(struct vm *vm)
 	bool ok;
 
 	vm->asleep = false;
+	vm_tsc_bend(vm);
 	arm_kick(vm, clock_next(&vm->clock));
 	vm->in_engine = true;
 	ok = vm->engine->run(vm);
@@ -208,8 +209,7 @@ int vm_run(struct vm *vm)
 	int rc = start(vm);
 
 	if (!rc) {
-		if (!vm->paused)
-			clock_start(&vm->clock);
+		vm_pause(vm, vm->paused); /* starts the clock */
 		loop(vm);
 		rc = vm->exit_status;
 	}

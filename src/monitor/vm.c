@@ -48,7 +48,7 @@ static int intr_ack(void *m)
 static uint64_t tsc(void *m)
 {
 	struct vm *vm = m;
-	return muldiv64(clock_now(&vm->clock), vm->tsc_hz, NS_PER_SEC);
+	return vm_tsc(vm);
 }
 
 static void mmu_event(void *m, enum mmu_event event, gva_t address)
@@ -237,7 +237,7 @@ int vm_init(struct vm *vm, const struct vm_config *cfg, const struct vm_chardevs
 	memset(vm, 0, sizeof(*vm));
 	vm->cfg = cfg;
 	vm->engine = vm_find_engine(cfg);
-	vm->tsc_hz = vm_host_tsc_hz();
+	vm_tsc_init(vm);
 	vm->kick_at = CLOCK_NEVER;
 	init_requests(vm);
 	clock_init(&vm->clock, false);
@@ -294,6 +294,7 @@ void vm_pause(struct vm *vm, bool paused)
 	pthread_mutex_lock(&vm->lock);
 	vm->paused = paused;
 	pthread_mutex_unlock(&vm->lock);
+	vm_tsc_run(vm, !paused);
 	if (paused)
 		clock_stop(&vm->clock);
 	else

@@ -56,7 +56,7 @@ struct vm {
 	struct host_exec *exec;
 	struct shadow *shadow; /* NULL with --engine step */
 	struct bt *bt;	       /* NULL with --engine step */
-	uint64_t tsc_hz;
+	uint64_t tsc_hz;       /* guest TSC ticks a second, constant */
 
 	/* The vCPU thread's own. */
 	bool reset_pending; /* RESET# after this instruction */
@@ -131,8 +131,13 @@ void vm_close_requests(struct vm *vm);
 /* Pausing stops the virtual clock. */
 void vm_pause(struct vm *vm, bool paused);
 
-/* Guest TSC ticks (before the guest's own offset) a second, constant. Ticks per virtual second. */
-uint64_t vm_host_tsc_hz(void);
+/* --- tsc.c: the guest's TSC before tsc_offset. vCPU thread. --- */
+void vm_tsc_init(struct vm *vm);
+uint64_t vm_tsc(struct vm *vm);
+/* To be called before the virtual clock is started or stopped. */
+void vm_tsc_run(struct vm *vm, bool run);
+/* Brings it nearer to the virtual clock; cheap to call often. */
+void vm_tsc_bend(struct vm *vm);
 
 /* Registers, segments, the current instruction. dump.c */
 void cpu_dump(FILE *out, struct cpu *cpu);
