@@ -237,7 +237,8 @@ static void arrive(struct xlat *t)
 	unsigned uncounted = t->uncounted;
 
 	emit_mov(&t->e, 4, RCX, HOST_T3);
-	alu_imm(t, ALU_AND, RCX, (uint32_t)(FLAGS_ALL | FLAG_1));
+	alu_imm(t, ALU_AND, RCX, (uint32_t)FLAGS_ALL);
+	alu_imm(t, ALU_OR, RCX, (uint32_t)FLAG_1);
 	emit_store(&t->e, 4, RCX, AT_CPU(CPU_OFF(rflags)));
 	xlat_mask(t, HOST_T3, FLAGS_LIVE, RCX);
 	emit_lea(&t->e, 4, HOST_T3, /* the host's own IF: POPF in user mode ignores it */

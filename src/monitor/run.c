@@ -6,7 +6,6 @@
  * timer that is set to the next deadline of the virtual clock.
  */
 #define _GNU_SOURCE
-#include <poll.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -71,8 +70,7 @@ static int start(struct vm *vm)
 	vm->kick_at = CLOCK_NEVER;
 	sigemptyset(&kick);
 	sigaddset(&kick, HOSTSIG_KICK);
-	pthread_sigmask(SIG_UNBLOCK, &kick, &vm->sleep_mask);
-	sigdelset(&vm->sleep_mask, HOSTSIG_KICK);
+	pthread_sigmask(SIG_UNBLOCK, &kick, NULL);
 	prctl(PR_SET_TIMERSLACK, 1000ul, 0, 0, 0); /* ns: timers of the guest are finer than the default 50 us */
 	hostsig_add(on_kick, vm);
 	exec_attach(vm->exec);
@@ -111,8 +109,10 @@ static void finish(struct vm *vm)
 	panic_set_hook(NULL, NULL);
 }
 
-/* Sleeps until a kick or for ns at most (CLOCK_NEVER: no limit). A kick that came before is not lost: it has set
- * vm->stop, or comes while asleep. */
+/*
+ * Sleeps until a kick or for ns at most (CLOCK_NEVER: no limit). A kick that came before is not lost: it has set
+ * vm->stop, or waits. The signal is taken as a value, not by its handler, which would cost as much as the guest's tick.
+ */
 static void sleep_for(struct vm *vm, uint64_t ns)
 {
 	struct timespec ts = {.tv_sec = (time_t)(ns / NS_PER_SEC), .tv_nsec = (long)(ns % NS_PER_SEC)};
@@ -122,7 +122,7 @@ static void sleep_for(struct vm *vm, uint64_t ns)
 	sigaddset(&kick, HOSTSIG_KICK);
 	pthread_sigmask(SIG_BLOCK, &kick, &old);
 	if (!vm->stop)
-		ppoll(NULL, 0, ns == CLOCK_NEVER ? NULL : &ts, &vm->sleep_mask);
+		sigtimedwait(&kick, NULL, ns == CLOCK_NEVER ? NULL : &ts);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
@@ -133,7 +133,10 @@ static void sleep_until_event(struct vm *vm)
 	if (vm->cpu.activity == CPU_HALTED && !vm->asleep)
 		vm->stats.halts++;
 	vm->asleep = true;
-	sleep_for(vm, next == CLOCK_NEVER ? CLOCK_NEVER : next > now ? next - now : 0);
+	if (vm->kick_at > now && vm->kick_at <= next)
+		sleep_for(vm, CLOCK_NEVER); /* the host timer is set already */
+	else
+		sleep_for(vm, next > now ? next - now : 0);
 }
 
 static void take_signals(struct vm *vm)

@@ -65,9 +65,8 @@ struct vm {
 	timer_t kick_timer; /* sends HOSTSIG_KICK when a virtual timer is due */
 	bool has_kick_timer;
 	bool in_engine;
-	bool asleep;	     /* in the same HLT still */
-	uint64_t kick_at;    /* virtual time for which kick_timer is set; CLOCK_NEVER: not set */
-	sigset_t sleep_mask; /* signals blocked while asleep */
+	bool asleep;	  /* in the same HLT still */
+	uint64_t kick_at; /* virtual time for which kick_timer is set; CLOCK_NEVER: not set */
 	void (*event)(void *arg, enum vm_event event); /* what the guest did; may be NULL */
 	void *event_arg;
 	void (*dump_first)(void *arg); /* for a panic: gives the terminal back. May be NULL */
