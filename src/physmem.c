@@ -83,6 +83,14 @@ static const struct pm_region *winner(const struct physmem *pm, gpa_t gpa, gpa_t
 	return best;
 }
 
+void physmem_forget(struct physmem *pm, gpa_t base, uint64_t len)
+{
+	pm->generation++;
+	for (unsigned i = 0; i < pm->nlisteners; i++)
+		if (pm->listeners[i].map_changed)
+			pm->listeners[i].map_changed(pm->listeners[i].arg, base, len);
+}
+
 /* Recomputes the spans and tells listeners that [base, base + len) may have changed. */
 static void rebuild(struct physmem *pm, gpa_t base, uint64_t len)
 {
@@ -100,10 +108,7 @@ static void rebuild(struct physmem *pm, gpa_t base, uint64_t len)
 		pm->spans[n++] = (struct pm_span){at, end - at, r};
 	}
 	pm->nspans = n;
-	pm->generation++;
-	for (unsigned i = 0; i < pm->nlisteners; i++)
-		if (pm->listeners[i].map_changed)
-			pm->listeners[i].map_changed(pm->listeners[i].arg, base, len);
+	physmem_forget(pm, base, len);
 }
 
 void physmem_add(struct physmem *pm, struct pm_region *r)
@@ -317,8 +322,5 @@ void physmem_set_a20(struct physmem *pm, bool enabled)
 	if (mask == pm->a20_mask)
 		return;
 	pm->a20_mask = mask;
-	pm->generation++;
-	for (unsigned i = 0; i < pm->nlisteners; i++)
-		if (pm->listeners[i].map_changed)
-			pm->listeners[i].map_changed(pm->listeners[i].arg, 0, BIT(PHYSMEM_BITS));
+	physmem_forget(pm, 0, BIT(PHYSMEM_BITS));
 }

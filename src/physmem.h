@@ -137,4 +137,7 @@ uint8_t physmem_traced(const struct physmem *pm, gpa_t gpa);
 
 void physmem_set_a20(struct physmem *pm, bool enabled);
 
+/* Has those who cache mappings of [base, base + len) drop them; the map itself stays. */
+void physmem_forget(struct physmem *pm, gpa_t base, uint64_t len);
+
 #endif

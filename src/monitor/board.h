@@ -8,6 +8,7 @@
 
 #include "config.h"
 #include "devices/acpi_pm.h"
+#include "devices/debug_exit.h"
 #include "devices/debugcon.h"
 #include "devices/dma8237.h"
 #include "devices/floppy.h"
@@ -18,6 +19,7 @@
 #include "devices/ioapic.h"
 #include "devices/lapic.h"
 #include "devices/parallel.h"
+#include "devices/pc_testdev.h"
 #include "devices/pci.h"
 #include "devices/pic.h"
 #include "devices/piix3.h"
@@ -54,6 +56,7 @@ struct board_cpu {
 	void (*power_off)(void *arg);
 	uint64_t (*tsc_now)(void *arg);
 	uint64_t (*tsc_to_ns)(void *arg, uint64_t tsc);
+	void (*debug_exit)(void *arg, uint32_t value);
 };
 
 struct board_config {
@@ -80,7 +83,7 @@ struct board {
 	/* memory */
 	struct pm_backing bios, vga_rom;
 	struct pm_region ram_low, ram_high, ram_above_4g, bios_top, bios_isa;
-	struct pm_region vga_window, vga_direct, ioapic_window, lapic_window, hpet_window;
+	struct pm_region vga_window, vga_direct, ioapic_window, lapic_window, hpet_window, testdev_window;
 
 	/* buses */
 	struct bus ports;
@@ -113,6 +116,9 @@ struct board {
 	unsigned nuarts;
 	uint8_t uart_levels; /* bit n: port n drives its interrupt, which two share */
 	struct debugcon debugcon[CONFIG_MAX_DEBUGCONS];
+	struct debug_exit debug_exit;
+	struct pc_testdev testdev;
+	uint16_t isa_lines; /* what the bridge drives; pc-testdev's lines are or-ed to them */
 	struct parallel parallel;
 	struct vga vga;
 	struct vga_pci vga_pci;
@@ -161,6 +167,8 @@ void board_update_intr(struct board *b);
 /* The line for the PIT's (0) or the RTC's (8) interrupt, which the HPET may take over. */
 struct irq_line board_timer_line(struct board *b, unsigned irq);
 void board_init_hpet(struct board *b);
+/* Line n (0-23) as pc-testdev drives it. */
+void board_test_line(void *board, unsigned n, bool level);
 
 /* Internal to board*.c: drives. 0, or a negative errno and a line in err; closing is for either case. */
 int board_add_drives(struct board *b, const struct vm_config *vm, char *err, size_t errlen);

@@ -61,15 +61,33 @@ int board_intr_ack(struct board *b)
 	return vector;
 }
 
-/* An ISA line, after PCI interrupts have been or-ed in. */
-static void set_line(void *to, int n, bool level)
+static void drive_line(struct board *b, int n)
 {
-	struct board *b = to;
+	bool level = (b->isa_lines | b->testdev.lines) & BIT(n);
 
 	trace(irq, "line %d %s", n, level ? "up" : "down");
 	pic_set_irq(&b->pic, n, level);
 	/* The timer is on pin 2 of the I/O APIC (fw_cfg's IRQ0 override says so); pin 0 is the 8259s' INTR. */
 	ioapic_set_irq(&b->ioapic, n == 0 ? IOAPIC_TIMER_PIN : n, level);
+}
+
+/* An ISA line, after PCI interrupts have been or-ed in. */
+static void set_line(void *to, int n, bool level)
+{
+	struct board *b = to;
+
+	b->isa_lines = (uint16_t)((b->isa_lines & ~BIT(n)) | (level ? BIT(n) : 0));
+	drive_line(b, n);
+}
+
+void board_test_line(void *board, unsigned n, bool level)
+{
+	struct board *b = board;
+
+	if (n < ISA_IRQS)
+		drive_line(b, (int)n);
+	else
+		ioapic_set_irq(&b->ioapic, (int)n, level);
 }
 
 /* Interrupts 0 and 8 have two sources each; legacy replacement selects the HPET's. */

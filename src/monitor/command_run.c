@@ -25,7 +25,7 @@ int command_run(int argc, char *const *argv)
 	config_init(&cfg);
 	switch (options_parse(&cfg, argc, argv, err, sizeof(err))) {
 	case OPTIONS_OK:
-		status = vm_main(&cfg);
+		status = vm_main(&cfg, NULL);
 		break;
 	case OPTIONS_HELP:
 		print_help();

@@ -69,7 +69,11 @@ struct vm_config {
 	bool rng; /* virtio entropy device */
 	struct debugcon_config debugcons[CONFIG_MAX_DEBUGCONS];
 	unsigned ndebugcons;
-	char *control; /* path of the control socket */
+	bool has_debug_exit;
+	uint16_t debug_exit; /* its first port */
+	bool pc_testdev;
+	bool no_reboot; /* a reset by the guest ends the VM */
+	char *control;	/* path of the control socket */
 	enum display_kind display;
 	enum engine_kind engine;
 	bool lockstep;

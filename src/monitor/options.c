@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "options.h"
 
+#include "devices/debug_exit.h"
 #include "trace.h"
 
 #include <ctype.h>
@@ -258,27 +259,59 @@ static bool parse_rng(struct parse *p, const char *value)
 	return p->cfg->rng || !strcmp(value, "off") || wrong(p, "'%s' is not on or off", value);
 }
 
+/* A port at the beginning of value; what follows it is *end. */
+static bool parse_port(struct parse *p, const char *value, unsigned last, const char **end, uint16_t *port)
+{
+	char *behind;
+	unsigned long n = strtoul(value, &behind, 0);
+
+	*end = behind;
+	*port = (uint16_t)n;
+	return n <= last || wrong(p, "port %.*s is beyond 0x%x", (int)(behind - value), value, last);
+}
+
+static bool parse_debug_exit(struct parse *p, const char *value)
+{
+	const char *end = value;
+	bool number = isdigit((unsigned char)*value);
+
+	if (number && !parse_port(p, value, 0x10000 - DEBUG_EXIT_PORTS, &end, &p->cfg->debug_exit))
+		return false;
+	p->cfg->has_debug_exit = true;
+	return (number && !*end) || wrong(p, "'%s' is not a port such as 0xf4", value);
+}
+
+static bool parse_pc_testdev(struct parse *p, const char *value)
+{
+	return p->cfg->pc_testdev = true;
+}
+
+static bool parse_no_reboot(struct parse *p, const char *value)
+{
+	return p->cfg->no_reboot = true;
+}
+
 static bool parse_debugcon(struct parse *p, const char *value)
 {
 	struct debugcon_config *con = &p->cfg->debugcons[p->cfg->ndebugcons];
-	const char *path;
-	char *end;
-	unsigned long port;
+	const char *path = NULL, *end;
+	uint16_t port = 0;
 
 	if (p->cfg->ndebugcons == CONFIG_MAX_DEBUGCONS)
 		return wrong(p, "more than %d debug consoles", CONFIG_MAX_DEBUGCONS);
-	port = strtoul(value, &end, 0);
-	path = after(end, ":file:");
-	if (!isdigit((unsigned char)*value) || !path)
+	if (isdigit((unsigned char)*value)) {
+		if (!parse_port(p, value, 0xffff, &end, &port))
+			return false;
+		path = after(end, ":file:");
+	}
+	if (!path)
 		return wrong(p, "'%s' is not PORT:file:PATH", value);
-	if (port > 0xffff)
-		return wrong(p, "port %.*s is beyond 0xffff", (int)(end - value), value);
 	for (unsigned i = 0; i < p->cfg->ndebugcons; i++)
 		if (p->cfg->debugcons[i].port == port)
-			return wrong(p, "port 0x%lx is there twice", port);
+			return wrong(p, "port 0x%x is there twice", port);
 	if (!take_path(p, path, &con->path))
 		return false;
-	con->port = (uint16_t)port;
+	con->port = port;
 	p->cfg->ndebugcons++;
 	return true;
 }

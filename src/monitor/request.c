@@ -103,15 +103,21 @@ void vm_close_requests(struct vm *vm)
 	pthread_mutex_unlock(&vm->lock);
 }
 
-void vm_exit(struct vm *vm, int status)
+void vm_exit_for(struct vm *vm, struct vm_end end, int status)
 {
 	pthread_mutex_lock(&vm->lock);
 	if (!vm->exiting) {
 		vm->exiting = true;
 		vm->exit_status = status;
+		vm->end = end;
 	}
 	kick(vm);
 	pthread_mutex_unlock(&vm->lock);
+}
+
+void vm_exit(struct vm *vm, int status)
+{
+	vm_exit_for(vm, (struct vm_end){.reason = VM_END_ASKED}, status);
 }
 
 enum vm_status vm_status(struct vm *vm)

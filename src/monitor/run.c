@@ -12,6 +12,7 @@
 
 #include "cpu/event.h"
 #include "hostsig.h"
+#include "options.h"
 #include "trace.h"
 #include "vm.h"
 
@@ -203,7 +204,7 @@ static void loop(struct vm *vm)
 			continue;
 		}
 		if (!run_engine(vm))
-			vm_exit(vm, 1);
+			vm_exit_for(vm, (struct vm_end){.reason = VM_END_DIFFERENCE}, EXIT_FAILED);
 	}
 }
 

@@ -234,7 +234,7 @@ static void tell_clients(void *arg, enum vm_event event)
 static void time_is_up(void *arg)
 {
 	struct session *s = arg;
-	vm_exit(s->vm, EXIT_TIMED_OUT);
+	vm_exit_for(s->vm, (struct vm_end){.reason = VM_END_TIMEOUT}, EXIT_TIMED_OUT);
 }
 
 /* The terminal is the user's again before anything is printed. */
@@ -333,7 +333,7 @@ static int run(struct session *s, char *err, size_t errlen)
 	return rc < 0 ? EXIT_FAILED : rc;
 }
 
-int vm_main(const struct vm_config *cfg)
+int vm_main(const struct vm_config *cfg, struct vm_end *end)
 {
 	struct session *s = calloc(1, sizeof(*s));
 	struct vm *vm = aligned_alloc(_Alignof(struct vm), sizeof(*vm));
@@ -342,6 +342,8 @@ int vm_main(const struct vm_config *cfg)
 	int status = EXIT_FAILED, rc;
 	bool vm_made = false;
 
+	if (end)
+		*end = (struct vm_end){.reason = VM_END_FAILED};
 	if (!s || !vm) {
 		say("out of memory");
 		goto out;
@@ -360,6 +362,8 @@ int vm_main(const struct vm_config *cfg)
 		rc = open_user(s, err, sizeof(err));
 	if (!rc)
 		status = run(s, err, sizeof(err));
+	if (end && vm_made)
+		*end = vm->end;
 close:
 	close_all(s, vm_made);
 	if (*err)

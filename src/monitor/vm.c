@@ -7,6 +7,7 @@
 #include "bt/bt.h"
 #include "cpu/sys.h"
 #include "hostsig.h"
+#include "options.h"
 #include "trace.h"
 
 /* --- what the CPU asks of the machine --- */
@@ -94,6 +95,10 @@ static void ferr(void *m, bool level)
 static void guest_resets(struct vm *vm, const char *how)
 {
 	trace(mode, "%s: the machine resets", how);
+	if (vm->cfg->no_reboot) {
+		vm_exit_for(vm, (struct vm_end){.reason = VM_END_RESET}, EXIT_POWERED_OFF);
+		return;
+	}
 	if (!vm->reset_pending && vm->event)
 		vm->event(vm->event_arg, VM_EVENT_RESET);
 	vm->reset_pending = true;
@@ -102,7 +107,14 @@ static void guest_resets(struct vm *vm, const char *how)
 
 static void triple_fault(void *m)
 {
-	guest_resets(m, "triple fault");
+	struct vm *vm = m;
+
+	if (vm->cfg->no_reboot) {
+		say("the guest has caused a triple fault");
+		vm_exit_for(vm, (struct vm_end){.reason = VM_END_TRIPLE_FAULT}, EXIT_FAILED);
+		return;
+	}
+	guest_resets(vm, "triple fault");
 }
 
 static const struct cpu_ops cpu_ops = {
@@ -163,7 +175,16 @@ static void board_power_off(void *arg)
 
 	if (vm->event)
 		vm->event(vm->event_arg, VM_EVENT_POWER_OFF);
-	vm_exit(vm, 0);
+	vm_exit_for(vm, (struct vm_end){.reason = VM_END_POWER_OFF}, EXIT_POWERED_OFF);
+}
+
+static void board_debug_exit(void *arg, uint32_t value)
+{
+	struct vm *vm = arg;
+
+	if (vm->event)
+		vm->event(vm->event_arg, VM_EVENT_POWER_OFF);
+	vm_exit_for(vm, (struct vm_end){.reason = VM_END_DEBUG_EXIT, .value = value}, debug_exit_status(value));
 }
 
 static uint64_t guest_tsc(void *arg)
@@ -217,6 +238,7 @@ static int init_board(struct vm *vm, const struct vm_chardevs *chardevs, char *e
 		    .a20 = board_a20,
 		    .reset = board_wants_reset,
 		    .power_off = board_power_off,
+		    .debug_exit = board_debug_exit,
 		    .tsc_now = guest_tsc,
 		    .tsc_to_ns = guest_tsc_to_ns,
 		},

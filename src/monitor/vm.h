@@ -32,6 +32,23 @@ struct vm_request {
 	bool queued;
 };
 
+/* Why a VM has ended. */
+enum vm_end_reason {
+	VM_END_FAILED,	   /* it could not start, or something of ours failed: a line on stderr says what */
+	VM_END_ASKED,	   /* by the user, by a signal, through the control socket */
+	VM_END_TIMEOUT,	   /* --timeout */
+	VM_END_POWER_OFF,  /* the guest's doing, from here on */
+	VM_END_DEBUG_EXIT, /* --debug-exit: value is what it wrote */
+	VM_END_RESET,	   /* --no-reboot */
+	VM_END_TRIPLE_FAULT,
+	VM_END_DIFFERENCE, /* --lockstep */
+};
+
+struct vm_end {
+	enum vm_end_reason reason;
+	uint32_t value;
+};
+
 enum vm_event { VM_EVENT_RESET, VM_EVENT_POWER_OFF };
 
 /* An engine: how guest instructions are executed. */
@@ -81,6 +98,7 @@ struct vm {
 	bool closed;  /* no more requests are taken */
 	bool exiting;
 	int exit_status;
+	struct vm_end end;
 };
 
 /* The host's ends of the board's character devices. */
@@ -114,6 +132,8 @@ void vm_post(struct vm *vm, struct vm_request *r);
 
 /* Makes vm_run() return `status` soon. The first call counts. */
 void vm_exit(struct vm *vm, int status);
+/* The same, with the reason (vm_exit: VM_END_ASKED). */
+void vm_exit_for(struct vm *vm, struct vm_end end, int status);
 
 enum vm_status vm_status(struct vm *vm);
 
@@ -156,7 +176,8 @@ int vm_key(struct vm *vm, enum key key, bool down);
 /* Brings counters that are kept elsewhere up to date. */
 void vm_collect_stats(struct vm *vm);
 
-/* Runs the VM to its end; complaints go to say(). Returns the exit status of the program (options.h). */
-int vm_main(const struct vm_config *cfg);
+/* Runs the VM to its end; complaints go to say(). Returns the exit status of the program (options.h), and why it ended
+ * in *end, which may be NULL. */
+int vm_main(const struct vm_config *cfg, struct vm_end *end);
 
 #endif

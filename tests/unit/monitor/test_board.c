@@ -16,7 +16,7 @@ static struct clock clk;
 static struct board *board;
 static struct vm_config cfg;
 static bool intr, a20;
-static unsigned resets, offs;
+static unsigned resets, offs, exits;
 static char dir[64], bios[96];
 
 static void set_intr(void *arg, bool level)
@@ -37,6 +37,11 @@ static void count_reset(void *arg)
 static void count_off(void *arg)
 {
 	offs++;
+}
+
+static void count_exit(void *arg, uint32_t value)
+{
+	exits += value;
 }
 
 static void nothing(void *arg)
@@ -68,7 +73,7 @@ static int try_board(uint64_t memory, char *err, size_t errlen)
 	    .vm = &cfg,
 	    .pm = &pm,
 	    .clock = &clk,
-	    .cpu = {NULL, set_intr, nothing, nothing, set_a20, count_reset, count_off, tsc_now, tsc_to_ns},
+	    .cpu = {NULL, set_intr, nothing, nothing, set_a20, count_reset, count_off, tsc_now, tsc_to_ns, count_exit},
 	};
 
 	cfg.memory = memory;
@@ -93,7 +98,7 @@ static void setup(void)
 	snprintf(bios, sizeof(bios), "%s/bios", dir);
 	write_file(bios, 256 * KiB);
 	config_init(&cfg);
-	resets = offs = 0;
+	resets = offs = exits = 0;
 	intr = false;
 }
 
@@ -433,6 +438,59 @@ START_TEST(shared_interrupt_of_serial_ports)
 }
 END_TEST
 
+START_TEST(devices_of_test_suites)
+{
+	char err[512];
+
+	build(2 * MiB);
+	expect(0xff000000, NULL, 0);
+	ck_assert_uint_eq(bus_read(&board->ports, 0xe0, 4), 0xffffffff);
+	board_destroy(board);
+	free(board);
+	physmem_destroy(&pm);
+	cfg.pc_testdev = cfg.has_debug_exit = true;
+	cfg.debug_exit = 0xf4;
+	build(2 * MiB);
+	expect(0xff00ffff, "pc-testdev", PM_IO);
+	bus_write(&board->ports, 0xe8, 4, 0x12345678);
+	ck_assert_uint_eq(bus_read(&board->ports, 0xe2, 2), 0x1234);
+	bus_write(&board->ports, 0xf4, 4, 5);
+	ck_assert_uint_eq(exits, 5);
+	bus_write(&board->ports, 0xe4, 4, 0x1000);
+	board_destroy(board);
+	free(board);
+	physmem_destroy(&pm);
+	cfg.debug_exit = 0x5e; /* reaches the keyboard controller */
+	ck_assert_int_eq(try_board(2 * MiB, err, sizeof(err)), -EBUSY);
+	ck_assert_msg(strstr(err, "0x5e-0x61"), "%s", err);
+	free(board);
+	board = NULL;
+}
+END_TEST
+
+/* A line that the test device holds up stays up whatever the ISA device does, and comes down with a reset. */
+START_TEST(lines_of_the_test_device)
+{
+	cfg.pc_testdev = true;
+	cfg.nserials = 1;
+	build(2 * MiB);
+	program_pics(0xef, 0xff);
+	bus_write(&board->ports, 0x2004, 1, 1);
+	ck_assert(intr);
+	bus_write(&board->ports, 0x3f9, 1, 2); /* THR empty */
+	bus_write(&board->ports, 0x3fc, 1, 8);
+	bus_write(&board->ports, 0x2004, 1, 0);
+	ck_assert(board->ioapic.lines & BIT(4));
+	bus_write(&board->ports, 0x3f9, 1, 0);
+	ck_assert(!(board->ioapic.lines & BIT(4)));
+	bus_write(&board->ports, 0x2003, 1, 1);
+	bus_write(&board->ports, 0x2017, 1, 1);
+	ck_assert_uint_eq(board->ioapic.lines & (BIT(3) | BIT(23)), BIT(3) | BIT(23));
+	board_reset(board);
+	ck_assert_uint_eq(board->ioapic.lines & (BIT(3) | BIT(23)), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("board");
@@ -457,6 +515,8 @@ int main(void)
 	tcase_add_test(tc, resets_and_power);
 	tcase_add_test(tc, ports_that_collide);
 	tcase_add_test(tc, shared_interrupt_of_serial_ports);
+	tcase_add_test(tc, devices_of_test_suites);
+	tcase_add_test(tc, lines_of_the_test_device);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

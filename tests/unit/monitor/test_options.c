@@ -35,6 +35,7 @@ START_TEST(defaults)
 	ck_assert_ptr_null(cfg.cdrom);
 	ck_assert_uint_eq(cfg.nserials, 0);
 	ck_assert_int_eq(cfg.engine, ENGINE_BT);
+	ck_assert(!cfg.has_debug_exit && !cfg.pc_testdev && !cfg.no_reboot);
 	ck_assert_int_eq(cfg.display, DISPLAY_AUTO);
 	ck_assert(cfg.timeout == 0);
 	config_destroy(&cfg);
@@ -51,7 +52,8 @@ START_TEST(everything)
 		  "--memory 4G --cdrom a.iso --floppy=f.img --disk a,b.raw,snapshot --disk c.raw --boot ac "
 		  "--kernel k --initrd i,j --append=a=b --bios b.bin --serial stdio --serial file:x --serial unix:y "
 		  "--serial none "
-		  "--debugcon 0x402:file:d:1 --debugcon 233:file:e --control unix:q --display none --engine bt "
+		  "--debugcon 0x402:file:d:1 --debugcon 233:file:e --debug-exit 0xf4 --pc-testdev --no-reboot "
+		  "--control unix:q --display none --engine bt "
 		  "--lockstep --audit --count --trace bt,irq --trace-file t --stats s.json --timeout 2.5",
 		  err, sizeof(err)),
 	    OPTIONS_OK);
@@ -78,6 +80,8 @@ START_TEST(everything)
 	ck_assert_uint_eq(cfg.debugcons[0].port, 0x402);
 	ck_assert_str_eq(cfg.debugcons[0].path, "d:1");
 	ck_assert_uint_eq(cfg.debugcons[1].port, 233);
+	ck_assert(cfg.has_debug_exit && cfg.pc_testdev && cfg.no_reboot);
+	ck_assert_uint_eq(cfg.debug_exit, 0xf4);
 	ck_assert_str_eq(cfg.control, "q");
 	ck_assert_int_eq(cfg.display, DISPLAY_NONE);
 	ck_assert(cfg.lockstep && cfg.audit && cfg.count);
@@ -131,6 +135,12 @@ static const char *const bad_lines[][2] = {
     {"--debugcon 65536:file:x", "beyond 0xffff"},
     {"--debugcon 233:file:x --debugcon 0xe9:file:y", "twice"},
     {"--debugcon 0x402:file:", "empty"},
+    {"--debug-exit", "needs a value"},
+    {"--debug-exit ''", "not a port"},
+    {"--debug-exit 0xf4x", "not a port"},
+    {"--debug-exit -1", "not a port"},
+    {"--debug-exit 0xfffd", "beyond 0xfffc"},
+    {"--pc-testdev=1", "takes no value"},
     {"--control /tmp/x", "unix:PATH"},
     {"--control unix:0123456789012345678901234567890123456789012345678901234567890123456789"
      "0123456789012345678901234567890123456789",

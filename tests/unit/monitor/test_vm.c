@@ -126,6 +126,26 @@ START_TEST(every_way_to_reset)
 }
 END_TEST
 
+/* --no-reboot: each of the ways to reset ends the VM; the fourth is a triple fault. */
+START_TEST(no_reboot)
+{
+	static const enum vm_end_reason reasons[] = {VM_END_RESET, VM_END_RESET, VM_END_RESET, VM_END_TRIPLE_FAULT};
+
+	for (unsigned i = 0; i < ARRAY_LEN(reasons); i++) {
+		struct machine m;
+
+		build(&m, engines[_i], PROGRAM(resets));
+		m.cfg.no_reboot = true;
+		rtc_cmos_set(&m.vm->board.rtc, 0x40, (uint8_t)i);
+		start(&m);
+		pthread_join(m.thread, NULL);
+		ck_assert_int_eq(m.vm->end.reason, reasons[i]);
+		ck_assert_int_eq(m.status, reasons[i] == VM_END_TRIPLE_FAULT);
+		take_down(&m);
+	}
+}
+END_TEST
+
 START_TEST(timer_interrupts_wake_a_halted_cpu)
 {
 	uint64_t before = host_now_ns(), took;
@@ -351,6 +371,7 @@ int main(void)
 
 	tcase_set_timeout(tc, 30);
 	tcase_add_loop_test(tc, every_way_to_reset, 0, n);
+	tcase_add_loop_test(tc, no_reboot, 0, n);
 	tcase_add_loop_test(tc, timer_interrupts_wake_a_halted_cpu, 0, n);
 	tcase_add_loop_test(tc, a20_by_either_port, 0, n);
 	tcase_add_loop_test(tc, x87_errors_raise_interrupt_13, 0, n);
