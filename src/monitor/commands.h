@@ -4,6 +4,7 @@
 #define GNOMON_MONITOR_COMMANDS_H
 
 int command_run(int argc, char *const *argv);
+int command_test(int argc, char *const *argv);
 int command_ctl(int argc, char *const *argv);
 
 #endif

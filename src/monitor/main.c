@@ -14,6 +14,7 @@ static const struct command {
 	int (*main)(int argc, char *const *argv);
 } commands[] = {
     {"run", "run a virtual PC (gnomon run --help)", command_run},
+    {"test", "run test kernels, each in a VM of its own (gnomon test --help)", command_test},
     {"ctl", "control a running one through its socket (gnomon ctl --help)", command_ctl},
 };
 

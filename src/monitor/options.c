@@ -409,28 +409,31 @@ static bool parse_timeout(struct parse *p, const char *value)
 
 /* clang-format off */
 static const struct option_row {
-	const char *name;
-	const char *argument;
-	bool many;
-	const char *help;
+	struct option_info info;
 	bool (*parse)(struct parse *p, const char *value);
 } option_rows[] = {
-#define OPTION(id, name, argument, many, help) {name, argument, many, help, parse_##id},
+#define OPTION(id, name, argument, many, help) {{name, argument, many, help}, parse_##id},
 #include "options.def"
 #undef OPTION
 };
 /* clang-format on */
 
+const struct option_info *options_find(const char *name, size_t len)
+{
+	for (size_t i = 0; i < ARRAY_LEN(option_rows); i++)
+		if (strlen(option_rows[i].info.name) == len && !strncmp(option_rows[i].info.name, name, len))
+			return &option_rows[i].info;
+	return NULL;
+}
+
 /* The row of "--name" or "--name=value"; *value: what follows the '=', or NULL. */
 static const struct option_row *find_option(const char *arg, const char **value)
 {
 	size_t len = strcspn(arg + 2, "=");
+	const struct option_info *info = options_find(arg + 2, len);
 
 	*value = arg[2 + len] ? arg + 2 + len + 1 : NULL;
-	for (size_t i = 0; i < ARRAY_LEN(option_rows); i++)
-		if (strlen(option_rows[i].name) == len && !strncmp(option_rows[i].name, arg + 2, len))
-			return &option_rows[i];
-	return NULL;
+	return info ? container_of(info, struct option_row, info) : NULL;
 }
 
 static enum options_result fail(char *err, size_t errlen, const char *fmt, const char *arg)
@@ -474,13 +477,13 @@ enum options_result options_parse(struct vm_config *cfg, int argc, char *const *
 		row = find_option(arg, &value);
 		if (!row)
 			return fail(err, errlen, "unknown option '%s'", arg);
-		snprintf(option, sizeof(option), "--%s", row->name);
-		if (seen[row - option_rows] && !row->many)
+		snprintf(option, sizeof(option), "--%s", row->info.name);
+		if (seen[row - option_rows] && !row->info.many)
 			return fail(err, errlen, "%s is given twice", option);
 		seen[row - option_rows] = true;
-		if (!row->argument && value)
+		if (!row->info.argument && value)
 			return fail(err, errlen, "%s takes no value", option);
-		if (row->argument && !value) {
+		if (row->info.argument && !value) {
 			if (i + 1 == argc)
 				return fail(err, errlen, "%s needs a value", option);
 			value = argv[++i];
@@ -506,16 +509,19 @@ static void print_row(FILE *out, const char *left, const char *help)
 	fputc('\n', out);
 }
 
+void options_print_row(FILE *out, const struct option_info *o)
+{
+	char left[64];
+
+	snprintf(left, sizeof(left), "--%s%s%s%s", o->name, o->argument ? " " : "", o->argument ? o->argument : "",
+		 o->many ? " ..." : "");
+	print_row(out, left, o->help);
+}
+
 void options_print_help(FILE *out)
 {
-	for (size_t i = 0; i < ARRAY_LEN(option_rows); i++) {
-		const struct option_row *row = &option_rows[i];
-		char left[64];
-
-		snprintf(left, sizeof(left), "--%s%s%s%s", row->name, row->argument ? " " : "",
-			 row->argument ? row->argument : "", row->many ? " ..." : "");
-		print_row(out, left, row->help);
-	}
+	for (size_t i = 0; i < ARRAY_LEN(option_rows); i++)
+		options_print_row(out, &option_rows[i].info);
 	print_row(out, "--version", "show the version");
 	print_row(out, "--help", "show this");
 	fprintf(out, "\nTrace categories:\n");

@@ -31,6 +31,18 @@ enum options_result options_parse(struct vm_config *cfg, int argc, char *const *
 /* The generated table of options and of trace categories. */
 void options_print_help(FILE *out);
 
+/* One option, for others who take it too. */
+struct option_info {
+	const char *name;     /* without the dashes */
+	const char *argument; /* NULL: takes none */
+	bool many;
+	const char *help;
+};
+
+/* The option called by the first `len` bytes of name, or NULL. */
+const struct option_info *options_find(const char *name, size_t len);
+void options_print_row(FILE *out, const struct option_info *o);
+
 /*
  * "64", "640K", "256M", "4G", "1T": bytes. 0, or -EINVAL for what is no number with such a suffix, -ERANGE beyond 64
  * bits.
