@@ -11,20 +11,21 @@ static int name_width(const struct suite *s)
 
 	for (unsigned i = 0; i < s->n; i++)
 		width = MAX(width, strlen(s->test[i].name));
-	return (int)MIN(width, (size_t)40);
+	return (int)MIN(width, (size_t)48);
 }
 
+/* Behind the numbers, with the blanks that separate it. */
 static void put_reason(FILE *out, const struct suite_test *t)
 {
 	const char *surprise = suite_surprise(t);
 	const char *why = t->why ? t->why : t->outcome == SUITE_PASS ? t->out.summary : "";
+	const char *first = surprise ? surprise : t->outcome == SUITE_FAIL && suite_in_order(t) ? "expected" : "";
 
-	if (surprise)
-		fprintf(out, "%s%s", surprise, *why ? ": " : "");
-	else if (t->outcome == SUITE_FAIL && suite_in_order(t))
-		fprintf(out, "expected%s", *why ? ": " : "");
+	if (*first || *why)
+		fprintf(out, "  %s%s", first, *first && *why ? ": " : "");
 	for (; *why; why++)
 		fputc(isprint((unsigned char)*why) ? *why : '?', out);
+	fputc('\n', out);
 }
 
 void table_print(FILE *out, const struct suite *s, double seconds)
@@ -39,12 +40,11 @@ void table_print(FILE *out, const struct suite *s, double seconds)
 		surprises += suite_surprise(t) != NULL;
 		fprintf(out, "%-*s  %-7s", width, t->name, suite_outcome_name(t->outcome));
 		if (t->skip)
-			fprintf(out, "  %27s  ", "");
+			fprintf(out, "  %27s", "");
 		else
-			fprintf(out, "  %6u  %4u  %4u  %7.1f  ", t->out.passed, t->out.failed, t->out.skipped,
+			fprintf(out, "  %6u  %4u  %4u  %7.1f", t->out.passed, t->out.failed, t->out.skipped,
 				t->seconds);
 		put_reason(out, t);
-		fputc('\n', out);
 	}
 	for (unsigned i = 0; i < s->gone.n; i++)
 		fprintf(out, "%-*s  gone: in the table of expectations, but there is no such test\n", width,

@@ -18,46 +18,49 @@ static void put_text(FILE *out, const char *text)
 	}
 }
 
-/* A double-quoted YAML scalar. */
-static void put_yaml(FILE *out, const char *text, size_t len)
+static void put_escaped(FILE *out, const char *text, size_t len)
 {
-	fputc('"', out);
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)text[i];
-		if (c == '"' || c == '\\')
-			fprintf(out, "\\%c", c);
-		else if (isprint(c))
+		if (isprint(c) || c == '\t')
 			fputc(c, out);
 		else
 			fprintf(out, "\\x%02x", c);
 	}
+}
+
+/* A double-quoted YAML scalar. */
+static void put_member(FILE *out, const char *name, const char *text)
+{
+	fprintf(out, "  %s: \"", name);
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			fputc('\\', out);
+		fputc(isprint((unsigned char)*text) ? *text : '?', out);
+	}
 	fputs("\"\n", out);
 }
 
-static void put_member(FILE *out, const char *name, const char *text)
-{
-	fprintf(out, "  %s: ", name);
-	put_yaml(out, text, strlen(text));
-}
-
-/* The last lines of output. */
+/* The last lines of output that are not empty, as a literal block. */
 static void put_output(FILE *out, const struct suite_test *t)
 {
-	size_t len = 0, from, lines = 0;
-	char *tail = suite_output_tail(&t->out, &len);
+	size_t len = 0, lines = 0;
+	char *tail = suite_output_tail(&t->out, &len), *at;
+	bool begun = false;
 
-	if (tail && len) {
-		for (from = len; from && lines <= LINES_SHOWN; from--)
-			lines += tail[from - 1] == '\n' && from != len;
-		from += lines > LINES_SHOWN;
-		fputs("  output:\n", out);
-		for (char *line = tail + from, *end; line < tail + len; line = end + 1) {
-			end = memchr(line, '\n', (size_t)(tail + len - line));
-			if (!end)
-				end = tail + len;
-			fputs("    - ", out);
-			put_yaml(out, line, (size_t)(end - line) - (end > line && end[-1] == '\r'));
-		}
+	for (at = tail + len; tail && at > tail && lines <= LINES_SHOWN; at--)
+		lines += at[-1] == '\n' && at < tail + len && *at != '\n';
+	at += lines > LINES_SHOWN;
+	for (char *end; tail && at < tail + len; at = end + 1) {
+		end = memchr(at, '\n', (size_t)(tail + len - at));
+		if (!end)
+			end = tail + len;
+		if (strspn(at, " \t\r") == (size_t)(end - at))
+			continue;
+		fputs(begun ? "    " : "  output: |\n    ", out);
+		begun = true;
+		put_escaped(out, at, (size_t)(end - at) - (end[-1] == '\r'));
+		fputc('\n', out);
 	}
 	free(tail);
 }
