@@ -249,7 +249,7 @@ def idle(gnomon, kernel, options, folder):
         time.sleep(10)
         share = (cpu_seconds(vm.process.pid) - before) / (time.monotonic() - began)
         print(f"idle: {share:.2%} of a core")
-        assert share < 0.25, share  # it sleeps; how little it takes is bench/run.sh's to say
+        assert share < 0.05, share  # 2.0 to 2.6% seen on a busy host; under 3% is what bench/run.sh looks at
         busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
         try:
             guest, host = guest_uptime(vm)
