@@ -102,11 +102,12 @@ static uint64_t get_efer(struct cpu *cpu)
 	return cpu->efer;
 }
 
-/* LMA is read-only; LME cannot change while paging is on (2.2.1). */
+/* LMA is read-only; LME cannot change while paging is on (2.2.1). SCE comes with the register, whether or not there is
+ * a mode for SYSCALL (vol. 4, table 2-2). */
 static bool set_efer(struct cpu *cpu, uint64_t value)
 {
-	uint64_t valid = (cpu_has(cpu, FEAT_SYSCALL) ? EFER_SCE : 0) |
-			 (cpu_has(cpu, FEAT_LM) ? EFER_LME | EFER_LMA : 0) | (cpu_has(cpu, FEAT_NX) ? EFER_NXE : 0);
+	uint64_t valid =
+	    EFER_SCE | (cpu_has(cpu, FEAT_LM) ? EFER_LME | EFER_LMA : 0) | (cpu_has(cpu, FEAT_NX) ? EFER_NXE : 0);
 	uint64_t changed = (cpu->efer ^ value) & ~EFER_LMA;
 
 	if ((value & ~valid) || ((changed & EFER_LME) && cpu_paging(cpu)))

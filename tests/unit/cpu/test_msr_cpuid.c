@@ -37,6 +37,11 @@ START_TEST(known_and_unknown)
 	ck_assert(write_msr(MSR_BIOS_SIGN_ID, 5)); /* ignored */
 	ck_assert_uint_eq(read_msr(MSR_BIOS_SIGN_ID), 0x100000000);
 	ck_assert_uint_eq(read_msr(0xc0010015), BIT(24)); /* or Linux finds fault with the TSC of an AMD processor */
+	/* The counters that every AMD processor has can be cleared, and do not count. */
+	for (uint32_t n = 0xc0010000; n < 0xc0010008; n++) {
+		ck_assert(write_msr(n, 0x530076));
+		ck_assert_uint_eq(read_msr(n), 0);
+	}
 	cpu.gpr[RCX] = 0x12345678;
 	RAISES(EXC_GP, 0x0f, 0x32);
 	RAISES(EXC_GP, 0x0f, 0x30);
@@ -73,6 +78,7 @@ START_TEST(efer)
 {
 	WRITES(MSR_EFER, EFER_NXE);
 	ck_assert_uint_eq(mmu_events[MMU_EFER], 1);
+	WRITES(MSR_EFER, EFER_SCE); /* with or without a mode for SYSCALL */
 	REFUSES(MSR_EFER, BIT(1));
 	if (!cpu_has(&cpu, FEAT_LM))
 		REFUSES(MSR_EFER, EFER_LME);
