@@ -18,6 +18,7 @@ enum {
 	PM1_RTC       = 0x0400,
 	PM1_WAK       = 0x8000,
 	PM1_EVENTS    = PM1_TMR | PM1_GBL | PM1_PWRBTN | PM1_RTC, /* those that raise SCI */
+	PM1_WAKES     = PM1_PWRBTN | PM1_RTC,                     /* those that end S3 */
 
 	CNT_SCI_EN    = 0x0001,
 	CNT_SLP_EN    = 0x2000,
@@ -56,6 +57,8 @@ static void update(struct acpi_pm *pm)
 	update_overflow(pm);
 	bool event = pm->pm1_sts & pm->pm1_en & PM1_EVENTS || pm->gpe_sts & pm->gpe_en;
 	irq_set(&pm->cfg.sci, event && pm->pm1_cnt & CNT_SCI_EN);
+	if (pm->asleep && (pm->pm1_sts & pm->pm1_en & PM1_WAKES || pm->gpe_sts & pm->gpe_en))
+		pm->cfg.wake(pm->cfg.arg);
 
 	if (pm->pm1_en & PM1_TMR && !(pm->pm1_sts & PM1_TMR)) {
 		uint64_t next = ((pm->overflow_seen >> (TMR_BITS - 1)) + 1) << (TMR_BITS - 1);
@@ -83,6 +86,7 @@ void acpi_pm_reset(struct acpi_pm *pm)
 	pm->pm1_sts = pm->pm1_en = pm->pm1_cnt = 0;
 	pm->gpe_sts = pm->gpe_en = 0;
 	pm->apm_control = pm->apm_status = 0;
+	pm->asleep = false;
 	pm->overflow_seen = ticks_now(pm);
 	update(pm);
 }
@@ -90,6 +94,14 @@ void acpi_pm_reset(struct acpi_pm *pm)
 void acpi_pm_power_button(struct acpi_pm *pm)
 {
 	pm->pm1_sts |= PM1_PWRBTN;
+	update(pm);
+	if (pm->asleep) /* whether or not it is enabled, or nothing else might be left to wake it */
+		pm->cfg.wake(pm->cfg.arg);
+}
+
+void acpi_pm_rtc_alarm(struct acpi_pm *pm)
+{
+	pm->pm1_sts |= PM1_RTC;
 	update(pm);
 }
 
@@ -99,19 +111,24 @@ void acpi_pm_gpe(struct acpi_pm *pm, unsigned n)
 	update(pm);
 }
 
-void acpi_pm_wake(struct acpi_pm *pm, bool by_rtc)
+void acpi_pm_wake(struct acpi_pm *pm)
 {
-	pm->pm1_sts |= PM1_WAK | (by_rtc ? PM1_RTC : PM1_PWRBTN);
-	update(pm);
+	uint16_t sts = pm->pm1_sts, gpe_sts = pm->gpe_sts;
+
+	acpi_pm_reset(pm);
+	pm->pm1_sts = sts | PM1_WAK;
+	pm->gpe_sts = gpe_sts;
 }
 
 static void sleep_now(struct acpi_pm *pm, unsigned type)
 {
 	trace(dev, "acpi: sleep type %u", type);
-	if ((type == SLP_S5 || type == SLP_S4) && pm->cfg.power_off)
+	if ((type == SLP_S5 || type == SLP_S4) && pm->cfg.power_off) {
 		pm->cfg.power_off(pm->cfg.arg);
-	else if (type == SLP_S3 && pm->cfg.suspend)
+	} else if (type == SLP_S3 && pm->cfg.suspend) {
+		pm->asleep = true; /* the write's update() wakes at once if a cause is pending */
 		pm->cfg.suspend(pm->cfg.arg);
+	}
 }
 
 static uint8_t read_byte(const struct acpi_pm *pm, uint64_t offset)

@@ -29,7 +29,8 @@ struct acpi_pm_config {
 	struct irq_line smi; /* raised by a write to port b2 while smi_on_apmc; may be unconnected */
 	void *arg;
 	void (*power_off)(void *arg); /* S5, or S4 */
-	void (*suspend)(void *arg);   /* S3; may be NULL: ignored */
+	void (*suspend)(void *arg);   /* S3: to be called off by wake; NULL: ignored */
+	void (*wake)(void *arg);      /* something wakes the machine; may be called again until acpi_pm_wake() */
 };
 
 struct acpi_pm {
@@ -40,19 +41,24 @@ struct acpi_pm {
 	uint16_t gpe_sts, gpe_en;
 	uint8_t apm_control, apm_status; /* ports b2, b3 */
 	bool smi_on_apmc;		 /* DEVACTB.APMC_EN: kept by the PCI function */
+	bool asleep;			 /* in S3 */
 };
 
 void acpi_pm_init(struct acpi_pm *pm, const struct acpi_pm_config *cfg);
 void acpi_pm_reset(struct acpi_pm *pm);
 
-/* The power button (QMP system_powerdown). The guest sees it if it has enabled ACPI. */
+/* The power button (QMP system_powerdown). The guest sees it if it has enabled ACPI. Wakes a sleeping machine. */
 void acpi_pm_power_button(struct acpi_pm *pm);
 
 /* Raises general purpose event n (0-15). */
 void acpi_pm_gpe(struct acpi_pm *pm, unsigned n);
 
-/* After S3: sets WAK_STS and, if wanted, the cause RTC_STS or PWRBTN_STS. */
-void acpi_pm_wake(struct acpi_pm *pm, bool by_rtc);
+/* The RTC's alarm goes off (ACPI 6.4, 4.8.2.4): RTC_STS, and the end of S3 if RTC_EN is set. */
+void acpi_pm_rtc_alarm(struct acpi_pm *pm);
+
+/* In place of the reset at the end of S3: the status bits are kept (they tell what woke the machine), WAK_STS is added.
+ */
+void acpi_pm_wake(struct acpi_pm *pm);
 
 /* The 24-bit PM timer now. */
 uint32_t acpi_pm_timer(const struct acpi_pm *pm);

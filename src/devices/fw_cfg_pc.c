@@ -19,8 +19,8 @@ int fw_cfg_add_pc(struct fw_cfg *fw, const struct fw_cfg_pc *pc)
 	    {0, pc->ram_below_4g, E820_RAM},
 	    {4 * GiB, pc->ram_above_4g, E820_RAM},
 	};
-	/* By sleep state: bit 7 = supported, bits 6:0 = SLP_TYP on the PIIX4. S3 is not offered. */
-	static const uint8_t sleep[6] = {0x80, 0, 0, 0x01, 0x82, 0x80};
+	/* By sleep state: bit 7 = supported, bits 6:0 = SLP_TYP on the PIIX4. */
+	static const uint8_t sleep[6] = {0x80, 0, 0, 0x81, 0x82, 0x80};
 	int err;
 
 	fw_cfg_add_u64(fw, FW_CFG_RAM_SIZE, pc->ram_below_4g + pc->ram_above_4g);

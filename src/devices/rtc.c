@@ -198,6 +198,7 @@ static void update_irq(struct rtc *rtc)
 
 	*c = level ? *c | REG_C_IRQF : *c & (uint8_t)~REG_C_IRQF;
 	irq_set(&rtc->irq, level);
+	irq_set(&rtc->alarm, *c & rtc->cmos[RTC_REG_B] & REG_C_AF);
 }
 
 /* Sets the flags of what has happened since the last time. */

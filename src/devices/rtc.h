@@ -26,6 +26,7 @@ enum {
 	RTC_REG_B = 0x0b,
 	RTC_REG_C = 0x0c,
 	RTC_REG_D = 0x0d,
+	RTC_SHUTDOWN = 0x0f, /* CMOS RAM: what the BIOS does after a reset */
 	RTC_CENTURY = 0x32,
 	RTC_CMOS_SIZE = 128,
 };
@@ -45,6 +46,7 @@ struct rtc {
 	struct catchup catchup; /* of periodic interrupts */
 	struct timer second;	/* next update (alarm, update-ended), armed only while somebody wants it */
 	struct irq_line irq;
+	struct irq_line alarm; /* an enabled alarm is pending: for the ACPI hardware; unconnected after rtc_init() */
 };
 
 /*

@@ -21,6 +21,7 @@
 #define CONSOLE_SLOT  12
 #define RNG_SLOT      13
 #define CMOS_FLOPPIES 0x10 /* types of the drives */
+#define SHUTDOWN_S3   0xfe /* SeaBIOS: resume instead of booting */
 
 /* --- memory --- */
 
@@ -144,6 +145,25 @@ static void power_off(void *arg)
 	b->cpu.power_off(b->cpu.arg);
 }
 
+static void suspend(void *arg)
+{
+	struct board *b = arg;
+	b->cpu.suspend(b->cpu.arg);
+}
+
+static void wake(void *arg)
+{
+	struct board *b = arg;
+	b->cpu.wake(b->cpu.arg);
+}
+
+static void rtc_alarm(void *to, int n, bool level)
+{
+	struct board *b = to;
+	if (level)
+		acpi_pm_rtc_alarm(&b->acpi);
+}
+
 static void place_acpi(void *arg, uint16_t base, bool enabled)
 {
 	struct board *b = arg;
@@ -205,9 +225,13 @@ static void add_chipset(struct board *b)
 	port(b, 0x70, 2, &rtc_io_ops, &b->rtc, 0);
 	board_init_hpet(b); /* fed00000 */
 
-	acpi_pm_init(&b->acpi,
-		     &(struct acpi_pm_config){
-			 .clock = b->clock, .sci = piix3_isa_irq(&b->piix3, 9), .arg = b, .power_off = power_off});
+	acpi_pm_init(&b->acpi, &(struct acpi_pm_config){.clock = b->clock,
+							.sci = piix3_isa_irq(&b->piix3, 9),
+							.arg = b,
+							.power_off = power_off,
+							.suspend = suspend,
+							.wake = wake});
+	b->rtc.alarm = (struct irq_line){rtc_alarm, b, 0};
 	port(b, ACPI_GPE_BASE, ACPI_GPE_LEN, &acpi_gpe_io_ops, &b->acpi, 0);
 	port(b, 0xb2, 2, &acpi_smi_io_ops, &b->acpi, 0);
 	piix4_pm_init(&b->piix4_pm, &b->pci, place_acpi, b); /* 00:01.3 */
@@ -403,10 +427,10 @@ void board_destroy(struct board *b)
 	pm_backing_destroy(&b->bios);
 }
 
-void board_reset(struct board *b)
+/* All but what stays as it is in S3: the memory controller, and with it what of the BIOS runs from RAM. */
+static void reset_devices(struct board *b)
 {
 	pci_bus_reset(&b->pci);
-	i440fx_reset(&b->i440fx);
 	piix3_reset(&b->piix3);
 	piix_ide_reset(&b->ide);
 	fdc_reset(&b->fdc);
@@ -414,7 +438,6 @@ void board_reset(struct board *b)
 	for (unsigned i = 0; i < b->nvirtio; i++)
 		virtio_pci_reset(b->virtio[i]);
 	vga_pci_reset(&b->vga_pci);
-	acpi_pm_reset(&b->acpi);
 	dma_reset(&b->dma);
 	pit_reset(&b->pit);
 	hpet_reset(&b->hpet);
@@ -432,4 +455,18 @@ void board_reset(struct board *b)
 	b->cpu.a20(b->cpu.arg, true);
 	port92_note_a20(&b->port92, true);
 	i8042_note_a20(&b->i8042, true);
+}
+
+void board_reset(struct board *b)
+{
+	i440fx_reset(&b->i440fx);
+	acpi_pm_reset(&b->acpi);
+	reset_devices(b);
+}
+
+void board_wake(struct board *b)
+{
+	acpi_pm_wake(&b->acpi);
+	reset_devices(b);
+	rtc_cmos_set(&b->rtc, RTC_SHUTDOWN, SHUTDOWN_S3);
 }

@@ -54,6 +54,8 @@ struct board_cpu {
 	void (*a20)(void *arg, bool passed);
 	void (*reset)(void *arg); /* the machine shall be reset, after this instruction */
 	void (*power_off)(void *arg);
+	void (*suspend)(void *arg); /* S3, after this instruction */
+	void (*wake)(void *arg);    /* it ends; more than once for one suspend, perhaps */
 	uint64_t (*tsc_now)(void *arg);
 	uint64_t (*tsc_to_ns)(void *arg, uint64_t tsc);
 	void (*debug_exit)(void *arg, uint32_t value);
@@ -141,6 +143,10 @@ void board_destroy(struct board *b);
 
 /* RESET# to every device. The CPU is reset by the caller. */
 void board_reset(struct board *b);
+
+/* The end of S3: RESET# to every device but what keeps its power, and a note to the BIOS. The CPU is reset by the
+ * caller. */
+void board_wake(struct board *b);
 
 /* The interrupt acknowledge cycle of the CPU (cpu_ops.intr_ack): the vector, or -1. */
 int board_intr_ack(struct board *b);

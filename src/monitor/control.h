@@ -10,7 +10,8 @@
 enum vm_status {
 	VM_RUNNING,
 	VM_PAUSED,
-	VM_SHUTDOWN, /* powered off, or on the way out */
+	VM_SUSPENDED, /* by the guest, to RAM */
+	VM_SHUTDOWN,  /* powered off, or on the way out */
 };
 
 /* One step of a pointing device. */
@@ -32,6 +33,7 @@ struct vm_control_ops {
 	int (*cont)(void *arg);
 	int (*reset)(void *arg);
 	int (*powerdown)(void *arg); /* presses the ACPI power button */
+	int (*wakeup)(void *arg);    /* from suspension; -EINVAL: it is not suspended */
 	int (*quit)(void *arg);
 	/* format: "png" or "ppm". On error a reason in err (one line). */
 	int (*screendump)(void *arg, const char *path, const char *format, char *err, size_t errlen);

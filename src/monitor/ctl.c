@@ -41,7 +41,8 @@ static int execute(struct ctl *ctl, const char *command, json_t *args, json_t **
 
 static int ctl_plain(struct ctl *ctl)
 {
-	static const char *const names[][2] = {{"reset", "system_reset"}, {"powerdown", "system_powerdown"}};
+	static const char *const names[][2] = {
+	    {"reset", "system_reset"}, {"powerdown", "system_powerdown"}, {"wakeup", "system_wakeup"}};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (!strcmp(ctl->command, names[i][0]))

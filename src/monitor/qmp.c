@@ -202,7 +202,8 @@ void qmp_emit(struct qmp *qmp, enum qmp_event event, bool by_guest, const char *
 {
 	static const char *const names[] = {
 	    [QMP_EVENT_SHUTDOWN] = "SHUTDOWN", [QMP_EVENT_RESET] = "RESET",	    [QMP_EVENT_STOP] = "STOP",
-	    [QMP_EVENT_RESUME] = "RESUME",     [QMP_EVENT_POWERDOWN] = "POWERDOWN",
+	    [QMP_EVENT_RESUME] = "RESUME",     [QMP_EVENT_POWERDOWN] = "POWERDOWN", [QMP_EVENT_SUSPEND] = "SUSPEND",
+	    [QMP_EVENT_WAKEUP] = "WAKEUP",
 	};
 	struct timeval now;
 

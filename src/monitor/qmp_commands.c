@@ -62,6 +62,7 @@ static json_t *query_status(struct qmp_client *client, json_t *args, struct qmp_
 	static const char *const names[] = {
 	    [VM_RUNNING] = "running",
 	    [VM_PAUSED] = "paused",
+	    [VM_SUSPENDED] = "suspended",
 	    [VM_SHUTDOWN] = "shutdown",
 	};
 	enum vm_status status = client->qmp->vm->status(client->qmp->vm->arg);
@@ -73,7 +74,8 @@ static json_t *query_status(struct qmp_client *client, json_t *args, struct qmp_
 static json_t *set_running(struct qmp_client *client, bool run, struct qmp_error *e)
 {
 	const struct vm_control_ops *vm = client->qmp->vm;
-	bool change = (vm->status(vm->arg) == VM_RUNNING) != run;
+	enum vm_status status = vm->status(vm->arg);
+	bool change = (status == VM_RUNNING || status == VM_SUSPENDED) != run;
 	int rc = run ? vm->cont(vm->arg) : vm->stop(vm->arg);
 
 	if (!rc && change)
@@ -107,6 +109,15 @@ static json_t *system_powerdown(struct qmp_client *client, json_t *args, struct 
 	if (!rc)
 		qmp_emit(client->qmp, QMP_EVENT_POWERDOWN, false, NULL);
 	return done(rc, "system_powerdown", e);
+}
+
+static json_t *system_wakeup(struct qmp_client *client, json_t *args, struct qmp_error *e)
+{
+	int rc = client->qmp->vm->wakeup(client->qmp->vm->arg);
+
+	if (rc == -EINVAL)
+		return qmp_fail(e, "Unable to wake up: guest is not in suspended state");
+	return done(rc, "system_wakeup", e);
 }
 
 static json_t *quit(struct qmp_client *client, json_t *args, struct qmp_error *e)

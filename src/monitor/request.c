@@ -125,7 +125,10 @@ enum vm_status vm_status(struct vm *vm)
 	enum vm_status s;
 
 	pthread_mutex_lock(&vm->lock);
-	s = vm->exiting || vm->closed ? VM_SHUTDOWN : vm->paused ? VM_PAUSED : VM_RUNNING;
+	s = vm->exiting || vm->closed ? VM_SHUTDOWN
+	    : vm->paused	      ? VM_PAUSED
+	    : vm->suspended	      ? VM_SUSPENDED
+				      : VM_RUNNING;
 	pthread_mutex_unlock(&vm->lock);
 	return s;
 }

@@ -142,7 +142,7 @@ static void sleep_until_event(struct vm *vm)
 
 static void take_signals(struct vm *vm)
 {
-	if (vm->reset_pending) {
+	if (vm->reset_pending || vm->wake_pending) {
 		vm_reset(vm);
 	} else if (vm->init_pending) {
 		vm->init_pending = false;
@@ -197,6 +197,11 @@ static void loop(struct vm *vm)
 			continue;
 		}
 		run_clock(vm);
+		if (vm->suspended) {
+			if (!vm->wake_pending)
+				sleep_until_event(vm);
+			continue;
+		}
 		cpu_take_event(&vm->cpu);
 		if (vm->cpu.activity != CPU_RUNNING) {
 			if (!vm->reset_pending && !cpu_event_ready(&vm->cpu))

@@ -225,7 +225,11 @@ static void tell_clients(void *arg, enum vm_event event)
 {
 	struct session *s = arg;
 
-	if (event == VM_EVENT_POWER_OFF)
+	if (event == VM_EVENT_SUSPEND)
+		qmp_notify(s->qmp, QMP_EVENT_SUSPEND, true, NULL);
+	else if (event == VM_EVENT_WAKE)
+		qmp_notify(s->qmp, QMP_EVENT_WAKEUP, true, NULL);
+	else if (event == VM_EVENT_POWER_OFF)
 		qmp_notify(s->qmp, QMP_EVENT_SHUTDOWN, true, "guest-shutdown");
 	else
 		qmp_notify(s->qmp, QMP_EVENT_RESET, true, "guest-reset");

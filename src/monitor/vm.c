@@ -187,6 +187,29 @@ static void board_debug_exit(void *arg, uint32_t value)
 	vm_exit_for(vm, (struct vm_end){.reason = VM_END_DEBUG_EXIT, .value = value}, debug_exit_status(value));
 }
 
+static void set_suspended(struct vm *vm, bool suspended)
+{
+	pthread_mutex_lock(&vm->lock);
+	vm->suspended = suspended;
+	pthread_mutex_unlock(&vm->lock);
+}
+
+static void board_suspend(void *arg)
+{
+	struct vm *vm = arg;
+
+	trace(mode, "suspended to RAM");
+	set_suspended(vm, true);
+	if (vm->event)
+		vm->event(vm->event_arg, VM_EVENT_SUSPEND);
+	vm_interrupt(vm);
+}
+
+static void board_wakes(void *arg)
+{
+	vm_wake(arg);
+}
+
 static uint64_t guest_tsc(void *arg)
 {
 	struct vm *vm = arg;
@@ -239,6 +262,8 @@ static int init_board(struct vm *vm, const struct vm_chardevs *chardevs, char *e
 		    .reset = board_wants_reset,
 		    .power_off = board_power_off,
 		    .debug_exit = board_debug_exit,
+		    .suspend = board_suspend,
+		    .wake = board_wakes,
 		    .tsc_now = guest_tsc,
 		    .tsc_to_ns = guest_tsc_to_ns,
 		},
@@ -295,12 +320,28 @@ void vm_destroy(struct vm *vm)
 
 void vm_reset(struct vm *vm)
 {
-	trace(mode, "reset");
-	vm->reset_pending = vm->init_pending = false;
-	board_reset(&vm->board);
+	bool wakes = vm->wake_pending && !vm->reset_pending;
+
+	trace(mode, "%s", wakes ? "wakes up" : "reset");
+	vm->reset_pending = vm->init_pending = vm->wake_pending = false;
+	set_suspended(vm, false);
+	if (wakes)
+		board_wake(&vm->board);
+	else
+		board_reset(&vm->board);
 	cpu_reset(&vm->cpu, false);
 	for (int e = MMU_CR0; e <= MMU_EFER; e++)
 		mmu_event(vm, e, 0);
+}
+
+void vm_wake(struct vm *vm)
+{
+	if (!vm->suspended || vm->wake_pending)
+		return;
+	vm->wake_pending = true;
+	if (vm->event)
+		vm->event(vm->event_arg, VM_EVENT_WAKE);
+	vm_interrupt(vm);
 }
 
 void vm_interrupt(struct vm *vm)

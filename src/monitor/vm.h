@@ -49,7 +49,7 @@ struct vm_end {
 	uint32_t value;
 };
 
-enum vm_event { VM_EVENT_RESET, VM_EVENT_POWER_OFF };
+enum vm_event { VM_EVENT_RESET, VM_EVENT_POWER_OFF, VM_EVENT_SUSPEND, VM_EVENT_WAKE };
 
 /* An engine: how guest instructions are executed. */
 struct vm_engine {
@@ -79,6 +79,8 @@ struct vm {
 	bool reset_pending; /* RESET# after this instruction */
 	bool init_pending;  /* INIT */
 	bool paused;
+	bool suspended;	    /* in ACPI's S3: time passes, the CPU is off */
+	bool wake_pending;  /* out of it */
 	timer_t kick_timer; /* sends HOSTSIG_KICK when a virtual timer is due */
 	bool has_kick_timer;
 	bool in_engine;
@@ -119,8 +121,12 @@ void vm_destroy(struct vm *vm);
  * not start. */
 int vm_run(struct vm *vm);
 
-/* RESET# to CPU and board. vCPU thread, between instructions. */
+/* RESET# to CPU and board; at the end of S3 (vm->wake_pending) to what had no power. vCPU thread, between instructions.
+ */
 void vm_reset(struct vm *vm);
+
+/* The end of S3, if it is in that state. vCPU thread, at any time: takes effect in vm_run(). */
+void vm_wake(struct vm *vm);
 
 /* --- from any thread --- */
 

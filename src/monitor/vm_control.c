@@ -35,6 +35,11 @@ static void do_powerdown(void *arg)
 	acpi_pm_power_button(&vm->board.acpi);
 }
 
+static void do_wakeup(void *arg)
+{
+	vm_wake(arg);
+}
+
 static int call(struct vm *vm, void (*fn)(void *arg), void *arg)
 {
 	return vm_call(vm, fn, arg) ? 0 : -ECANCELED;
@@ -58,6 +63,11 @@ static int op_reset(void *arg)
 static int op_powerdown(void *arg)
 {
 	return call(arg, do_powerdown, arg);
+}
+
+static int op_wakeup(void *arg)
+{
+	return vm_status(arg) == VM_SUSPENDED ? call(arg, do_wakeup, arg) : -EINVAL;
 }
 
 static int op_quit(void *arg)
@@ -139,6 +149,8 @@ static void do_key(void *arg)
 {
 	struct input *in = arg;
 
+	if (in->down)
+		vm_wake(in->vm);
 	if (!i8042_can_take_key(&in->vm->board.i8042))
 		in->rc = -EAGAIN;
 	else
@@ -206,6 +218,7 @@ struct vm_control_ops vm_control(struct vm *vm)
 	    .cont = op_cont,
 	    .reset = op_reset,
 	    .powerdown = op_powerdown,
+	    .wakeup = op_wakeup,
 	    .quit = op_quit,
 	    .screendump = op_screendump,
 	    .key = op_key,

@@ -237,11 +237,25 @@ static int fake_stats(void *arg, struct stats *out)
 
 static size_t random_command(struct rng *r, char *out, size_t size)
 {
-	static const char *const commands[] = {"qmp_capabilities", "query-status",     "stop",	   "cont",
-					       "system_reset",	   "system_powerdown", "quit",	   "screendump",
-					       "send-key",	   "input-send-event", "x-text",   "x-stats",
-					       "query-commands",   "query-version",    "nonsense", "",
-					       "a\\u0000b",	   "\\ud800"};
+	static const char *const commands[] = {"qmp_capabilities",
+					       "query-status",
+					       "stop",
+					       "cont",
+					       "system_reset",
+					       "system_powerdown",
+					       "system_wakeup",
+					       "quit",
+					       "screendump",
+					       "send-key",
+					       "input-send-event",
+					       "x-text",
+					       "x-stats",
+					       "query-commands",
+					       "query-version",
+					       "nonsense",
+					       "",
+					       "a\\u0000b",
+					       "\\ud800"};
 	static const char *const arguments[] = {
 	    "",
 	    ",\"arguments\":{}",
@@ -336,9 +350,9 @@ static bool served(const char *path)
 
 static bool run_qmp(struct rng *r)
 {
-	static const struct vm_control_ops ops = {NULL,		fake_status,  fake_command, fake_command,
-						  fake_command, fake_command, fake_command, fake_screendump,
-						  fake_key,	fake_pointer, fake_text,    fake_stats};
+	static const struct vm_control_ops ops = {
+	    NULL,	  fake_status,	   fake_command, fake_command, fake_command, fake_command, fake_command,
+	    fake_command, fake_screendump, fake_key,	 fake_pointer, fake_text,    fake_stats};
 	struct iothread io;
 	char path[64], err[300];
 	struct qmp *qmp;

@@ -5,7 +5,7 @@
 
 static struct acpi_pm pm;
 static struct probe sci, smi;
-static unsigned offs, suspends;
+static unsigned offs, suspends, wakes;
 
 static void power_off(void *arg)
 {
@@ -15,6 +15,11 @@ static void power_off(void *arg)
 static void suspend(void *arg)
 {
 	suspends++;
+}
+
+static void wake(void *arg)
+{
+	wakes++;
 }
 
 static void out16(unsigned reg, uint16_t v)
@@ -40,11 +45,12 @@ static void setup(void)
 	    .smi = probe_line(&smi),
 	    .power_off = power_off,
 	    .suspend = suspend,
+	    .wake = wake,
 	};
 
 	clock_init(&clk, true);
 	acpi_pm_init(&pm, &cfg);
-	offs = suspends = 0;
+	offs = suspends = wakes = 0;
 }
 
 START_TEST(test_timer)
@@ -114,14 +120,45 @@ START_TEST(test_sleep)
 	ck_assert_uint_eq(in16(4), 0); /* SLP_EN reads 0 */
 	out16(4, 0x2400);
 	ck_assert_uint_eq(suspends, 1);
-	acpi_pm_wake(&pm, false);
+	ck_assert_uint_eq(wakes, 0);
+	acpi_pm_power_button(&pm);
+	ck_assert_uint_eq(wakes, 1);
+	acpi_pm_wake(&pm);
 	ck_assert_uint_eq(in16(0), 0x8100);
+	ck_assert_uint_eq(in16(4), 0);
+	acpi_pm_power_button(&pm);
+	ck_assert_uint_eq(wakes, 1);		    /* awake by now */
 	io_write(&acpi_pm_io_ops, &pm, 5, 1, 0x28); /* S4, by bytes */
 	ck_assert_uint_eq(offs, 2);
 	out16(4, 0x3c00); /* nothing */
 	ck_assert_uint_eq(offs + suspends, 3);
 	io_write(&acpi_pm_io_ops, &pm, 4, 4, 0x2000);
 	ck_assert_uint_eq(offs, 3);
+}
+END_TEST
+
+/* Only what is enabled wakes, also if it is pending as the machine falls asleep. */
+START_TEST(test_wake)
+{
+	out16(4, 0x2400);
+	acpi_pm_rtc_alarm(&pm);
+	acpi_pm_gpe(&pm, 3);
+	ck_assert_uint_eq(wakes, 0);
+	acpi_pm_wake(&pm);
+	ck_assert_uint_eq(in16(0), 0x8400);
+	out16(2, 0x0400); /* RTC_EN */
+	ck_assert_uint_eq(wakes, 0);
+	out16(4, 0x2400);
+	ck_assert_uint_eq(wakes, 1);
+	acpi_pm_wake(&pm);
+	out16(0, 0xffff);
+	out16(2, 0x0401); /* the PM timer's carry is none of the causes */
+	out16(4, 0x2400);
+	clock_advance(&clk, 10 * NS_PER_SEC);
+	ck_assert_uint_eq(in16(0) & 1, 1);
+	ck_assert_uint_eq(wakes, 1);
+	acpi_pm_rtc_alarm(&pm);
+	ck_assert_uint_eq(wakes, 2);
 }
 END_TEST
 
@@ -161,7 +198,7 @@ END_TEST
 int main(void)
 {
 	const TTest *list[] = {
-	    test_timer, test_timer_overflow, test_sci_and_power_button, test_sleep, test_gpe, test_hostile,
+	    test_timer, test_timer_overflow, test_sci_and_power_button, test_sleep, test_wake, test_gpe, test_hostile,
 	};
 
 	return run_tests("acpi_pm", list, ARRAY_LEN(list), setup);

@@ -12,6 +12,7 @@ extern const uint8_t rom_a20[], rom_a20_end[];
 extern const uint8_t rom_spin[], rom_spin_end[];
 extern const uint8_t rom_halt[], rom_halt_end[];
 extern const uint8_t rom_fpu[], rom_fpu_end[];
+extern const uint8_t rom_sleeps[], rom_sleeps_end[];
 
 /* clang-format off */
 #define ROM_PROGRAM(name, code)                                                                                        \
@@ -79,6 +80,29 @@ ROM_PROGRAM(rom_fpu,
 	"cli\n" SAY("'!'") "hlt; jmp .\n"
 	"fpu_error: " SAY("'F'") "fnclex; out %al, $0xf0\n"
 	"mov $0x20, %al; out %al, $0xa0; out %al, $0x20; iret");
+
+/*
+ * Sleeps (S3) four times, saying 's' before and, woken, 'a' plus bits 8-11 of PM1_STS if the shutdown code says S3; then
+ * '!'. The first time an alarm of the RTC wakes it. Counts in RAM; 'X' if it runs on.
+ */
+ROM_PROGRAM(rom_sleeps,
+	"xor %ax, %ax; mov %ax, %ds\n"
+	"mov $0xcf8, %dx; mov $0x80000b40, %eax; out %eax, %dx; mov $0xcfc, %dx; mov $0xb000, %eax; out %eax, %dx\n"
+	"mov $0xcf8, %dx; mov $0x80000b80, %eax; out %eax, %dx; mov $0xcfc, %dx; mov $1, %al; out %al, %dx\n"
+	"mov $0x0f, %al; out %al, $0x70; in $0x71, %al; mov %al, %bl; xor %al, %al; out %al, $0x71\n"
+	"cmp $0xfe, %bl; jne 1f\n"
+	"mov $0xb001, %dx; in %dx, %al; and $0x8f, %al; sub $0x80 - 'a', %al; mov $0x402, %dx; out %al, %dx\n"
+	"cmpb $4, (0x500); jb 2f; " SAY("'!'") "cli; hlt; jmp .\n"
+	"1: movb $0, (0x500)\n"
+	"mov $1, %al; out %al, $0x70; mov $0xc0, %al; out %al, $0x71\n"
+	"mov $3, %al; out %al, $0x70; mov $0xc0, %al; out %al, $0x71\n"
+	"mov $5, %al; out %al, $0x70; mov $0xc0, %al; out %al, $0x71\n"
+	"mov $0xb, %al; out %al, $0x70; mov $0x22, %al; out %al, $0x71\n"
+	"mov $0xb002, %dx; mov $0x400, %ax; out %ax, %dx\n"
+	"2: mov $0xb000, %dx; mov $0xffff, %ax; out %ax, %dx\n"
+	"incb (0x500)\n" SAY("'s'")
+	"mov $0xb004, %dx; mov $0x2400, %ax; out %ax, %dx\n"
+	SAY("'X'") "cli; hlt; jmp .");
 
 #undef SAY
 #undef ROM_PROGRAM

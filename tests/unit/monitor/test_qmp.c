@@ -66,6 +66,12 @@ static int fake_powerdown(void *arg)
 	return -ENODEV;
 }
 
+static int fake_wakeup(void *arg)
+{
+	note(arg, "wakeup ");
+	return ((struct fake_vm *)arg)->status == VM_SUSPENDED ? 0 : -EINVAL;
+}
+
 static int fake_quit(void *arg)
 {
 	note(arg, "quit ");
@@ -131,6 +137,7 @@ static void setup(void)
 	    .cont = fake_cont,
 	    .reset = fake_reset,
 	    .powerdown = fake_powerdown,
+	    .wakeup = fake_wakeup,
 	    .quit = fake_quit,
 	    .screendump = fake_screendump,
 	    .key = fake_key,
@@ -268,6 +275,7 @@ static const char *const bad_commands[][2] = {
     {"{\"execute\": \"screendump\", \"arguments\": {\"filename\": \"f\", \"format\": \"gif\"}}", "does not accept"},
     {"{\"execute\": \"screendump\", \"arguments\": {\"filename\": \"/bad\"}}", "cannot write to /bad"},
     {"{\"execute\": \"system_powerdown\"}", "system_powerdown failed: No such device"},
+    {"{\"execute\": \"system_wakeup\"}", "Unable to wake up: guest is not in suspended state"},
     {"{\"execute\": \"send-key\", \"arguments\": {\"keys\": []}}", "1 to 16"},
     {"{\"execute\": \"send-key\", \"arguments\": {\"keys\": [{\"type\":\"qcode\",\"data\":\"no\"}]}}", "no key 'no'"},
     {"{\"execute\": \"send-key\", \"arguments\": {\"keys\": [{\"type\":\"number\",\"data\":-1}]}}", "number -1"},
@@ -489,6 +497,7 @@ START_TEST(ctl_client)
 	expect_notes("dump:/a.PNG:png ");
 	ck_assert_int_eq(ctl("screendump", "/bad", NULL, NULL), EXIT_FAILED);
 	ck_assert_int_eq(ctl("powerdown", NULL, NULL, NULL), EXIT_FAILED);
+	ck_assert_int_eq(ctl("wakeup", NULL, NULL, NULL), EXIT_FAILED);
 	ck_assert_int_eq(ctl("quit", "now", NULL, NULL), EXIT_USAGE);
 	ck_assert_int_eq(ctl("fly", NULL, NULL, NULL), EXIT_USAGE);
 	ck_assert_int_eq(ctl("quit", NULL, NULL, NULL), 0);

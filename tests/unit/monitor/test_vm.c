@@ -332,6 +332,59 @@ START_TEST(the_reset_button)
 END_TEST
 
 /* Nothing is shared: two machines at once, of different engines, each with its own program. */
+static void wait_until_asleep(struct machine *m)
+{
+	for (unsigned i = 0; vm_status(m->vm) != VM_SUSPENDED; i++) {
+		ck_assert_msg(i < 5000, "not suspended after \"%s\"", m->out);
+		usleep(1000);
+	}
+}
+
+/* Memory survives, the processor stops with the very instruction, and the BIOS and ACPI's status tell of it. */
+START_TEST(suspend_to_ram)
+{
+	struct vm_control_ops ops;
+	struct machine m;
+
+	build(&m, engines[_i], PROGRAM(sleeps));
+	ops = vm_control(m.vm);
+	start(&m);
+	wait_for(&m, 3); /* "ses": the RTC's alarm */
+	wait_until_asleep(&m);
+	ck_assert_int_eq(ops.wakeup(ops.arg), 0);
+	wait_for(&m, 5);
+	wait_until_asleep(&m);
+	ck_assert_int_eq(ops.key(ops.arg, QKEY_A, true), 0);
+	wait_for(&m, 7);
+	wait_until_asleep(&m);
+	ck_assert_int_eq(ops.powerdown(ops.arg), 0);
+	pthread_join(m.thread, NULL);
+	ck_assert_str_eq(m.out, "sesasasb!");
+	ck_assert_int_eq(m.status, ENDED);
+	ck_assert_int_eq(ops.wakeup(ops.arg), -EINVAL);
+	take_down(&m);
+}
+END_TEST
+
+/* The reset button ends it, too: the machine starts from the beginning. */
+START_TEST(reset_while_suspended)
+{
+	struct vm_control_ops ops;
+	struct machine m;
+
+	build(&m, engines[_i], PROGRAM(sleeps));
+	ops = vm_control(m.vm);
+	start(&m);
+	wait_for(&m, 3);
+	wait_until_asleep(&m);
+	ck_assert_int_eq(ops.reset(ops.arg), 0);
+	wait_for(&m, 5);
+	ck_assert_int_eq(memcmp(m.out, "sesse", 5), 0); /* the alarm of its second life may be quick */
+	vm_exit(m.vm, 3);
+	end(&m, 3);
+}
+END_TEST
+
 START_TEST(two_machines_in_one_process)
 {
 	struct machine a, b;
@@ -381,6 +434,8 @@ int main(void)
 	tcase_add_loop_test(tc, posts_are_carried_out_once, 0, n);
 	tcase_add_loop_test(tc, a_pause_stops_the_virtual_clock, 0, n);
 	tcase_add_loop_test(tc, the_reset_button, 0, n);
+	tcase_add_loop_test(tc, suspend_to_ram, 0, n);
+	tcase_add_loop_test(tc, reset_while_suspended, 0, n);
 	tcase_add_loop_test(tc, two_machines_in_one_process, 0, n);
 	tcase_add_loop_test(tc, one_after_the_other, 0, n);
 	suite_add_tcase(suite, tc);
