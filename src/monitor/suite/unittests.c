@@ -103,6 +103,16 @@ static bool odd_backslashes(const char *text)
 	return n & 1;
 }
 
+/* The closing """, which may follow a quote; NULL: it is not in this line. */
+static const char *last_triple(const char *line)
+{
+	const char *found = NULL, *p = line;
+
+	while ((p = strstr(p, TRIPLE)))
+		found = p++;
+	return found;
+}
+
 /* What follows the opening """, up to the closing one. */
 static int take_long_value(struct reader *r, const char *line, char **to)
 {
@@ -113,7 +123,7 @@ static int take_long_value(struct reader *r, const char *line, char **to)
 	if (!out)
 		return wrong(r, r->line, "out of memory");
 	for (; line; line = next_line(r)) {
-		const char *close = strstr(line, TRIPLE);
+		const char *close = last_triple(line);
 		if (close) {
 			fprintf(out, "%.*s", (int)(close - line), line);
 			break;
