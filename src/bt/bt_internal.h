@@ -156,6 +156,11 @@ struct block {
 	struct block *page_next[2]; /* other blocks on the first and on the second page */
 	uint64_t ram_page[2];	    /* RAM page numbers it lies on, or NO_PAGE */
 	uint32_t links;		    /* exits of others that lead here */
+	/* For copies at another EIP (twin.c) */
+	struct block *place_next;
+	const uint16_t *relocs; /* RELOC_*; NULL: it is not to be copied */
+	uint16_t nrelocs;
+	uint16_t stubs; /* offset of its stubs from the body */
 };
 
 #define NO_PAGE UINT64_MAX
@@ -242,6 +247,9 @@ struct bt {
 	struct block **hash;
 	struct block **dormant; /* invalidated blocks by the same hash: their code is good again when the bytes are */
 	struct block **page_blocks; /* by RAM page */
+	struct block **places;	    /* blocks to be copied, by context and gpa */
+	uint16_t *relocs;
+	unsigned nrelocs, max_relocs;
 	uint64_t ram_pages;
 	struct context contexts[MAX_CONTEXTS];
 	unsigned ncontexts;
@@ -356,6 +364,20 @@ bool bt_code_gpa(struct bt *bt, uint32_t linear, gpa_t *gpa);
 /* Translates at eip in ctx, at most max_insns instructions. NULL: the first instruction crosses into a page that cannot
  * be fetched from (single-step it). */
 struct block *bt_translate(struct bt *bt, struct context *ctx, uint32_t eip, gpa_t gpa, unsigned max_insns);
+
+/* --- twin.c --- */
+/* What depends on where a block and its EIPs are, by offset from the body: its offset, with one of these. */
+enum {
+	RELOC_EIP = 0,	       /* a constant of 32 bits, an EIP */
+	RELOC_LEAVE = 1 << 15, /* what leave() of translate.c emits */
+	MAX_RELOCS = 96,       /* in a block */
+};
+/* The block at eip, copied from one of the same bytes of RAM, in the same context, at another EIP; NULL: there is none,
+ * or no room. */
+struct block *bt_copy_twin(struct bt *bt, struct context *ctx, uint32_t eip, gpa_t gpa);
+/* The block may be copied from now on, if it is of the kind; not any more. */
+void bt_place_add(struct bt *bt, struct block *b);
+void bt_place_remove(struct bt *bt, struct block *b);
 
 /* --- audit.c --- */
 void bt_audit(struct bt *bt);

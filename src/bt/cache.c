@@ -70,18 +70,21 @@ int bt_cache_init(struct bt *bt, size_t bytes)
 	bt->max_maps = bt->max_blocks * 8;
 	bt->max_insns = bt->max_blocks / 2 + 1024;
 	bt->max_sources = bt->max_blocks * 32;
+	bt->max_relocs = bt->max_blocks * 4;
 	bt->ram_pages = bt->pm->ram.size >> PAGE_SHIFT;
 	bt->blocks = malloc(bt->max_blocks * sizeof(*bt->blocks));
 	bt->exits = malloc(bt->max_exits * sizeof(*bt->exits));
 	bt->maps = malloc(bt->max_maps * sizeof(*bt->maps));
 	bt->insns = malloc(bt->max_insns * sizeof(*bt->insns));
 	bt->sources = malloc(bt->max_sources);
+	bt->relocs = malloc(bt->max_relocs * sizeof(*bt->relocs));
+	bt->places = calloc(1u << HASH_BITS, sizeof(*bt->places));
 	bt->dormant = calloc(1u << HASH_BITS, sizeof(*bt->dormant));
 	bt->hash = calloc(1u << HASH_BITS, sizeof(*bt->hash));
 	bt->page_blocks = calloc(bt->ram_pages, sizeof(*bt->page_blocks));
 	bt->miss_table = malloc(INDIRECT_ENTRIES * sizeof(*bt->miss_table));
-	if (!bt->blocks || !bt->exits || !bt->maps || !bt->insns || !bt->sources || !bt->dormant || !bt->hash ||
-	    !bt->page_blocks || !bt->miss_table)
+	if (!bt->blocks || !bt->exits || !bt->maps || !bt->insns || !bt->sources || !bt->relocs || !bt->places ||
+	    !bt->dormant || !bt->hash || !bt->page_blocks || !bt->miss_table)
 		return -ENOMEM;
 	for (unsigned i = 0; i < INDIRECT_ENTRIES; i++)
 		bt->miss_table[i] = bt->stubs.indirect_miss;
@@ -101,6 +104,8 @@ void bt_cache_destroy(struct bt *bt)
 	free(bt->maps);
 	free(bt->insns);
 	free(bt->sources);
+	free(bt->relocs);
+	free(bt->places);
 	free(bt->dormant);
 	free(bt->hash);
 	free(bt->page_blocks);
@@ -231,6 +236,7 @@ void bt_invalidate(struct bt *bt, struct block *b, bool keep)
 		if (b->exits[i].to)
 			unlink_exit(bt, &b->exits[i]);
 	bt_indirect_remove(bt, b);
+	bt_place_remove(bt, b);
 	watch(bt, b, false);
 	remove_from_page(bt, b, 0);
 	remove_from_page(bt, b, 1);
@@ -350,6 +356,7 @@ void bt_flush(struct bt *bt)
 	cpu_fpu_sync(bt->cpu); /* its instruction pointer may name a block */
 	memset(bt->hash, 0, sizeof(*bt->hash) << HASH_BITS);
 	memset(bt->dormant, 0, sizeof(*bt->dormant) << HASH_BITS);
+	memset(bt->places, 0, sizeof(*bt->places) << HASH_BITS);
 	for (unsigned i = 0; i < bt->nblocks; i++) {
 		struct block *b = &bt->blocks[i];
 		if (!b->valid)
@@ -364,7 +371,7 @@ void bt_flush(struct bt *bt)
 		}
 	}
 	bt_indirect_reset(bt);
-	bt->nblocks = bt->nexits = bt->nmaps = bt->ninsns = bt->nsources = 0;
+	bt->nblocks = bt->nexits = bt->nmaps = bt->ninsns = bt->nsources = bt->nrelocs = 0;
 	bt->cache_used = bt->cache_fixed;
 	bt->ncontexts = 0;
 	memset(bt->region_changes, 0, sizeof(bt->region_changes));

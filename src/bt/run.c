@@ -176,6 +176,8 @@ struct block *bt_find_block(struct bt *bt, struct context *ctx)
 		return b;
 	bt->stats->dispatcher_misses++;
 	b = bt_revive(bt, ctx, eip, gpa);
+	if (!b)
+		b = bt_copy_twin(bt, ctx, eip, gpa);
 	if (b)
 		return b;
 	b = bt_translate(bt, ctx, eip, gpa, BLOCK_MAX_INSNS);

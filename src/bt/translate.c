@@ -56,9 +56,22 @@ void xlat_link(struct xlat *t, uint32_t target, int cc)
 	x->patch = cc < 0 ? emit_jmp(&t->e) : emit_jcc(&t->e, (unsigned)cc);
 }
 
+static void add_reloc(struct xlat *t, unsigned offset, unsigned kind)
+{
+	if (t->in_body && t->nrelocs < MAX_RELOCS)
+		t->relocs[t->nrelocs] = (uint16_t)(offset | kind);
+	t->nrelocs += t->in_body;
+}
+
+void xlat_reloc_eip(struct xlat *t)
+{
+	add_reloc(t, xlat_here(t) - 4u, RELOC_EIP);
+}
+
 /* mov r8d, number; jmp stub: leaves for the monitor. */
 static void leave(struct xlat *t, const struct bt_exit *x)
 {
+	add_reloc(t, xlat_here(t), RELOC_LEAVE);
 	emit_mov_imm(&t->e, HOST_T0, exit_number(t->bt, x));
 	emit_jmp_to(&t->e, t->bt->stubs.exit);
 }
@@ -179,6 +192,7 @@ static void translate_insn(struct xlat *t)
 	level = bt_site_level(t->bt, t->b->linear + xlat_map(t)->guest);
 	t->user = (t->ctx->key.flags & (CTX_PAGED | CTX_CPL3)) == CTX_PAGED &&
 		  bt_site_user(t->bt, t->b->linear + xlat_map(t)->guest);
+	t->adapted |= level != SITE_PLAIN || t->user;
 	if (level != SITE_PLAIN && row->class == CLASS_IDENT &&
 	    (t->ctx->key.flags & (CTX_PAGED | CTX_CPL3)) == CTX_PAGED)
 		done = xlat_ident_guarded(t);
@@ -311,8 +325,8 @@ static unsigned decode_block(struct xlat *t, struct insn *ins, unsigned max)
 	return n;
 }
 
-/* The entry for indirect branches: T0 must be this block's EIP. Flags are untouched. */
-static void emit_indirect_entry(struct xlat *t)
+/* T0 must be this block's EIP. Flags are untouched. */
+void xlat_head(struct xlat *t)
 {
 	uint8_t *same;
 
@@ -329,13 +343,14 @@ static void emit_indirect_entry(struct xlat *t)
 		emit_lea(&t->e, 8, HOST_T1, (struct host_addr){HOST_T1, REG_NONE, 1, 1, false, false});
 		emit_store(&t->e, 8, HOST_T1, AT_CPU(CPU_OFF(bt_indirect_hits)));
 	}
+	t->b->body = emit_pc(&t->e);
 }
 
 static void emit_body(struct xlat *t, const struct insn *ins, unsigned count)
 {
 	struct block *b = t->b;
 
-	b->body = emit_pc(&t->e);
+	t->in_body = true;
 	t->eip = b->eip;
 	for (t->n = 0; t->n < count && !t->ended; t->n++) {
 		struct insn_map *map = xlat_map(t);
@@ -361,8 +376,10 @@ static void emit_body(struct xlat *t, const struct insn *ins, unsigned count)
 	}
 }
 
-static void emit_stubs(struct xlat *t)
+void xlat_stubs(struct xlat *t)
 {
+	t->in_body = false;
+	t->b->stubs = xlat_here(t);
 	for (unsigned i = 0; i < t->b->nexits; i++) {
 		struct bt_exit *x = &t->b->exits[i];
 		if (x->kind != EXIT_LINK && x->kind != EXIT_TABLE)
@@ -386,7 +403,8 @@ static void make_room(struct bt *bt)
 		BLOCK_MAX_INSNS * (INSN_HOST_MAX + STUB_BYTES) + TRANSFER_HOST_MAX + HEAD_BYTES ||
 	    bt->nblocks == bt->max_blocks || bt->max_exits - bt->nexits < 2 * BLOCK_MAX_INSNS ||
 	    bt->max_maps - bt->nmaps < BLOCK_MAX_INSNS + 1 || bt->max_insns - bt->ninsns < BLOCK_MAX_INSNS ||
-	    bt->max_sources - bt->nsources < BLOCK_MAX_INSNS * INSN_MAX_BYTES)
+	    bt->max_sources - bt->nsources < BLOCK_MAX_INSNS * INSN_MAX_BYTES ||
+	    bt->max_relocs - bt->nrelocs < MAX_RELOCS)
 		bt_flush(bt);
 }
 
@@ -407,21 +425,27 @@ static void copy_source(struct bt *bt, struct block *b)
 		memcpy(to + len, code, b->guest_len - len);
 }
 
-static void commit(struct bt *bt, struct xlat *t)
+static void copy_relocs(struct bt *bt, struct xlat *t)
 {
+	if (t->adapted || t->nrelocs > MAX_RELOCS)
+		return;
+	t->b->relocs = &bt->relocs[bt->nrelocs];
+	t->b->nrelocs = (uint16_t)t->nrelocs;
+	memcpy(&bt->relocs[bt->nrelocs], t->relocs, t->nrelocs * sizeof(*t->relocs));
+	bt->nrelocs += t->nrelocs;
+}
+
+void xlat_insert(struct xlat *t)
+{
+	struct bt *bt = t->bt;
 	struct block *b = t->b;
 
 	ASSERTF(!t->e.full, "block at %x does not fit", b->linear);
 	bt->nblocks++;
 	bt->nexits += b->nexits;
-	bt->nmaps += b->ninsns + 1u;
 	bt->cache_used = ALIGN_UP((size_t)(t->e.p - bt->cache_write), 16);
-	bt->stats->blocks_translated++;
-	bt->stats->insns_translated += b->ninsns;
-	bt->stats->guest_bytes_translated += b->guest_len;
 	bt->stats->host_bytes_emitted += (uint64_t)(t->e.p - t->e.start);
 	bt->stats->cache_bytes_used = bt->cache_used;
-	copy_source(bt, b);
 	bt_insert(bt, b);
 	if (bt->audit && ++bt->audit_countdown % AUDIT_EVERY == 0)
 		bt_audit(bt);
@@ -429,38 +453,62 @@ static void commit(struct bt *bt, struct xlat *t)
 	      b->body_len);
 }
 
+static void commit(struct bt *bt, struct xlat *t)
+{
+	struct block *b = t->b;
+
+	bt->nmaps += b->ninsns + 1u;
+	bt->stats->blocks_translated++;
+	bt->stats->insns_translated += b->ninsns;
+	bt->stats->guest_bytes_translated += b->guest_len;
+	copy_source(bt, b);
+	copy_relocs(bt, t);
+	xlat_insert(t);
+	bt_place_add(bt, b);
+}
+
+bool xlat_begin(struct xlat *t, struct bt *bt, struct context *ctx, uint32_t eip, gpa_t gpa)
+{
+	uint64_t generation = bt->generation;
+
+	make_room(bt);
+	if (generation != bt->generation)
+		return false;
+	t->bt = bt;
+	t->ctx = ctx;
+	t->b = &bt->blocks[bt->nblocks];
+	*t->b = (struct block){.ctx = ctx, .eip = eip, .linear = ctx->key.cs_base + eip};
+	t->b->gpa = gpa;
+	t->b->exits = &bt->exits[bt->nexits];
+	t->e = (struct emit){.end = bt->cache_write + bt->cache_bytes, .run = bt->cache_run + bt->cache_used};
+	t->e.p = t->e.start = bt->cache_write + bt->cache_used;
+	return true;
+}
+
 struct block *bt_translate(struct bt *bt, struct context *ctx, uint32_t eip, gpa_t gpa, unsigned max_insns)
 {
 	struct insn ins[BLOCK_MAX_INSNS];
 	struct context_key key = ctx->key;
-	struct xlat t = {.bt = bt};
-	uint64_t generation = bt->generation;
+	struct xlat t;
 	unsigned count;
 
-	make_room(bt);
-	if (generation != bt->generation) { /* contexts were flushed, too */
+	memset(&t, 0, offsetof(struct xlat, relocs));
+	if (!xlat_begin(&t, bt, ctx, eip, gpa)) {
 		ctx = bt_context(bt);
 		ASSERT(ctx && !memcmp(&ctx->key, &key, sizeof(key)));
 		bt->ctx = ctx;
+		xlat_begin(&t, bt, ctx, eip, gpa);
 	}
-	t.ctx = ctx;
-	t.b = &bt->blocks[bt->nblocks];
-	*t.b = (struct block){.ctx = ctx, .eip = eip, .linear = ctx->key.cs_base + eip};
-	t.b->gpa = gpa;
 	t.b->map = &bt->maps[bt->nmaps];
-	t.b->exits = &bt->exits[bt->nexits];
 	t.b->insns = &bt->insns[bt->ninsns];
-	t.e.p = t.e.start = bt->cache_write + bt->cache_used;
-	t.e.end = bt->cache_write + bt->cache_bytes;
-	t.e.run = bt->cache_run + bt->cache_used;
 	memset(t.b->map, 0, (BLOCK_MAX_INSNS + 1) * sizeof(*t.b->map));
 
 	count = decode_block(&t, ins, MIN(max_insns, (unsigned)BLOCK_MAX_INSNS));
 	if (t.unfetched)
 		return NULL;
-	emit_indirect_entry(&t);
+	xlat_head(&t);
 	emit_body(&t, ins, count);
-	emit_stubs(&t);
+	xlat_stubs(&t);
 	commit(bt, &t);
 	return t.b;
 }

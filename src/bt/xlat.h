@@ -20,6 +20,10 @@ struct xlat {
 	unsigned uncounted;    /* instructions executed that HOST_COUNT does not hold yet */
 	bool unfetched;	       /* the first instruction crosses into a page that cannot be fetched from */
 	bool ended;	       /* control does not come to the next instruction */
+	bool in_body;	       /* not in head or stubs */
+	bool adapted;	       /* an instruction is not translated as it would be at first */
+	unsigned nrelocs;      /* may exceed MAX_RELOCS: too many to note */
+	uint16_t relocs[MAX_RELOCS];
 };
 
 /*
@@ -30,6 +34,13 @@ struct xlat {
 typedef bool xlat_fn(struct xlat *t);
 
 /* --- translate.c --- */
+/* A new block, to be emitted behind the last one. False: the cache was flushed for it, and contexts with it. */
+bool xlat_begin(struct xlat *t, struct bt *bt, struct context *ctx, uint32_t eip, gpa_t gpa);
+void xlat_head(struct xlat *t);	 /* the entry for indirect branches; the body follows */
+void xlat_stubs(struct xlat *t); /* what exits of links lead to, and the end of the block */
+void xlat_insert(struct xlat *t);
+/* The last four bytes are an EIP. */
+void xlat_reloc_eip(struct xlat *t);
 void xlat_count(struct xlat *t); /* brings HOST_COUNT up to date */
 /* A jump to `target` in this context, linked later. Ends nothing. cc: condition, or -1. */
 void xlat_link(struct xlat *t, uint32_t target, int cc);

@@ -61,6 +61,10 @@ static void push_return(struct xlat *t)
 	uint32_t eip = (uint32_t)((t->eip + t->in->len) & size_mask(size));
 
 	emit_store_imm(&t->e, size, eip, xlat_stack(t, -(int32_t)size, size));
+	if (size == 4)
+		xlat_reloc_eip(t);
+	else
+		t->adapted = true; /* half an EIP */
 	xlat_stack_move(t, -(int32_t)size);
 }
 

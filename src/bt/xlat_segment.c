@@ -117,6 +117,7 @@ static void load_and_switch(struct xlat *t, unsigned seg, uint8_t **slow)
 	take_segment(t, seg);
 	xlat_count(t);
 	emit_mov_imm(&t->e, HOST_T0, t->eip + t->in->len);
+	xlat_reloc_eip(t);
 	xlat_jump_table(t);
 	emit_target8(&t->e, unknown);
 	*slow = emit_jmp(&t->e);

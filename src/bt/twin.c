@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Twins: the same bytes of RAM at another EIP. With address randomisation each start of a program maps its libraries
+ * elsewhere; their blocks are copied then, and what depends on the place is adjusted, at a tenth of what translating
+ * costs. For user mode of flat 32-bit code under paging. The decoded instructions, the map and the copy of the guest's
+ * bytes are those of the first.
+ *
+ * Blocks with adapted instructions are not copied: what a site does in one program need not hold in the next.
+ */
+#include <string.h>
+
+#include "xlat.h"
+
+static bool copyable_context(const struct context *ctx)
+{
+	const unsigned want = CTX_PAGED | CTX_CPL3 | CTX_PROTECTED | CTX_CODE32;
+
+	return (ctx->key.flags & (want | CTX_V86)) == want && ctx->key.cs_base == 0 && ctx->key.cs_limit == 0xffffffff;
+}
+
+static struct block **place(struct bt *bt, const struct context *ctx, gpa_t gpa)
+{
+	uint32_t h = ((uint32_t)gpa ^ (uint32_t)(gpa >> 32) ^ (uint32_t)ctx->id * 0x9e3779b9u) * 0x85ebca6bu;
+
+	return &bt->places[h >> (32 - HASH_BITS)];
+}
+
+static struct block *find(struct bt *bt, const struct context *ctx, gpa_t gpa)
+{
+	for (struct block *b = *place(bt, ctx, gpa); b; b = b->place_next)
+		if (b->ctx == ctx && b->gpa == gpa)
+			return b;
+	return NULL;
+}
+
+void bt_place_add(struct bt *bt, struct block *b)
+{
+	struct block **p = place(bt, b->ctx, b->gpa);
+
+	if (!b->relocs || !copyable_context(b->ctx) || bt_crosses(b) || find(bt, b->ctx, b->gpa))
+		return;
+	b->place_next = *p;
+	*p = b;
+}
+
+/* Also when a twin of it has been invalidated, as that may have been for an adaptation: the next one is translated. */
+void bt_place_remove(struct bt *bt, struct block *b)
+{
+	struct block **p = place(bt, b->ctx, b->gpa);
+
+	while (*p && ((*p)->ctx != b->ctx || (*p)->gpa != b->gpa))
+		p = &(*p)->place_next;
+	if (*p)
+		*p = (*p)->place_next;
+}
+
+static void copy_exits(struct xlat *t, const struct block *from, uint8_t *body, uint8_t *from_body)
+{
+	for (unsigned i = 0; i < from->nexits; i++) {
+		struct bt_exit *x = &t->b->exits[i];
+		*x = from->exits[i];
+		x->from = t->b;
+		x->target += t->b->eip - from->eip;
+		x->to = NULL;
+		x->next_incoming = NULL;
+		if (x->patch)
+			x->patch = body + (x->patch - from_body);
+	}
+	t->b->nexits = from->nexits;
+}
+
+static void add32(uint8_t *at, uint32_t value)
+{
+	uint32_t v;
+
+	memcpy(&v, at, sizeof(v));
+	v += value;
+	memcpy(at, &v, sizeof(v));
+}
+
+/* leave(): mov r8d, number of the exit; jmp stub. */
+enum { LEAVE_NUMBER = 2, LEAVE_DISPLACEMENT = 7 };
+
+static void relocate(struct xlat *t, const struct block *from, uint8_t *body)
+{
+	uint32_t exits = exit_number(t->bt, t->b->exits) - exit_number(t->bt, from->exits);
+	uint32_t moved = (uint32_t)(t->b->body - from->body);
+
+	for (unsigned i = 0; i < from->nrelocs; i++) {
+		uint8_t *at = body + (from->relocs[i] & ~RELOC_LEAVE);
+		if (from->relocs[i] & RELOC_LEAVE) {
+			add32(at + LEAVE_NUMBER, exits);
+			add32(at + LEAVE_DISPLACEMENT, 0u - moved);
+		} else {
+			add32(at, t->b->eip - from->eip);
+		}
+	}
+}
+
+struct block *bt_copy_twin(struct bt *bt, struct context *ctx, uint32_t eip, gpa_t gpa)
+{
+	const struct block *from = copyable_context(ctx) ? find(bt, ctx, gpa) : NULL;
+	struct xlat t;
+	uint8_t *body, *from_body;
+
+	memset(&t, 0, offsetof(struct xlat, relocs));
+	if (!from || !xlat_begin(&t, bt, ctx, eip, gpa))
+		return NULL;
+	xlat_head(&t);
+	body = t.e.p;
+	from_body = bt->cache_write + (from->body - bt->cache_run);
+	emit_bytes(&t.e, from_body, from->stubs);
+	t.b->guest_len = from->guest_len;
+	t.b->ninsns = from->ninsns;
+	t.b->open = from->open;
+	t.b->map = from->map;
+	t.b->insns = from->insns;
+	t.b->source = from->source;
+	copy_exits(&t, from, body, from_body);
+	relocate(&t, from, body);
+	xlat_stubs(&t);
+	xlat_insert(&t);
+	bt->stats->blocks_copied++;
+	return t.b;
+}
