@@ -182,6 +182,55 @@ START_TEST(test_code_across_pages)
 }
 END_TEST
 
+/* clang-format off */
+/* A callout, a call that reads its return address, a loop, a page's own table of targets, INT 30. */
+static const uint8_t place_dependent[] = {
+    0x31, 0xc0, 0x0f, 0xa2,			  /* 00: xor eax, eax; cpuid */
+    0xe8, 0x17, 0x00, 0x00, 0x00,		  /* 04: call 20 */
+    0x89, 0xc6, 0xb9, 0x03, 0x00, 0x00, 0x00,	  /* 09: mov esi, eax; mov ecx, 3 */
+    0x49, 0x75, 0xfd,				  /* 10: dec ecx; jne 10 */
+    0xe8, 0x19, 0x00, 0x00, 0x00,		  /* 13: call 31 */
+    0xcd, 0x30, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, /* 18: int 30 */
+    0x8b, 0x04, 0x24, 0xc3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* 20: mov eax, [esp]; ret */
+    0x8b, 0x3c, 0x24, 0x83, 0xc7, 0x02, 0x57, 0xc3, /* 31: mov edi, [esp]; add edi, 2; push edi; ret (to 1a) */
+};
+/* clang-format on */
+
+/* The same code of user mode at one address after the other: copied, not translated again, and changed for both. */
+START_TEST(test_twins)
+{
+	static struct cpu fresh;
+	uint64_t translated;
+
+	poke_bytes(FAR_A, place_dependent, sizeof(place_dependent));
+	CODE_BYTES(FAR_A + 0x1a, 0xcd, 0x30);
+	set_gate(0x30, gate(CODE0, HANDLER + 16 * 0x30, SEG_P | SYS_INT32 | dpl(3), 0));
+	set_pte(FAR, FAR_A, PTE_P | PTE_W | PTE_U);
+	set_pte(HOLE, FAR_A, PTE_P | PTE_W | PTE_U);
+	enter_ring(3);
+	fresh = cpu;
+	cpu_mmu_event(&cpu, MMU_CR0, 0);
+	same_as_stepped("first place", FAR, 2);
+	ck_assert_uint_eq(cpu.gpr[RSI], FAR + 9);
+	translated = stats.blocks_translated;
+	ck_assert_uint_eq(stats.blocks_copied, 0);
+	cpu = fresh;
+	same_as_stepped("second place", HOLE, 2);
+	ck_assert_uint_eq(cpu.gpr[RSI], HOLE + 9);
+	ck_assert_uint_eq(cpu.gpr[RDI], HOLE + 0x1a);
+	ck_assert_uint_ge(stats.blocks_copied, 4);
+	ck_assert_uint_eq(stats.blocks_translated, translated);
+	bt_audit(bt);
+	/* mov ecx, 4 */
+	CODE_BYTES(FAR_A + 0xc, 4);
+	cpu = fresh;
+	same_as_stepped("changed, second place", HOLE, 2);
+	cpu = fresh;
+	same_as_stepped("changed, first place", FAR, 2);
+	bt_audit(bt);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("paging");
@@ -194,6 +243,7 @@ static Suite *suite(void)
 	tcase_add_test(t, test_mapping_changes);
 	tcase_add_test(t, test_aliases);
 	tcase_add_loop_test(t, test_code_across_pages, 0, 2);
+	tcase_add_test(t, test_twins);
 	suite_add_tcase(s, t);
 	return s;
 }
