@@ -214,6 +214,7 @@ struct cpu {
 	struct stats *stats;
 	struct cpu_journal *journal; /* NULL: none */
 	struct host_exec *exec;	     /* the single-stepper's executor, exec.h; owned by the VM */
+	const char *vendor;	     /* 12 characters that CPUID shows; NULL: the host's */
 	struct tlb tlb;
 	uint64_t features; /* bit per FEAT_* that CPUID shows: a cache of cpu_has(), 0 until its first use */
 };

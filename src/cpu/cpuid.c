@@ -157,9 +157,20 @@ static struct cpuid_result leaf_d(const struct cpu *cpu, uint32_t subleaf)
 	return r;
 }
 
-static bool host_is_amd(void)
+/* The vendor's name in a result (leaf 0, and on AMD 8000_0000). */
+static struct cpuid_result with_vendor(const struct cpu *cpu, struct cpuid_result r)
 {
-	return host_cpuid(0, 0).ebx == signature_AMD_ebx;
+	if (cpu->vendor) {
+		r.ebx = (uint32_t)load_le(cpu->vendor, 4);
+		r.edx = (uint32_t)load_le(cpu->vendor + 4, 4);
+		r.ecx = (uint32_t)load_le(cpu->vendor + 8, 4);
+	}
+	return r;
+}
+
+static bool is_amd(const struct cpu *cpu)
+{
+	return with_vendor(cpu, host_cpuid(0, 0)).ebx == signature_AMD_ebx;
 }
 
 static struct cpuid_result leaf_extended(const struct cpu *cpu, uint32_t leaf)
@@ -169,18 +180,20 @@ static struct cpuid_result leaf_extended(const struct cpu *cpu, uint32_t leaf)
 
 	switch (leaf) {
 	case LEAF_EXTENDED:
-		host.eax = host_is_amd() ? LEAF_FEATURES_2 : LEAF_ADDRESSES;
-		return host;
+		/* The vendor once more, which Intel leaves 0. */
+		r = is_amd(cpu) ? with_vendor(cpu, host_cpuid(0, 0)) : none;
+		r.eax = is_amd(cpu) ? LEAF_FEATURES_2 : LEAF_ADDRESSES;
+		return r;
 	case 0x80000001:
 		r = feature_bits(leaf, 0, host);
 		r.eax = host.eax;
-		if (host_is_amd())
+		if (is_amd(cpu))
 			r.edx |= leaf_1(cpu).edx & AMD_REPEATED;
 		return r;
 	case 0x80000007:
 		return feature_bits(leaf, 0, host);
 	case LEAF_FEATURES_2:
-		return host_is_amd() ? feature_bits(leaf, 0, host) : none;
+		return is_amd(cpu) ? feature_bits(leaf, 0, host) : none;
 	case LEAF_ADDRESSES:
 		r = feature_bits(leaf, 0, host);
 		r.eax = PHYSMEM_BITS | 48 << 8;
@@ -212,7 +225,7 @@ struct cpuid_result cpu_cpuid(const struct cpu *cpu, uint32_t leaf, uint32_t sub
 		return leaf_extended(cpu, leaf);
 	switch (leaf) {
 	case 0:
-		r = host_cpuid(0, 0);
+		r = with_vendor(cpu, host_cpuid(0, 0));
 		r.eax = LEAF_MAX;
 		return r;
 	case 1:

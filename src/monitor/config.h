@@ -15,6 +15,7 @@ enum {
 	CONFIG_MAX_SERIALS = 4,
 	CONFIG_MAX_DEBUGCONS = 4,
 	CONFIG_MAX_BOOT = 3,
+	CONFIG_CPU_VENDOR = 12, /* characters */
 };
 
 enum chardev_kind {
@@ -69,6 +70,7 @@ struct vm_config {
 	bool rng; /* virtio entropy device */
 	struct debugcon_config debugcons[CONFIG_MAX_DEBUGCONS];
 	unsigned ndebugcons;
+	char cpu_vendor[CONFIG_CPU_VENDOR + 1]; /* empty: the host's */
 	bool has_debug_exit;
 	uint16_t debug_exit; /* its first port */
 	bool pc_testdev;

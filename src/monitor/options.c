@@ -116,6 +116,21 @@ static bool parse_memory(struct parse *p, const char *value)
 	return true;
 }
 
+static bool parse_cpu(struct parse *p, const char *value)
+{
+	const char *vendor = after(value, "vendor=");
+	size_t printable = 0;
+
+	if (!vendor)
+		return wrong(p, "'%s' is not vendor=NAME", value);
+	while (isprint((unsigned char)vendor[printable]))
+		printable++;
+	if (printable != CONFIG_CPU_VENDOR || vendor[printable])
+		return wrong(p, "vendor '%s' is not %d characters of ASCII", vendor, CONFIG_CPU_VENDOR);
+	strcpy(p->cfg->cpu_vendor, vendor);
+	return true;
+}
+
 static bool parse_cdrom(struct parse *p, const char *value)
 {
 	return take_path(p, value, &p->cfg->cdrom);

@@ -243,6 +243,7 @@ static void init_cpu(struct vm *vm)
 	vm->cpu.machine = vm;
 	vm->cpu.stats = &vm->stats;
 	vm->cpu.exec = vm->exec;
+	vm->cpu.vendor = *vm->cfg->cpu_vendor ? vm->cfg->cpu_vendor : NULL;
 	cpu_reset(&vm->cpu, false);
 }
 

@@ -237,6 +237,9 @@ qemu_params = -cpu max,host-phys-bits,+pae,-svm -machine pc -device pc-testdev -
 [max2]
 file = passes.elf
 qemu_params = -cpu max,host-phys-bits,+pae,-svm -machine pc -device pc-testdev
+[vendor]
+file = passes.elf
+qemu_params = -cpu max,vendor=SomebodyElse
 [svm]
 file = passes.elf
 qemu_params = -cpu max,+svm -m 4g
@@ -272,6 +275,7 @@ file = passes.elf
             self.assertIn(why, skipped.pop(name))
         self.assertEqual(skipped, {})
         self.assertIn(f"PASS: {self.dir}/echoes.elf one  \"two\"\n", (logs / "arguments.log").read_text())
+        self.assertIn("--cpu vendor=SomebodyElse", (logs / "vendor.log").read_text())
         log = (logs / "continued.log").read_text()
         self.assertIn("--memory 128M", log)
         self.assertIn(f"PASS: {self.dir}/echoes.elf three # four\n", log)

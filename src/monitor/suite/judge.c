@@ -30,7 +30,7 @@ static void judge_debug_exit(struct suite_test *t, uint32_t value)
 		t->outcome = SUITE_PASS;
 	} else if (status == STATUS_SKIP) {
 		t->outcome = SUITE_SKIP;
-		t->why = format("%s", *o->last_skip ? o->last_skip : "by the test itself");
+		t->why = format("%s", *o->last_skip ? o->last_skip : *o->last ? o->last : "by the test itself");
 	} else if (status == STATUS_ABORT) {
 		t->why = format("aborted%s%s", *o->first_fail ? "; first failure: " : "", o->first_fail);
 	} else {

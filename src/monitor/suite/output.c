@@ -35,6 +35,8 @@ static void take_line(struct suite_output *o)
 		copy_line(o->last_skip, text);
 	} else if ((text = after(o->line, "SUMMARY:"))) {
 		copy_line(o->summary, text);
+	} else if (o->line[strspn(o->line, " \t")]) {
+		copy_line(o->last, o->line);
 	}
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../config.h"
 #include "cpu/cpu.h"
 #include "cpu/sys.h"
 #include "physmem.h"
@@ -61,10 +62,9 @@ static void canonical(char *name)
 			strcpy(name, twins[i][1]);
 }
 
-static bool property_fits(const struct cpu *cpu, char *item, char *why, size_t whylen)
+static bool take_property(struct qemu_params *p, const struct cpu *cpu, char *item, char *why, size_t whylen)
 {
 	char *value = strchr(item, '=');
-	struct cpuid_result r = cpu_cpuid(cpu, 0, 0);
 	bool off = *item == '-', on = *item == '+';
 
 	if (on || off)
@@ -75,11 +75,11 @@ static bool property_fits(const struct cpu *cpu, char *item, char *why, size_t w
 	if (listed(harmless, ARRAY_LEN(harmless), item))
 		return true;
 	if (value && !strcmp(item, "vendor")) {
-		uint32_t words[3] = {r.ebx, r.edx, r.ecx};
-		if (strlen(value) == sizeof(words) && !memcmp(value, words, sizeof(words)))
-			return true;
-		snprintf(why, whylen, "the processor is of vendor %.12s, not %.12s", (const char *)words, value);
-		return false;
+		char *option = format("vendor=%s", value);
+		strings_set_option(&p->run, "--cpu", option);
+		free(option);
+		snprintf(why, whylen, "'%.40s' is no processor's vendor", value);
+		return strlen(value) == CONFIG_CPU_VENDOR;
 	}
 	if (value && !strcmp(item, "phys-bits")) {
 		snprintf(why, whylen, "physical addresses have %d bits, not %.8s", PHYSMEM_BITS, value);
@@ -97,7 +97,7 @@ static bool property_fits(const struct cpu *cpu, char *item, char *why, size_t w
 	return false;
 }
 
-bool qemu_cpu_fits(const char *value, char *why, size_t whylen)
+bool qemu_cpu_take(struct qemu_params *p, const char *value, char *why, size_t whylen)
 {
 	struct cpu *cpu = aligned_alloc(_Alignof(struct cpu), sizeof(*cpu));
 	char *copy = strdup(value), *save = NULL, *item;
@@ -113,7 +113,7 @@ bool qemu_cpu_fits(const char *value, char *why, size_t whylen)
 			ok = false;
 		}
 		while (ok && (item = strtok_r(NULL, ",", &save)))
-			ok = property_fits(cpu, item, why, whylen);
+			ok = take_property(p, cpu, item, why, whylen);
 	}
 	free(copy);
 	free(cpu);

@@ -50,7 +50,7 @@ static bool each_item(struct taking *t, const char *value, bool (*take)(struct t
 
 static bool take_cpu(struct taking *t, const char *value)
 {
-	return qemu_cpu_fits(value, t->why, t->whylen);
+	return qemu_cpu_take(t->p, value, t->why, t->whylen);
 }
 
 /* [size=]N[K|M|G|T], in MiB without a suffix. Other items (slots, maxmem) are for hot-plugging. */

@@ -20,7 +20,7 @@ struct qemu_params {
 bool qemu_params_take(struct qemu_params *p, const struct strings *words, const char *folder, char *why, size_t whylen);
 void qemu_params_free(struct qemu_params *p);
 
-/* Does the CPU fit QEMU's -cpu value? False, with the reason in why: a model, feature or property that we have not. */
-bool qemu_cpu_fits(const char *value, char *why, size_t whylen);
+/* qemu_cpu.c: -cpu. False, with the reason in why: a model, feature or property that we have not. */
+bool qemu_cpu_take(struct qemu_params *p, const char *value, char *why, size_t whylen);
 
 #endif

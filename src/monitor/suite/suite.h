@@ -45,6 +45,7 @@ enum {
 struct suite_output {
 	unsigned passed, failed, skipped; /* lines */
 	char first_fail[SUITE_LINE], last_skip[SUITE_LINE], summary[SUITE_LINE];
+	char last[SUITE_LINE]; /* of the other lines, but empty ones */
 	char said[SUITE_LINE]; /* last line of the monitor itself, without "gnomon: " */
 	char tail[SUITE_TAIL]; /* a ring */
 	uint64_t bytes;

@@ -164,6 +164,29 @@ START_TEST(cpuid)
 }
 END_TEST
 
+START_TEST(cpuid_vendor)
+{
+	struct cpuid_result r;
+
+	cpu.vendor = "GenuineIntel";
+	r = cpu_cpuid(&cpu, 0, 0);
+	ck_assert(!memcmp(&r.ebx, "Genu", 4) && !memcmp(&r.edx, "ineI", 4) && !memcmp(&r.ecx, "ntel", 4));
+	r = cpu_cpuid(&cpu, 0x80000000, 0);
+	ck_assert_uint_eq(r.eax, 0x80000008);
+	ck_assert(!(r.ebx | r.ecx | r.edx));
+	r = cpu_cpuid(&cpu, 0x80000001, 0);
+	ck_assert(!(r.edx & 1)); /* FPU, which AMD repeats there */
+	cpu.vendor = "AuthenticAMD";
+	r = cpu_cpuid(&cpu, 0, 0);
+	ck_assert(!memcmp(&r.ebx, "Auth", 4) && !memcmp(&r.edx, "enti", 4) && !memcmp(&r.ecx, "cAMD", 4));
+	r = cpu_cpuid(&cpu, 0x80000000, 0);
+	ck_assert(!memcmp(&r.ebx, "Auth", 4) && !memcmp(&r.edx, "enti", 4) && !memcmp(&r.ecx, "cAMD", 4));
+	r = cpu_cpuid(&cpu, 0x80000001, 0);
+	ck_assert(r.edx & 1);
+	cpu.vendor = NULL;
+}
+END_TEST
+
 /* No guest-chosen leaf or subleaf may show what has no row. */
 START_TEST(cpuid_shows_no_more_than_the_table)
 {
@@ -196,6 +219,7 @@ int main(void)
 	tcase_add_test(tc, apic_registers);
 	tcase_add_test(tc, time_stamps);
 	tcase_add_test(tc, cpuid);
+	tcase_add_test(tc, cpuid_vendor);
 	tcase_add_test(tc, cpuid_shows_no_more_than_the_table);
 	return run_suite(s);
 }
