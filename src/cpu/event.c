@@ -149,8 +149,6 @@ bool cpu_event_ready(const struct cpu *cpu)
 
 bool cpu_take_event(struct cpu *cpu)
 {
-	if (cpu->shadow == SHADOW_MOV_SS)
-		cpu->pending_db &= ~DR6_BS; /* lost, while data breakpoints wait (6.8.3) */
 	if (!cpu_event_ready(cpu))
 		return false;
 	/* Table 6-2: traps on the previous instruction, NMI, maskable interrupts. */

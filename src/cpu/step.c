@@ -182,13 +182,13 @@ bool cpu_insn_checks(struct cpu *cpu, const struct insn *in, struct x86_fault *f
 	return check_fpu(cpu, row->checks, f);
 }
 
-/* Instruction breakpoints (17.2.4, 17.3.1.1): faults before the instruction, unless RF. */
+/* Instruction breakpoints (17.2.4, 17.3.1.1): faults before the instruction, unless RF or behind a load of SS. */
 static bool check_code_breakpoints(struct cpu *cpu, struct x86_fault *f)
 {
 	uint64_t hit = 0;
 	gva_t pc = cpu_linear_pc(cpu);
 
-	if (LIKELY(!(cpu->dr[7] & DR7_ENABLES)) || (cpu->rflags & FLAG_RF))
+	if (LIKELY(!(cpu->dr[7] & DR7_ENABLES)) || (cpu->rflags & FLAG_RF) || cpu->shadow == SHADOW_MOV_SS)
 		return true;
 	for (unsigned n = 0; n < 4; n++)
 		if ((cpu->dr[7] & (DR7_L(n) | DR7_G(n))) && DR7_RW(cpu->dr[7], n) == 0 && cpu->dr[n] == pc)
@@ -238,7 +238,8 @@ enum step_result cpu_step_insn(struct cpu *cpu, const struct insn *in)
 		cpu->pending_db = pending_db; /* data breakpoints are of instructions that complete */
 		return fault(cpu, &f);
 	}
-	if (single_step && !delivers_event(in->id))
+	/* Behind a load of SS the trap is lost, while data breakpoints wait (6.8.3). */
+	if (single_step && !delivers_event(in->id) && cpu->shadow != SHADOW_MOV_SS)
 		cpu->pending_db |= DR6_BS;
 	cpu->rip = cpu->next_rip;
 	return STEP_DONE;

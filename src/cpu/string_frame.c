@@ -31,8 +31,11 @@ void string_done(struct cpu *cpu, struct string_op *s, unsigned n)
 
 bool string_end(struct cpu *cpu, const struct string_op *s)
 {
-	if (s->count)
+	if (s->count) {
 		cpu->next_rip = cpu->rip;
+		/* Saved with what comes now; and a breakpoint is not met again in each round (17.3.1.1). */
+		cpu->rflags |= FLAG_RF;
+	}
 	return true;
 }
 
