@@ -70,6 +70,8 @@ int suite_expect_text(struct suite *s, char *text, bool whole, char *err, size_t
 	for (unsigned i = 0; i < names.n && !rc && whole; i++)
 		if (!find(s, names.v[i]))
 			strings_add(&s->gone, "%s", names.v[i]);
+	if (rc)
+		make_printable(err);
 	if (!rc && (names.failed || s->gone.failed)) {
 		snprintf(err, errlen, "out of memory");
 		rc = -ENOMEM;

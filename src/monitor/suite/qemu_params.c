@@ -228,8 +228,10 @@ bool qemu_params_take(struct qemu_params *p, const struct strings *words, const 
 	struct taking t = {.p = p, .folder = folder, .why = why, .whylen = whylen};
 
 	for (unsigned i = 0; i < words->n; i++)
-		if (!take_option(&t, words, &i))
+		if (!take_option(&t, words, &i)) {
+			make_printable(why);
 			return false;
+		}
 	return true;
 }
 

@@ -96,15 +96,11 @@ static void put_gone(FILE *out, const char *name, const char *suite)
 	      out);
 }
 
-int junit_write(const char *path, const struct suite *s, const char *name)
+void junit_print(FILE *out, const struct suite *s, const char *name)
 {
 	unsigned failures = s->gone.n, skipped = 0;
 	double seconds = 0;
-	FILE *out = fopen(path, "we");
-	bool bad;
 
-	if (!out)
-		return -errno;
 	for (unsigned i = 0; i < s->n; i++) {
 		bool ok = suite_in_order(&s->test[i]);
 		failures += !ok;
@@ -120,6 +116,16 @@ int junit_write(const char *path, const struct suite *s, const char *name)
 	for (unsigned i = 0; i < s->gone.n; i++)
 		put_gone(out, s->gone.v[i], name);
 	fputs("</testsuite>\n", out);
+}
+
+int junit_write(const char *path, const struct suite *s, const char *name)
+{
+	FILE *out = fopen(path, "we");
+	bool bad;
+
+	if (!out)
+		return -errno;
+	junit_print(out, s, name);
 	bad = ferror(out);
 	return fclose(out) || bad ? -EIO : 0;
 }

@@ -74,5 +74,7 @@ int shell_words(const char *text, struct strings *to, char *err, size_t errlen)
 			strings_add(to, "%s", word);
 	}
 	free(word);
+	if (rc)
+		make_printable(err);
 	return rc;
 }

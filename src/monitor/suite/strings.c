@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "strings.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,13 @@ char *format(const char *fmt, ...)
 		text = NULL;
 	va_end(ap);
 	return text;
+}
+
+void make_printable(char *text)
+{
+	for (; text && *text; text++)
+		if (!isprint((unsigned char)*text))
+			*text = '?';
 }
 
 void strings_add(struct strings *s, const char *fmt, ...)

@@ -17,6 +17,9 @@ void strings_set_option(struct strings *s, const char *option, const char *value
 bool strings_contain(const struct strings *s, const char *what);
 void strings_free(struct strings *s);
 
+/* Puts a ? for every character that is not printable ASCII: one line, harmless to a terminal. text may be NULL. */
+void make_printable(char *text);
+
 /* printf into memory from malloc; NULL: out of memory. */
 char *format(const char *fmt, ...) PRINTF_LIKE(1, 2);
 

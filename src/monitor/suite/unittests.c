@@ -52,6 +52,7 @@ static int PRINTF_LIKE(3, 4) wrong(struct reader *r, unsigned line, const char *
 	if (n >= 0 && (size_t)n < r->errlen)
 		vsnprintf(r->err + n, r->errlen - (size_t)n, fmt, ap);
 	va_end(ap);
+	make_printable(r->err);
 	return -EINVAL;
 }
 
