@@ -15,9 +15,9 @@ enum {
 	LEAF_MAX = 0xd,
 	LEAF_HYPERVISOR = 0x40000000,
 };
-#define LEAF_EXTENDED	  0x80000000u
-#define LEAF_ADDRESSES	  0x80000008u /* Intel's last one */
-#define LEAF_FEATURES_2	  0x80000021u /* AMD's */
+#define LEAF_EXTENDED	0x80000000u
+#define LEAF_ADDRESSES	0x80000008u /* Intel's last one */
+#define LEAF_FEATURES_2 0x80000021u /* AMD's */
 
 #define LEAF1_EDX_APIC	  BIT(9)
 #define LEAF1_ECX_OSXSAVE BIT(27)
