@@ -114,3 +114,36 @@ void bt_site_missed_user(struct bt *bt, uint32_t address)
 {
 	set_region(bt, address, false);
 }
+
+/* --- code that comes to new pages all the time --- */
+
+/*
+ * A signal costs as much as a thousand looks at a page's state: an instruction that takes one at least every
+ * FAULT_INSNS instructions of the guest, FAULTS_AFTER times in a row, looks first.
+ */
+enum { FAULTS_AFTER = 6, FAULT_INSNS = 20000 };
+
+bool bt_site_guarded(const struct bt *bt, uint32_t linear)
+{
+	const struct site *s = &bt->sites[slot(linear)];
+	return s->linear == linear && s->guarded;
+}
+
+void bt_site_page_faulted(struct bt *bt, struct block *b, uint32_t linear)
+{
+	struct site *s = site_of(bt, linear);
+	bool soon = bt->frame.count - s->fault_at < FAULT_INSNS;
+
+	s->fault_at = bt->frame.count;
+	s->page_faults = soon ? s->page_faults + 1 : 0;
+	if (s->guarded) { /* a block from before, or an access that crosses into the next page */
+		s->page_faults = 0;
+		return;
+	}
+	if (s->page_faults < FAULTS_AFTER)
+		return;
+	s->guarded = true;
+	bt->stats->sites_guarded++;
+	trace(bt, "site %x looks whether its page is mapped", linear);
+	retranslate(bt, b);
+}

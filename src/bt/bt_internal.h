@@ -12,8 +12,6 @@
 
 enum {
 	BLOCK_MAX_INSNS = 48,
-	BLOCK_MAX_HOST_BYTES = 8192,
-	BLOCK_MAX_EXITS = 40,
 	HASH_BITS = 19,
 	MAX_CONTEXTS = 192,
 	MAX_FILLS = 256,
@@ -97,6 +95,7 @@ enum exit_kind {
 	EXIT_LINK,  /* direct branch or fall-through to target */
 	EXIT_TABLE, /* the same to another page, under paging: through the indirect table, since mappings may change */
 	EXIT_CALLOUT, /* run the instruction's C body, then go on behind it if the mode is the same */
+	EXIT_FAULT,   /* the instruction's access would fault: cpu->bt_fault_address; extra: it is a write */
 	EXIT_STEP,    /* single-step the instruction at target: no translation of it exists here */
 };
 
@@ -180,6 +179,9 @@ struct site {
 	uint8_t level;	     /* enum site_level */
 	uint8_t user_faults; /* of supervisor code, on pages of user mode */
 	bool user;	     /* looks which window to use: bt_user_region */
+	bool guarded;	     /* looks whether the page is mapped */
+	uint8_t page_faults; /* in quick succession, ... */
+	uint64_t fault_at;   /* ... the last one after that many instructions of the guest */
 };
 
 struct bt_stub_addresses {
@@ -391,6 +393,10 @@ bool bt_site_user(const struct bt *bt, uint32_t linear);
 /* Supervisor code at linear touched a page of user mode's, at address, through its own window; looked: though it looked
  * which window to use. May invalidate b. */
 void bt_site_touched_user(struct bt *bt, struct block *b, uint32_t linear, uint32_t address, bool looked);
+/* Does the instruction look whether the page is mapped? */
+bool bt_site_guarded(const struct bt *bt, uint32_t linear);
+/* It took a signal for a page that was not mapped, in the window or by the guest. May invalidate b. */
+void bt_site_page_faulted(struct bt *bt, struct block *b, uint32_t linear);
 /* It did not find what it wanted in user mode's window. */
 void bt_site_missed_user(struct bt *bt, uint32_t address);
 /* An adapted site ran; slow: it would have faulted. */

@@ -136,6 +136,8 @@ static void use_window(struct bt *bt)
 
 	cpu->bt_window[0] = shadow_window_of(bt->shadow, false);
 	cpu->bt_window[1] = shadow_window_of(bt->shadow, true);
+	cpu->bt_states[0] = shadow_page_states(bt->shadow, false);
+	cpu->bt_states[1] = shadow_page_states(bt->shadow, true);
 	window = cpu->bt_window[cpu->cpl == 3];
 	if (window == bt->frame.window && bt->gs_known)
 		return;
@@ -319,6 +321,18 @@ static void follow_indirect(struct bt *bt, uint32_t eip)
 	resume_at(bt, b, 0);
 }
 
+/* The CPU is at the beginning of instruction n, all before it being counted. */
+static void recover_insn(struct bt *bt, const struct block *b, int n)
+{
+	const struct insn_map *m = &b->map[n];
+	struct cpu *cpu = bt->cpu;
+
+	cpu->rip = b->eip + m->guest;
+	if (m->flags & MAP_NO_EVENT) /* whoever looks for events before it goes on must know */
+		cpu->shadow = m->flags & MAP_BEHIND_SS ? SHADOW_MOV_SS : SHADOW_STI;
+	restore_rf(bt);
+}
+
 /* Makes the state that of the beginning of instruction n, in which the host stood at pc. */
 static void recover(struct bt *bt, const struct block *b, int n, cache_pc_t pc)
 {
@@ -332,11 +346,8 @@ static void recover(struct bt *bt, const struct block *b, int n, cache_pc_t pc)
 		cpu->gpr[RSI] = (uint32_t)cpu->gpr[RSI];
 		cpu->gpr[RDI] = (uint32_t)cpu->gpr[RDI];
 	}
-	cpu->rip = b->eip + m->guest;
 	bt->frame.count += m->uncounted;
-	if (m->flags & MAP_NO_EVENT) /* whoever looks for events before it goes on must know */
-		cpu->shadow = m->flags & MAP_BEHIND_SS ? SHADOW_MOV_SS : SHADOW_STI;
-	restore_rf(bt);
+	recover_insn(bt, b, n);
 }
 
 static struct block *block_at(struct bt *bt, cache_pc_t pc, int *n)
@@ -368,10 +379,36 @@ static uint64_t *step_reason(struct bt *bt, enum shadow_fault what)
 	}
 }
 
+/* Instruction n of the block, which is at its beginning, cannot make its access. what: what has become of it. */
+static void no_access(struct bt *bt, struct block *b, int n, enum shadow_fault what, uint32_t address)
+{
+	uint64_t slow = slow_accesses(bt->stats), exceptions = bt->stats->exceptions;
+	const struct insn_map *m = &b->map[n];
+	uint32_t linear = b->linear + m->guest;
+
+	if (what == SHADOW_RESOLVED_USER)
+		bt_site_touched_user(bt, b, linear, address, m->flags & MAP_USER);
+	if (what == SHADOW_RESOLVED || what == SHADOW_RESOLVED_USER) {
+		resume_at(bt, b, (unsigned)n);
+		return;
+	}
+	if (what == SHADOW_TRUE && bt->cpu->cpl == 3) {
+		bt->user_faulted = true;
+		bt->faulted_at = address;
+	}
+	bt_step(bt, step_reason(bt, what));
+	if ((m->flags & MAP_USER) && what == SHADOW_EMULATE && bt->stats->exceptions == exceptions)
+		bt_site_missed_user(bt, address);
+	/* A checked store that faults is near what is watched, or where the alias shows nothing. */
+	if (slow_accesses(bt->stats) != slow || (m->flags & MAP_CHECKED))
+		bt_site_faulted(bt, b, linear, m->flags & MAP_CHECKED);
+	continue_behind(bt, b, (unsigned)n);
+}
+
+/* A signal. */
 static void fault(struct bt *bt)
 {
 	struct bt_frame *fr = &bt->frame;
-	uint64_t slow = slow_accesses(bt->stats), exceptions = bt->stats->exceptions;
 	int n;
 	struct block *b = block_at(bt, (cache_pc_t)fr->pc, &n);
 	enum shadow_fault what = SHADOW_FOREIGN; /* a limit check, a divide error, ... */
@@ -379,26 +416,20 @@ static void fault(struct bt *bt)
 	recover(bt, b, n, (cache_pc_t)fr->pc);
 	if (fr->trap == TRAP_PAGE_FAULT)
 		what = shadow_handle_fault(bt->shadow, fr->address, fr->error & 2);
-	if (what == SHADOW_RESOLVED_USER)
-		bt_site_touched_user(bt, b, b->linear + b->map[n].guest, (uint32_t)fr->address,
-				     b->map[n].flags & MAP_USER);
-	if (what == SHADOW_RESOLVED || what == SHADOW_RESOLVED_USER) {
-		resume_at(bt, b, (unsigned)n);
-		return;
-	}
-	if (what == SHADOW_TRUE && bt->cpu->cpl == 3) {
-		bt->user_faulted = true;
-		bt->faulted_at = (uint32_t)fr->address;
-	}
 	trace(step, "fault at %x: trap %u, host %lx", b->linear + b->map[n].guest, (unsigned)fr->trap,
 	      (unsigned long)fr->address);
-	bt_step(bt, step_reason(bt, what));
-	if ((b->map[n].flags & MAP_USER) && what == SHADOW_EMULATE && bt->stats->exceptions == exceptions)
-		bt_site_missed_user(bt, (uint32_t)fr->address);
-	/* A checked store that faults is near what is watched, or where the alias shows nothing. */
-	if (slow_accesses(bt->stats) != slow || (b->map[n].flags & MAP_CHECKED))
-		bt_site_faulted(bt, b, b->linear + b->map[n].guest, b->map[n].flags & MAP_CHECKED);
-	continue_behind(bt, b, (unsigned)n);
+	no_access(bt, b, n, what, (uint32_t)fr->address);
+	if (b->valid && (what == SHADOW_RESOLVED || what == SHADOW_TRUE))
+		bt_site_page_faulted(bt, b, b->linear + b->map[n].guest);
+}
+
+/* What would be a signal if the code had not looked. */
+static void foreseen_fault(struct bt *bt, struct block *b, const struct bt_exit *x)
+{
+	uint32_t address = bt->cpu->bt_fault_address;
+
+	recover_insn(bt, b, x->insn);
+	no_access(bt, b, x->insn, shadow_handle_fault(bt->shadow, bt->frame.window + address, x->extra), address);
 }
 
 static void event(struct bt *bt)
@@ -443,6 +474,8 @@ static void leave(struct bt *bt)
 			bt->cpu->rip = x->target; /* the unit ends before this instruction */
 		else if (x->kind == EXIT_CALLOUT)
 			callout(bt, x->from, x);
+		else if (x->kind == EXIT_FAULT)
+			foreseen_fault(bt, x->from, x);
 		else {
 			bt->cpu->rip = x->target;
 			restore_rf(bt);

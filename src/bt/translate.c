@@ -101,6 +101,17 @@ void xlat_slow_callout(struct xlat *t)
 	t->uncounted = uncounted; /* on the fast path nothing was counted */
 }
 
+void xlat_fault_exit(struct xlat *t, bool write)
+{
+	struct bt_exit *x = new_exit(t, EXIT_FAULT, t->eip);
+	unsigned uncounted = t->uncounted--;
+
+	x->extra = write;
+	xlat_count(t);
+	leave(t, x);
+	t->uncounted = uncounted;
+}
+
 /* The instruction raises an exception, or is none: the single-stepper knows. */
 static void single_step(struct xlat *t)
 {
@@ -183,7 +194,7 @@ static void translate_insn(struct xlat *t)
 {
 	const struct insn_row *row = &insn_rows[t->in->id];
 	enum site_level level;
-	bool done;
+	bool done, present;
 
 	if (t->in->id == INSN_INVALID || row->class == CLASS_UNDEF || checks_fail(t, row)) {
 		single_step(t);
@@ -192,7 +203,9 @@ static void translate_insn(struct xlat *t)
 	level = bt_site_level(t->bt, t->b->linear + xlat_map(t)->guest);
 	t->user = (t->ctx->key.flags & (CTX_PAGED | CTX_CPL3)) == CTX_PAGED &&
 		  bt_site_user(t->bt, t->b->linear + xlat_map(t)->guest);
-	t->adapted |= level != SITE_PLAIN || t->user;
+	present = level == SITE_PLAIN && row->class == CLASS_IDENT && (t->ctx->key.flags & CTX_PAGED) &&
+		  bt_site_guarded(t->bt, t->b->linear + xlat_map(t)->guest);
+	t->adapted |= level != SITE_PLAIN || t->user || present;
 	if (level != SITE_PLAIN && row->class == CLASS_IDENT &&
 	    (t->ctx->key.flags & (CTX_PAGED | CTX_CPL3)) == CTX_PAGED)
 		done = xlat_ident_guarded(t);
@@ -203,7 +216,7 @@ static void translate_insn(struct xlat *t)
 	else if (level == SITE_CHECKED)
 		done = row->class == CLASS_IDENT ? xlat_ident_checked(t) : xlat_string(t, level);
 	else if (row->class == CLASS_IDENT)
-		done = xlat_ident(t);
+		done = (present && xlat_ident_present(t)) || xlat_ident(t);
 	else if (row->class == CLASS_BRANCH)
 		done = xlat_branch(t);
 	else

@@ -47,6 +47,8 @@ void xlat_link(struct xlat *t, uint32_t target, int cc);
 void xlat_callout(struct xlat *t);
 /* A callout beside the instruction's own translation, which jumps to it; the C body does the whole instruction. */
 void xlat_slow_callout(struct xlat *t);
+/* Leaves as a page fault of the instruction would, beside its own translation; bt_fault_address is set. */
+void xlat_fault_exit(struct xlat *t, bool write);
 static inline bool xlat_wide_stack(const struct xlat *t)
 {
 	return t->ctx->key.flags & CTX_STACK32;
@@ -81,6 +83,8 @@ bool xlat_ident(struct xlat *t);
 bool xlat_ident_checked(struct xlat *t);
 /* The same under paging, of supervisor mode: a callout where a plain store would fault. */
 bool xlat_ident_guarded(struct xlat *t);
+/* The same under paging: looks whether the page is mapped, and leaves as a fault would, without a signal. */
+bool xlat_ident_present(struct xlat *t);
 bool xlat_xlat(struct xlat *t);
 
 /* --- xlat_stack.c --- */

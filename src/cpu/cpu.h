@@ -200,6 +200,8 @@ struct cpu {
 	/* The translator's: */
 	void *bt_indirect;		      /* table of indirect branch targets of the present mode */
 	uint64_t bt_window[2];		      /* windows of supervisor and user mode */
+	const uint8_t *bt_states[2];	      /* of their pages: shadow_page_states() */
+	uint32_t bt_fault_address;	      /* linear, of an access to what is not mapped: EXIT_FAULT */
 	uint8_t bt_user_region[USER_REGIONS]; /* 1: supervisor code finds user mode's memory here, in its window */
 	struct selector_entry bt_selector[SELECTORS]; /* by selector / 8 */
 	struct ring_gate bt_gate[RING_GATES];

@@ -47,11 +47,12 @@ hva_t shadow_window_of(const struct shadow *sh, bool user);
 const uint8_t *shadow_watched(const struct shadow *sh);
 
 /*
- * One byte for each page of supervisor mode's window of a guest with paging, for translated code to look at: a store
- * goes through without a fault if the byte, masked, is SHADOW_PAGE_STORABLE.
+ * One byte for each page of a window of a guest with paging, for translated code to look at: a store goes through
+ * without a fault if the byte, masked, is SHADOW_PAGE_STORABLE, a load if SHADOW_PAGE_LOADABLE is set. Supervisor
+ * mode's array stays where it is, user mode's goes with the address space.
  */
-enum { SHADOW_PAGE_MASK = 7, SHADOW_PAGE_STORABLE = 3 };
-const uint8_t *shadow_page_states(const struct shadow *sh);
+enum { SHADOW_PAGE_MASK = 7, SHADOW_PAGE_STORABLE = 3, SHADOW_PAGE_LOADABLE = 1 };
+const uint8_t *shadow_page_states(const struct shadow *sh, bool user);
 
 /*
  * Address spaces of a guest with paging. Each that is known has a number; kernel mode is the same one in all of them:

@@ -131,9 +131,9 @@ _Static_assert(SHADOW_PAGE_STORABLE == (PAGE_MAPPED | PAGE_WRITABLE) &&
 		   SHADOW_PAGE_MASK == (PAGE_MAPPED | PAGE_WRITABLE | PAGE_PROTECTED),
 	       "shadow.h");
 
-const uint8_t *shadow_page_states(const struct shadow *sh)
+const uint8_t *shadow_page_states(const struct shadow *sh, bool user)
 {
-	return sh->paged.windows[SUPERVISOR].state;
+	return sh->paged.windows[paged_window_of(sh, user)].state;
 }
 
 /* --- how many mappings the host needs --- */
