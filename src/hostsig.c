@@ -3,6 +3,7 @@
 #include "hostsig.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,6 +20,11 @@ static _Thread_local struct {
 	void *stack;
 	stack_t before; /* what the thread had (a sanitizer's), to be given back */
 } thread_clients;
+
+static _Thread_local struct {
+	void (*fn)(void *arg, const ucontext_t *uc);
+	void *arg;
+} thread_profile;
 
 static void (*last_words)(void);
 static pthread_once_t install_once = PTHREAD_ONCE_INIT;
@@ -53,6 +59,25 @@ static void on_signal(int signo, siginfo_t *info, void *context)
 	errno = saved_errno;
 }
 
+static void on_profile(int signo, siginfo_t *info, void *context)
+{
+	int saved_errno = errno;
+
+	if (thread_profile.fn)
+		thread_profile.fn(thread_profile.arg, context);
+	errno = saved_errno;
+}
+
+void hostsig_set_profile(void (*fn)(void *arg, const ucontext_t *uc), void *arg)
+{
+	/* The handler may come in between. */
+	thread_profile.fn = NULL;
+	atomic_signal_fence(memory_order_seq_cst);
+	thread_profile.arg = arg;
+	atomic_signal_fence(memory_order_seq_cst);
+	thread_profile.fn = fn;
+}
+
 static void install(void)
 {
 	static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, HOSTSIG_KICK};
@@ -60,8 +85,13 @@ static void install(void)
 
 	sigemptyset(&sa.sa_mask);
 	sigaddset(&sa.sa_mask, HOSTSIG_KICK); /* one at a time: handlers change the same context */
+	sigaddset(&sa.sa_mask, HOSTSIG_PROFILE);
 	for (unsigned i = 0; i < ARRAY_LEN(signals); i++)
 		sigaction(signals[i], &sa, NULL);
+	/* A kick in the profiler's handler would not see where the thread is. System calls go on by themselves. */
+	sa.sa_sigaction = on_profile;
+	sa.sa_flags |= SA_RESTART;
+	sigaction(HOSTSIG_PROFILE, &sa, NULL);
 }
 
 int hostsig_thread_init(void)

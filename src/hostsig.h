@@ -25,6 +25,9 @@ enum { HOSTSIG_MAX_CLIENTS = 8 };
 /* The signal that other threads and timers send to a thread in guest code to make it leave soon. */
 #define HOSTSIG_KICK SIGUSR1
 
+/* The signal of the profiler's timer. */
+#define HOSTSIG_PROFILE SIGPROF
+
 /* Gives the calling thread its alternate stack and installs the process's handlers (once). 0 or a negative errno. */
 int hostsig_thread_init(void);
 void hostsig_thread_fini(void);
@@ -32,6 +35,12 @@ void hostsig_thread_fini(void);
 /* Registers a client of the calling thread; the newest is asked first. Removal by the same pair. */
 void hostsig_add(hostsig_fn *fn, void *arg);
 void hostsig_remove(hostsig_fn *fn, void *arg);
+
+/*
+ * Who takes HOSTSIG_PROFILE on the calling thread; NULL: nobody. It may look at the context, but must not change it:
+ * the thread goes on as if nothing had been. No kick and no other handler interrupts it.
+ */
+void hostsig_set_profile(void (*fn)(void *arg, const ucontext_t *uc), void *arg);
 
 /* Called when a signal is nobody's, before the process dies of it: to restore a terminal. */
 void hostsig_set_last_words(void (*fn)(void));

@@ -15,6 +15,9 @@ struct stats {
 	const char *const *insn_names;
 	unsigned insn_count;
 	uint64_t insn_callouts[STATS_MAX_INSNS];
+	/* What the thread is doing: phase.h. */
+	volatile uint8_t phase;
+	uint16_t phase_insn; /* PHASE_CALLOUT: which instruction */
 };
 
 /* One row of the table: for printing all of them. */

@@ -4,7 +4,7 @@
  * beside translated code with a check in line, anything else (device memory) as a callout, which costs a tenth; and
  * back, when it no longer needs it.
  */
-#include "bt_internal.h"
+#include "bt_profile_internal.h"
 #include "trace.h"
 
 static unsigned slot(uint32_t linear)
@@ -30,6 +30,7 @@ enum site_level bt_site_level(const struct bt *bt, uint32_t linear)
 static void retranslate(struct bt *bt, struct block *b)
 {
 	if (b->valid) {
+		bt->losing = BT_LOST_ADAPT;
 		bt_invalidate(bt, b, false);
 		bt->stats->invalidated_adapt++;
 	}

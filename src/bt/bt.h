@@ -6,11 +6,18 @@
 #define GNOMON_BT_H
 
 #include <signal.h>
+#include <ucontext.h>
 
 #include "cpu/cpu.h"
 #include "shadow/shadow.h"
 
 struct bt;
+
+enum bt_profile {
+	BT_PROFILE_OFF,
+	BT_PROFILE_SAMPLED, /* bt_sample() can be asked, retranslations are counted by cause */
+	BT_PROFILE_EXACT,   /* blocks and branches count themselves, too */
+};
 
 struct bt_config {
 	struct cpu *cpu;
@@ -19,6 +26,9 @@ struct bt_config {
 	size_t cache_bytes;		   /* 0: default, 64 MiB */
 	bool count;			   /* count executed instructions exactly (slower) */
 	bool audit;
+	enum bt_profile profile;
+	void (*before_flush)(void *arg); /* blocks are about to be forgotten; may be NULL */
+	void *before_flush_arg;
 };
 
 /* 0 or a negative errno. Runs on the thread that calls bt_run, which must have called hostsig_thread_init(). */
@@ -37,6 +47,44 @@ void bt_flush(struct bt *bt);
 
 /* For cpu_ops.mmu_event, after shadow_mmu_event. */
 void bt_mmu_event(struct bt *bt, enum mmu_event event, gva_t address);
+
+/* Where the thread that runs the guest was interrupted, for the profiler's signal handler. */
+enum bt_place {
+	BT_ELSEWHERE,  /* in the monitor */
+	BT_ON_THE_WAY, /* entering or leaving the cache */
+	BT_FAULTING,   /* leaving it because of a fault */
+	BT_IN_CACHE,
+};
+
+struct bt_sample {
+	uint32_t pc;	/* linear address of the guest's instruction */
+	uint32_t block; /* of the block's first one */
+	uint32_t ebp;
+	bool user;
+};
+
+/* *out is filled in for BT_IN_CACHE; the block gets the nanoseconds. Safe in a handler on the vCPU thread. */
+enum bt_place bt_sample(struct bt *bt, const ucontext_t *uc, uint32_t ns, struct bt_sample *out);
+
+/* What is known of a block that was sampled or counted. Pointers hold during the call. */
+struct bt_block_info {
+	uint32_t linear, eip;
+	gpa_t gpa;
+	cache_pc_t host;
+	uint64_t entries; /* BT_PROFILE_EXACT */
+	uint64_t ns;	  /* of samples in it */
+	uint32_t samples;
+	unsigned context, ninsns, guest_len, host_len;
+	bool user, code32, valid;
+	const uint8_t *guest_code, *host_code;
+	const uint16_t (*map)[2]; /* ninsns + 1: offsets of each instruction in guest and host code */
+};
+
+/* Calls fn for each block that was sampled or entered; all: for the others too. vCPU thread. */
+void bt_profile_blocks(struct bt *bt, bool all, void (*fn)(void *arg, const struct bt_block_info *b), void *arg);
+
+/* How many blocks were entered since the last call (BT_PROFILE_EXACT; else 0): by one other thread, roughly. */
+unsigned bt_profile_working_set(struct bt *bt);
 
 /* Prints the current block, guest and host code, for panic(). */
 void bt_dump(struct bt *bt);

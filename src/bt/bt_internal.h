@@ -266,14 +266,18 @@ struct bt {
 	uint64_t generation;		      /* counts flushes */
 	cache_pc_t resume;		      /* where in `current` to go on, or 0: by lookup */
 	unsigned resume_uncounted;
-	uint64_t entry_rf, entry_count;	 /* RFLAGS.RF and instructions executed when the cache was last entered */
-	unsigned space;			 /* present address space (user mode): shadow_space() */
-	unsigned ntables;		 /* indirect tables allocated */
-	uint64_t mmu_events;		 /* bt_mmu_event() calls */
-	bool gs_known;			 /* GS.base of the thread is frame.window */
-	bool user_faulted;		 /* the guest is dealing with a page fault of user mode ... */
-	uint32_t faulted_at;		 /* ... at this address */
-	bool signal_stepping;		 /* the handler single-steps to a boundary */
+	uint64_t entry_rf, entry_count;	  /* RFLAGS.RF and instructions executed when the cache was last entered */
+	unsigned space;			  /* present address space (user mode): shadow_space() */
+	unsigned ntables;		  /* indirect tables allocated */
+	uint64_t mmu_events;		  /* bt_mmu_event() calls */
+	bool gs_known;			  /* GS.base of the thread is frame.window */
+	bool user_faulted;		  /* the guest is dealing with a page fault of user mode ... */
+	uint32_t faulted_at;		  /* ... at this address */
+	bool signal_stepping;		  /* the handler single-steps to a boundary */
+	struct bt_profile_state *profile; /* NULL: none is taken */
+	void (*before_flush)(void *arg);  /* of bt_config */
+	void *before_flush_arg;
+	uint8_t losing;			 /* enum bt_lost: why blocks become invalid now */
 	struct lockstep *lockstep_state; /* allocated by the first bt_lockstep() */
 	uint64_t count_limit;		 /* lockstep: HOST_COUNT at which to stop */
 };

@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "bt_internal.h"
+#include "bt_profile_internal.h"
 #include "shadow/track.h"
 #include "trace.h"
 
@@ -227,6 +227,7 @@ void bt_invalidate(struct bt *bt, struct block *b, bool keep)
 
 	ASSERT(b->valid);
 	b->valid = false;
+	bt_profile_lost(bt, b, bt->losing);
 	while (*p != b)
 		p = &(*p)->hash_next;
 	*p = b->hash_next;
@@ -354,6 +355,7 @@ int bt_find_insn(const struct block *b, cache_pc_t pc)
 void bt_flush(struct bt *bt)
 {
 	cpu_fpu_sync(bt->cpu); /* its instruction pointer may name a block */
+	bt_profile_flush(bt);
 	memset(bt->hash, 0, sizeof(*bt->hash) << HASH_BITS);
 	memset(bt->dormant, 0, sizeof(*bt->dormant) << HASH_BITS);
 	memset(bt->places, 0, sizeof(*bt->places) << HASH_BITS);

@@ -23,8 +23,10 @@
 #define G(n)      (n * 8 - CPU_BIAS)(%r14)
 
 	.text
+	.globl bt_enter_begin, bt_enter_code_end
 	.globl bt_enter, bt_enter_critical, bt_enter_end, bt_leave_exit, bt_leave_indirect, bt_leave_fault, bt_leave_event, bt_leave_kicked
 	.type bt_enter, @function
+bt_enter_begin:
 bt_enter:
 	push %rbx
 	push %rbp
@@ -130,5 +132,6 @@ bt_leave_kicked:
 	add $8, %rsp
 	cld
 	jmp leave
+bt_enter_code_end:
 	.size bt_enter, . - bt_enter
 	.section .note.GNU-stack, "", @progbits

@@ -6,11 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bt_internal.h"
+#include "bt_profile_internal.h"
 #include "cpu/event.h"
 #include "cpu/exec.h"
 #include "cpu/step.h"
 #include "cpu/sys.h"
+#include "phase.h"
 #include "shadow/track.h"
 #include "trace.h"
 
@@ -49,7 +50,10 @@ static void code_written(void *arg, gpa_t gpa, const uint8_t *data, unsigned len
 {
 	struct bt *bt = arg;
 
-	unsigned count = bt_invalidate_bytes(bt, gpa, data, len);
+	unsigned count;
+
+	bt->losing = bt->cpu->writing ? BT_LOST_WRITE : BT_LOST_DMA;
+	count = bt_invalidate_bytes(bt, gpa, data, len);
 
 	if (bt->cpu->writing)
 		bt->stats->invalidated_cpu_write += count;
@@ -64,6 +68,7 @@ static void map_changed(void *arg, gpa_t base, uint64_t len)
 
 	if (!before)
 		return;
+	bt->losing = BT_LOST_MAP;
 	trace(bt, "map changed at %llx+%llx", (unsigned long long)base, (unsigned long long)len);
 	for (unsigned i = 0; i < bt->nblocks; i++) {
 		struct block *b = &bt->blocks[i];
@@ -96,7 +101,10 @@ int bt_create(struct bt **out, const struct bt_config *cfg)
 	err = check_host();
 	if (!err)
 		err = bt_cache_init(bt, cfg->cache_bytes ? cfg->cache_bytes : DEFAULT_CACHE_BYTES);
+	if (!err)
+		err = bt_profile_init(bt, cfg);
 	if (err) {
+		bt_profile_destroy(bt);
 		bt_cache_destroy(bt);
 		free(bt);
 		return err;
@@ -116,6 +124,7 @@ void bt_destroy(struct bt *bt)
 		return;
 	bt->cpu->fpu_stored = NULL;
 	bt_lockstep_destroy(bt);
+	bt_profile_destroy(bt);
 	bt_cache_destroy(bt);
 	free(bt);
 }
@@ -151,12 +160,14 @@ void bt_step(struct bt *bt, uint64_t *why)
 {
 	struct cpu *cpu = bt->cpu;
 	uint64_t rip = cpu->rip;
+	uint8_t phase = phase_set(bt->stats, PHASE_STEP);
 
 	++*why;
 	/* Part of a repeated instruction is none yet. Others may come back to themselves, or wait for FERR# to be seen.
 	 */
 	if (cpu_step(cpu) != STEP_DONE || cpu->rip != rip || !exec_decode_cache(cpu->exec, cpu_linear_pc(cpu))->repeats)
 		bt->frame.count++;
+	phase_set(bt->stats, phase);
 }
 
 static void set_context(struct bt *bt, struct context *ctx)
@@ -169,6 +180,7 @@ struct block *bt_find_block(struct bt *bt, struct context *ctx)
 {
 	uint32_t eip = (uint32_t)bt->cpu->rip;
 	struct block *b;
+	uint8_t phase;
 	gpa_t gpa;
 
 	if (!bt_code_gpa(bt, ctx->key.cs_base + eip, &gpa))
@@ -177,14 +189,16 @@ struct block *bt_find_block(struct bt *bt, struct context *ctx)
 	if (b)
 		return b;
 	bt->stats->dispatcher_misses++;
+	phase = phase_set(bt->stats, PHASE_TRANSLATE);
 	b = bt_revive(bt, ctx, eip, gpa);
 	if (!b)
 		b = bt_copy_twin(bt, ctx, eip, gpa);
-	if (b)
-		return b;
-	b = bt_translate(bt, ctx, eip, gpa, BLOCK_MAX_INSNS);
-	if (b)
-		set_context(bt, b->ctx);
+	if (!b) {
+		b = bt_translate(bt, ctx, eip, gpa, BLOCK_MAX_INSNS);
+		if (b)
+			set_context(bt, b->ctx);
+	}
+	phase_set(bt->stats, phase);
 	return b;
 }
 
@@ -266,6 +280,8 @@ static void callout(struct bt *bt, struct block *b, const struct bt_exit *x)
 	restore_rf(bt);
 	bt->stats->callouts++;
 	bt->stats->insn_callouts[in->id]++;
+	bt->stats->phase_insn = in->id;
+	phase_set(bt->stats, PHASE_CALLOUT);
 	/* A repeated instruction works in bounded parts. */
 	do {
 		result = cpu_step_insn(cpu, in);
@@ -290,6 +306,7 @@ static void follow_link(struct bt *bt, struct bt_exit *x)
 	uint64_t generation = bt->generation;
 
 	bt->cpu->rip = x->target;
+	bt->stats->link_misses++;
 	if (bt->lockstep)
 		return;
 	to = bt_find_block(bt, x->from->ctx);
@@ -310,6 +327,7 @@ static void follow_indirect(struct bt *bt, uint32_t eip)
 
 	bt->cpu->rip = eip;
 	bt->stats->indirect_misses++;
+	bt_profile_missed_table(bt);
 	if (bt->lockstep)
 		return;
 	ctx = bt_context(bt); /* translated code may have changed the mode on the way */
@@ -413,6 +431,7 @@ static void fault(struct bt *bt)
 	struct block *b = block_at(bt, (cache_pc_t)fr->pc, &n);
 	enum shadow_fault what = SHADOW_FOREIGN; /* a limit check, a divide error, ... */
 
+	phase_set(bt->stats, PHASE_FAULT);
 	recover(bt, b, n, (cache_pc_t)fr->pc);
 	if (fr->trap == TRAP_PAGE_FAULT)
 		what = shadow_handle_fault(bt->shadow, fr->address, fr->error & 2);
@@ -449,6 +468,7 @@ static void enter(struct bt *bt, cache_pc_t at)
 	bt->entry_count = bt->frame.count + bt->resume_uncounted;
 	cpu->rflags &= ~FLAG_RF;
 	bt->stats->cache_entries++;
+	bt->stats->block_dispatches += at == bt->current->body;
 	use_window(bt);
 	bt_selectors_check(bt);
 	bt_rings_check(bt);
@@ -540,6 +560,7 @@ void bt_run_once(struct bt *bt)
 {
 	cache_pc_t at;
 
+	phase_set(bt->stats, PHASE_DISPATCH);
 	if (UNLIKELY(shadow_space(bt->shadow, true) != bt->space)) { /* it made room, and numbered them anew */
 		bt_indirect_event(bt);
 		if (bt->ctx)
@@ -565,6 +586,7 @@ void bt_begin(struct bt *bt)
 void bt_end(struct bt *bt)
 {
 	cpu_fpu_sync(bt->cpu);
+	bt_profile_collect(bt);
 	bt_signals_detach(bt);
 }
 

@@ -2,12 +2,12 @@
 /* Translation of a block: decode what lies before us on this page, then emit. */
 #include <string.h>
 
+#include "bt_profile_internal.h"
 #include "cpu/exec.h"
 #include "cpu/mem.h"
 #include "cpu/sys.h"
 #include "cpu/tlb.h"
 #include "trace.h"
-#include "xlat.h"
 
 enum { ENDS_BLOCK = 1, FLUSHES_TC = 2 };
 
@@ -364,6 +364,7 @@ static void emit_body(struct xlat *t, const struct insn *ins, unsigned count)
 	struct block *b = t->b;
 
 	t->in_body = true;
+	bt_profile_count_entry(t);
 	t->eip = b->eip;
 	for (t->n = 0; t->n < count && !t->ended; t->n++) {
 		struct insn_map *map = xlat_map(t);
@@ -476,6 +477,7 @@ static void commit(struct bt *bt, struct xlat *t)
 	bt->stats->guest_bytes_translated += b->guest_len;
 	copy_source(bt, b);
 	copy_relocs(bt, t);
+	bt_profile_translated(bt, b);
 	xlat_insert(t);
 	bt_place_add(bt, b);
 }

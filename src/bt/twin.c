@@ -9,7 +9,7 @@
  */
 #include <string.h>
 
-#include "xlat.h"
+#include "bt_profile_internal.h"
 
 static bool copyable_context(const struct context *ctx)
 {
@@ -118,6 +118,7 @@ struct block *bt_copy_twin(struct bt *bt, struct context *ctx, uint32_t eip, gpa
 	t.b->source = from->source;
 	copy_exits(&t, from, body, from_body);
 	relocate(&t, from, body);
+	bt_profile_copied(&t, body);
 	xlat_stubs(&t);
 	xlat_insert(&t);
 	bt->stats->blocks_copied++;

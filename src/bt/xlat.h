@@ -6,6 +6,9 @@
 
 #include "bt_internal.h"
 
+/* What goes through the table of indirect targets. */
+enum xlat_branch_kind { BRANCH_TABLE, BRANCH_INDIRECT, BRANCH_RETURN };
+
 struct xlat {
 	struct bt *bt;
 	struct context *ctx;
@@ -19,6 +22,7 @@ struct xlat {
 	bool last;	       /* no further instruction of this block follows it */
 	unsigned uncounted;    /* instructions executed that HOST_COUNT does not hold yet */
 	bool unfetched;	       /* the first instruction crosses into a page that cannot be fetched from */
+	uint8_t branch;	       /* enum xlat_branch_kind: of the jump through the table that is emitted next */
 	bool ended;	       /* control does not come to the next instruction */
 	bool in_body;	       /* not in head or stubs */
 	bool adapted;	       /* an instruction is not translated as it would be at first */

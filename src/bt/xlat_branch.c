@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Near control transfers. */
-#include "xlat.h"
+#include "bt_profile_internal.h"
 
 /* Condition codes as encoded: volume 2, appendix B.1.4.7. */
 enum { CC_E = 4, CC_NE = 5 };
@@ -17,15 +17,18 @@ static bool target_in_limit(const struct xlat *t, uint32_t target)
 
 void xlat_jump_table(struct xlat *t)
 {
+	bt_profile_count_branch(t);
 	emit_load(&t->e, 8, HOST_T1, AT_CPU(CPU_OFF(bt_indirect)));
 	emit_movzx16(&t->e, HOST_T2, HOST_T0);
 	emit_op_mem(&t->e, 4, 0xff, 4, (struct host_addr){HOST_T1, HOST_T2, 8, 0, false, false});
 }
 
-static void jump_indirect(struct xlat *t)
+static void jump_indirect(struct xlat *t, enum xlat_branch_kind kind)
 {
+	t->branch = (uint8_t)kind;
 	xlat_count(t);
 	xlat_jump_table(t);
+	t->branch = BRANCH_TABLE;
 	t->ended = true;
 }
 
@@ -96,7 +99,7 @@ static bool jump_ind(struct xlat *t)
 	if (!load_target(t))
 		return false;
 	emit_mov(&t->e, 4, HOST_T0, HOST_T3);
-	jump_indirect(t);
+	jump_indirect(t, BRANCH_INDIRECT);
 	return true;
 }
 
@@ -106,7 +109,7 @@ static bool call_ind(struct xlat *t)
 		return false;
 	push_return(t);
 	emit_mov(&t->e, 4, HOST_T0, HOST_T3);
-	jump_indirect(t);
+	jump_indirect(t, BRANCH_INDIRECT);
 	return true;
 }
 
@@ -121,7 +124,7 @@ static bool ret(struct xlat *t)
 	check_target(t);
 	xlat_stack_move(t, (int32_t)size + pop);
 	emit_mov(&t->e, 4, HOST_T0, HOST_T3);
-	jump_indirect(t);
+	jump_indirect(t, BRANCH_RETURN);
 	return true;
 }
 

@@ -210,6 +210,8 @@ struct cpu {
 	struct tsc_line tsc_line;
 	uint64_t bt_flags;	   /* the host's, where translated code changes them and may have to put them back */
 	uint64_t bt_indirect_hits; /* counted with --count */
+	uint64_t bt_branches[3];   /* by enum xlat_branch_kind, counted with --profile-exact */
+	uint32_t bt_last_branch;
 	struct physmem *pm;
 	const struct cpu_ops *ops;
 	void *machine;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "phase.h"
 #include "sys.h"
 #include "tlb.h"
 
@@ -16,6 +17,8 @@ static bool is_io(const struct cpu *cpu, gpa_t gpa)
 
 void cpu_phys_read(struct cpu *cpu, gpa_t gpa, void *buf, unsigned len)
 {
+	uint8_t phase = cpu->stats->phase;
+
 	gpa &= cpu->pm->a20_mask;
 	if (UNLIKELY(is_io(cpu, gpa))) {
 		cpu->stats->mmio_reads++;
@@ -23,12 +26,15 @@ void cpu_phys_read(struct cpu *cpu, gpa_t gpa, void *buf, unsigned len)
 			cpu->journal->io_read(cpu->journal->arg, gpa, buf, len);
 			return;
 		}
+		phase_set(cpu->stats, PHASE_DEVICE);
 	}
 	physmem_read(cpu->pm, gpa, buf, len);
+	phase_set(cpu->stats, phase);
 }
 
 void cpu_phys_write(struct cpu *cpu, gpa_t gpa, const void *buf, unsigned len)
 {
+	uint8_t phase = cpu->stats->phase;
 	bool io;
 
 	gpa &= cpu->pm->a20_mask;
@@ -39,12 +45,14 @@ void cpu_phys_write(struct cpu *cpu, gpa_t gpa, const void *buf, unsigned len)
 			cpu->journal->io_write(cpu->journal->arg, gpa, buf, len);
 			return;
 		}
+		phase_set(cpu->stats, PHASE_DEVICE);
 	} else if (UNLIKELY(cpu->journal != NULL)) {
 		cpu->journal->write(cpu->journal->arg, gpa, len);
 	}
 	cpu->writing = !io;
 	physmem_write(cpu->pm, gpa, buf, len);
 	cpu->writing = false;
+	phase_set(cpu->stats, phase);
 }
 
 /* Linear addresses have 32 bits outside 64-bit mode, but for tables and inner stacks of a kernel in long mode. */

@@ -33,6 +33,7 @@ void config_destroy(struct vm_config *cfg)
 	free(cfg->trace);
 	free(cfg->trace_file);
 	free(cfg->stats);
+	free(cfg->profile);
 	memset(cfg, 0, sizeof(*cfg));
 }
 

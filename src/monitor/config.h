@@ -85,7 +85,9 @@ struct vm_config {
 	char *trace;	       /* already valid for trace_select() */
 	char *trace_file;      /* NULL: stderr */
 	char *stats;	       /* file for the counters at the end */
-	double timeout;	       /* seconds of host time; 0: none */
+	char *profile;	       /* folder for a profile; NULL: none is taken */
+	bool profile_exact;
+	double timeout; /* seconds of host time; 0: none */
 };
 
 /* Everything at its default; no allocation. */

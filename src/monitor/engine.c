@@ -6,6 +6,8 @@
 #include "cpu/event.h"
 #include "cpu/exec.h"
 #include "cpu/step.h"
+#include "phase.h"
+#include "profiler.h"
 
 static int step_create(struct vm *vm)
 {
@@ -21,6 +23,7 @@ static bool step_run(struct vm *vm)
 	struct cpu *cpu = &vm->cpu;
 
 	/* Asked first: delivering one event may have caused the next (a breakpoint on its stack). */
+	phase_set(&vm->stats, PHASE_STEP);
 	while (!vm->stop && cpu->activity == CPU_RUNNING && !cpu_event_ready(cpu)) {
 		uint64_t rip = cpu->rip;
 		vm->stats.stepped_engine++;
@@ -46,7 +49,12 @@ static int translator_create(struct vm *vm)
 						    .shadow = vm->shadow,
 						    .stop = &vm->stop,
 						    .count = vm->cfg->count,
-						    .audit = vm->cfg->audit});
+						    .audit = vm->cfg->audit,
+						    .profile = !vm->profiler		? BT_PROFILE_OFF
+							       : vm->cfg->profile_exact ? BT_PROFILE_EXACT
+											: BT_PROFILE_SAMPLED,
+						    .before_flush = profiler_save_blocks,
+						    .before_flush_arg = vm->profiler});
 	if (rc) {
 		shadow_destroy(vm->shadow);
 		vm->shadow = NULL;

@@ -413,6 +413,16 @@ static bool parse_stats(struct parse *p, const char *value)
 	return take_path(p, value, &p->cfg->stats);
 }
 
+static bool parse_profile(struct parse *p, const char *value)
+{
+	return take_path(p, value, &p->cfg->profile);
+}
+
+static bool parse_profile_exact(struct parse *p, const char *value)
+{
+	return p->cfg->profile_exact = true;
+}
+
 static bool parse_timeout(struct parse *p, const char *value)
 {
 	int rc = parse_seconds(value, &p->cfg->timeout);
@@ -468,6 +478,8 @@ static enum options_result check_together(const struct vm_config *cfg, char *err
 		return fail(err, errlen, "%s without --kernel", cfg->initrd ? "--initrd" : "--append");
 	if (cfg->trace_file && !cfg->trace)
 		return fail(err, errlen, "--trace-file without --trace%s", "");
+	if (cfg->profile_exact && !cfg->profile)
+		return fail(err, errlen, "--profile-exact without --profile%s", "");
 	return OPTIONS_OK;
 }
 

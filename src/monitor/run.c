@@ -13,6 +13,8 @@
 #include "cpu/event.h"
 #include "hostsig.h"
 #include "options.h"
+#include "phase.h"
+#include "profiler.h"
 #include "trace.h"
 #include "vm.h"
 
@@ -85,7 +87,7 @@ static int start(struct vm *vm)
 	pthread_mutex_unlock(&vm->lock);
 	vm->clock.rearm = rearm;
 	vm->clock.rearm_arg = vm;
-	return 0;
+	return vm->profiler ? profiler_attach(vm->profiler) : 0;
 }
 
 static void finish(struct vm *vm)
@@ -95,6 +97,8 @@ static void finish(struct vm *vm)
 	vm->clock.rearm = NULL;
 	if (vm->running) {
 		vm_collect_stats(vm);
+		if (vm->profiler)
+			profiler_detach(vm->profiler);
 		vm->engine->destroy(vm);
 	}
 	pthread_mutex_lock(&vm->lock);
@@ -117,14 +121,22 @@ static void finish(struct vm *vm)
 static void sleep_for(struct vm *vm, uint64_t ns)
 {
 	struct timespec ts = {.tv_sec = (time_t)(ns / NS_PER_SEC), .tv_nsec = (long)(ns % NS_PER_SEC)};
-	sigset_t kick, old;
+	sigset_t kick, signals, old;
 
+	phase_set(&vm->stats, PHASE_SLEEP);
 	sigemptyset(&kick);
 	sigaddset(&kick, HOSTSIG_KICK);
-	pthread_sigmask(SIG_BLOCK, &kick, &old);
+	signals = kick;
+	sigaddset(&signals, HOSTSIG_PROFILE);
+	pthread_sigmask(SIG_BLOCK, &signals, &old);
+	if (vm->profiler)
+		profiler_sleeps(vm->profiler);
 	if (!vm->stop)
 		sigtimedwait(&kick, NULL, ns == CLOCK_NEVER ? NULL : &ts);
+	if (vm->profiler)
+		profiler_wakes(vm->profiler);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	phase_set(&vm->stats, PHASE_LOOP);
 }
 
 static void sleep_until_event(struct vm *vm)
@@ -160,7 +172,9 @@ static bool run_engine(struct vm *vm)
 	vm_tsc_bend(vm);
 	arm_kick(vm, clock_next(&vm->clock));
 	vm->in_engine = true;
+	phase_set(&vm->stats, PHASE_DISPATCH);
 	ok = vm->engine->run(vm);
+	phase_set(&vm->stats, PHASE_LOOP);
 	vm->in_engine = false;
 	return ok;
 }
@@ -180,7 +194,9 @@ static void run_clock(struct vm *vm)
 {
 	if (vm->kick_at <= clock_now(&vm->clock))
 		vm->kick_at = CLOCK_NEVER;
+	phase_set(&vm->stats, PHASE_TIMER);
 	clock_run(&vm->clock);
+	phase_set(&vm->stats, PHASE_LOOP);
 }
 
 static void loop(struct vm *vm)
@@ -202,7 +218,9 @@ static void loop(struct vm *vm)
 				sleep_until_event(vm);
 			continue;
 		}
+		phase_set(&vm->stats, PHASE_EVENT);
 		cpu_take_event(&vm->cpu);
+		phase_set(&vm->stats, PHASE_LOOP);
 		if (vm->cpu.activity != CPU_RUNNING) {
 			if (!vm->reset_pending && !cpu_event_ready(&vm->cpu))
 				sleep_until_event(vm);

@@ -12,6 +12,7 @@
 #include "hostsig.h"
 #include "iothread.h"
 #include "options.h"
+#include "profiler.h"
 #include "qmp.h"
 #include "stats_json.h"
 #include "trace.h"
@@ -39,6 +40,7 @@ struct session {
 	struct io_alarm timeout;
 	struct vm_control_ops control;
 	struct qmp *qmp;
+	struct profiler *profiler;
 	FILE *trace_file;
 };
 
@@ -313,6 +315,7 @@ static void close_all(struct session *s, bool vm_made)
 	tty_display_destroy(s->tty);
 	qmp_close(s->qmp);
 	close_chardevs(s);
+	profiler_close(s->profiler);
 	if (s->io_made)
 		iothread_destroy(&s->io);
 	if (vm_made)
@@ -325,16 +328,18 @@ static void close_all(struct session *s, bool vm_made)
 
 static int run(struct session *s, char *err, size_t errlen)
 {
-	int rc = iothread_start(&s->io);
+	int rc = iothread_start(&s->io), profile_rc;
 
 	if (!rc)
 		rc = vm_run(s->vm);
 	iothread_stop(&s->io);
+	profile_rc = profiler_close(s->profiler);
+	s->profiler = NULL;
 	if (rc < 0)
 		snprintf(err, errlen, "cannot start the VM: %s", strerror(-rc));
 	if (s->cfg->stats && stats_json_write(s->cfg->stats, &s->vm->stats, NULL, 0, err, errlen) < 0)
 		return EXIT_FAILED;
-	return rc < 0 ? EXIT_FAILED : rc;
+	return rc < 0 || profile_rc < 0 ? EXIT_FAILED : rc;
 }
 
 int vm_main(const struct vm_config *cfg, struct vm_end *end)
@@ -362,6 +367,8 @@ int vm_main(const struct vm_config *cfg, struct vm_end *end)
 		rc = vm_init(vm, cfg, &chardevs, err, sizeof(err));
 		vm_made = rc == 0;
 	}
+	if (!rc && cfg->profile)
+		rc = profiler_open(&s->profiler, vm, &s->io, err, sizeof(err));
 	if (!rc)
 		rc = open_user(s, err, sizeof(err));
 	if (!rc)

@@ -8,6 +8,7 @@
 #include "cpu/sys.h"
 #include "hostsig.h"
 #include "options.h"
+#include "phase.h"
 #include "trace.h"
 
 /* --- what the CPU asks of the machine --- */
@@ -15,8 +16,10 @@
 static uint32_t port_in(void *m, uint16_t port, unsigned size)
 {
 	struct vm *vm = m;
+	uint8_t phase = phase_set(&vm->stats, PHASE_DEVICE);
 	uint32_t value = bus_read(&vm->board.ports, port, size);
 
+	phase_set(&vm->stats, phase);
 	vm->stats.port_reads++;
 	trace(io, "in  %04x/%u -> %x", port, size, value);
 	return value;
@@ -25,8 +28,10 @@ static uint32_t port_in(void *m, uint16_t port, unsigned size)
 static size_t port_in_block(void *m, uint16_t port, unsigned size, void *buf, size_t count)
 {
 	struct vm *vm = m;
+	uint8_t phase = phase_set(&vm->stats, PHASE_DEVICE);
 	size_t n = bus_read_block(&vm->board.ports, port, size, buf, count);
 
+	phase_set(&vm->stats, phase);
 	vm->stats.port_reads += n;
 	return n;
 }
@@ -34,10 +39,12 @@ static size_t port_in_block(void *m, uint16_t port, unsigned size, void *buf, si
 static void port_out(void *m, uint16_t port, unsigned size, uint32_t value)
 {
 	struct vm *vm = m;
+	uint8_t phase = phase_set(&vm->stats, PHASE_DEVICE);
 
 	vm->stats.port_writes++;
 	trace(io, "out %04x/%u <- %x", port, size, value);
 	bus_write(&vm->board.ports, port, size, value);
+	phase_set(&vm->stats, phase);
 }
 
 static int intr_ack(void *m)

@@ -21,6 +21,7 @@
 #include <time.h>
 
 struct bt;
+struct profiler;
 struct shadow;
 struct vm;
 
@@ -71,9 +72,10 @@ struct vm {
 	const struct vm_config *cfg;
 	const struct vm_engine *engine;
 	struct host_exec *exec;
-	struct shadow *shadow; /* NULL with --engine step */
-	struct bt *bt;	       /* NULL with --engine step */
-	uint64_t tsc_hz;       /* guest TSC ticks a second, constant */
+	struct shadow *shadow;	   /* NULL with --engine step */
+	struct bt *bt;		   /* NULL with --engine step */
+	uint64_t tsc_hz;	   /* guest TSC ticks a second, constant */
+	struct profiler *profiler; /* NULL: no profile is taken. The session's */
 
 	/* The vCPU thread's own. */
 	bool reset_pending; /* RESET# after this instruction */

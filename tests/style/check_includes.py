@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Checks the layers: who may include whom. check_includes.py [ROOT]
 
-base (plain files in src/) <- devices; base <- cpu <- shadow <- bt; monitor sees all. Headers named *_internal.h never
+base (plain files in src/) <- devices; base <- cpu <- shadow <- bt; base <- profile; monitor sees all. Headers named *_internal.h never
 leave their folder (a layer's unit tests may look inside). Zydis is included in one file.
 """
 import pathlib
@@ -15,7 +15,8 @@ SEES = {
     "cpu": {"base", "cpu"},
     "shadow": {"base", "cpu", "shadow"},
     "bt": {"base", "cpu", "shadow", "bt"},
-    "monitor": {"base", "devices", "cpu", "shadow", "bt", "monitor"},
+    "profile": {"base", "profile"},
+    "monitor": {"base", "devices", "cpu", "shadow", "bt", "profile", "monitor"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<(Zydis/[^>]+)>)', re.M)
 

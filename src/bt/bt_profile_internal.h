@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The profiler's hooks in the translator (profile.c). None does anything unless a profile is taken. */
+#ifndef GNOMON_BT_PROFILE_INTERNAL_H
+#define GNOMON_BT_PROFILE_INTERNAL_H
+
+#include "xlat.h"
+
+/* Why a block is no longer valid. */
+enum bt_lost { BT_LOST_NOT, BT_LOST_WRITE, BT_LOST_DMA, BT_LOST_MAP, BT_LOST_ADAPT };
+
+/* After bt_cache_init(). 0 or a negative errno. */
+int bt_profile_init(struct bt *bt, const struct bt_config *cfg);
+void bt_profile_destroy(struct bt *bt);
+
+/* All blocks are about to be forgotten. */
+void bt_profile_flush(struct bt *bt);
+
+/* A block was translated; became invalid. */
+void bt_profile_translated(struct bt *bt, const struct block *b);
+void bt_profile_lost(struct bt *bt, const struct block *b, enum bt_lost why);
+
+/* Emits what counts an entry of the block, a branch through the table (t->branch). Changes T1, T2, no flags. */
+void bt_profile_count_entry(struct xlat *t);
+void bt_profile_count_branch(struct xlat *t);
+/* The body (writable) was copied from another block's: it counts for itself. */
+void bt_profile_copied(struct xlat *t, uint8_t *body);
+
+/* The dispatcher has to find the target of such a branch. */
+void bt_profile_missed_table(struct bt *bt);
+
+/* Brings counters that translated code keeps into stats. */
+void bt_profile_collect(struct bt *bt);
+
+#endif

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the profiler asks of the translator: where the thread is, what blocks cost, why they are translated again. */
+#define _GNU_SOURCE
+#include "bt_profile_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+extern const char bt_enter_begin[], bt_enter_code_end[], bt_leave_fault[];
+
+enum { HISTORY_BITS = 16 };
+
+/* The last translation of the code at a physical address, as far as its place in the table was not taken since. */
+struct translated {
+	uint64_t gpa; /* and 1 in bit 63: none */
+	uint32_t eip;
+	uint32_t generation;
+	uint16_t context;
+	uint8_t lost; /* enum bt_lost */
+};
+
+/* What a block cost. By the number of the block. */
+struct block_cost {
+	uint64_t entries; /* counted by the block itself */
+	uint64_t ns;
+	uint64_t seen; /* `entries` when the working set was last asked for */
+	uint32_t samples;
+};
+
+struct bt_profile_state {
+	bool exact;
+	struct block_cost *costs; /* max_blocks */
+	unsigned max_blocks;
+	struct translated history[1 << HISTORY_BITS];
+};
+
+int bt_profile_init(struct bt *bt, const struct bt_config *cfg)
+{
+	if (cfg->profile == BT_PROFILE_OFF)
+		return 0;
+	bt->before_flush = cfg->before_flush;
+	bt->before_flush_arg = cfg->before_flush_arg;
+	bt->profile = calloc(1, sizeof(*bt->profile));
+	if (!bt->profile)
+		return -ENOMEM;
+	bt->profile->exact = cfg->profile == BT_PROFILE_EXACT;
+	bt->profile->max_blocks = bt->max_blocks;
+	bt->profile->costs = calloc(bt->max_blocks, sizeof(*bt->profile->costs));
+	return bt->profile->costs ? 0 : -ENOMEM;
+}
+
+void bt_profile_destroy(struct bt *bt)
+{
+	if (bt->profile)
+		free(bt->profile->costs);
+	free(bt->profile);
+}
+
+void bt_profile_flush(struct bt *bt)
+{
+	if (!bt->profile)
+		return;
+	if (bt->before_flush && bt->nblocks)
+		bt->before_flush(bt->before_flush_arg);
+	memset(bt->profile->costs, 0, bt->nblocks * sizeof(*bt->profile->costs));
+}
+
+/* --- translations that are made again --- */
+
+static struct translated *history_of(struct bt *bt, gpa_t gpa)
+{
+	return &bt->profile->history[(uint32_t)((uint32_t)gpa * 0x9e3779b1u) >> (32 - HISTORY_BITS)];
+}
+
+static uint64_t *why_again(struct bt *bt, const struct translated *last, const struct block *b)
+{
+	static const size_t by_loss[] = {
+	    [BT_LOST_NOT] = offsetof(struct stats, retranslated_flush), /* not by itself */
+	    [BT_LOST_WRITE] = offsetof(struct stats, retranslated_write),
+	    [BT_LOST_DMA] = offsetof(struct stats, retranslated_dma),
+	    [BT_LOST_MAP] = offsetof(struct stats, retranslated_map),
+	    [BT_LOST_ADAPT] = offsetof(struct stats, retranslated_adapt),
+	};
+
+	if (last->eip != b->eip)
+		return &bt->stats->retranslated_moved;
+	/* Contexts are numbered anew by a flush. */
+	if (last->generation != (uint32_t)bt->generation)
+		return &bt->stats->retranslated_flush;
+	if (last->context != b->ctx->id)
+		return &bt->stats->retranslated_context;
+	return (uint64_t *)((char *)bt->stats + by_loss[last->lost]);
+}
+
+void bt_profile_translated(struct bt *bt, const struct block *b)
+{
+	struct translated *t;
+
+	if (!bt->profile)
+		return;
+	t = history_of(bt, b->gpa);
+	if (t->gpa == (b->gpa | BIT(63)))
+		++*why_again(bt, t, b);
+	*t = (struct translated){
+	    .gpa = b->gpa | BIT(63), .eip = b->eip, .generation = (uint32_t)bt->generation, .context = b->ctx->id};
+}
+
+void bt_profile_lost(struct bt *bt, const struct block *b, enum bt_lost why)
+{
+	struct translated *t;
+
+	if (!bt->profile)
+		return;
+	t = history_of(bt, b->gpa);
+	if (t->gpa == (b->gpa | BIT(63)) && t->eip == b->eip && t->context == b->ctx->id)
+		t->lost = (uint8_t)why;
+}
+
+/* --- code that counts --- */
+
+static void emit_increment(struct xlat *t, struct host_addr at)
+{
+	emit_load(&t->e, 8, HOST_T1, at);
+	emit_lea(&t->e, 8, HOST_T1, (struct host_addr){HOST_T1, REG_NONE, 1, 1, false, false});
+	emit_store(&t->e, 8, HOST_T1, at);
+}
+
+void bt_profile_count_entry(struct xlat *t)
+{
+	struct bt_profile_state *p = t->bt->profile;
+
+	if (!p || !p->exact)
+		return;
+	emit_mov_imm64(&t->e, HOST_T2, (uintptr_t)&p->costs[t->b - t->bt->blocks].entries);
+	emit_increment(t, (struct host_addr){HOST_T2, REG_NONE, 1, 0, false, false});
+}
+
+/* The entry's counting begins the body, with a MOV of its address: two bytes, then the constant. */
+void bt_profile_copied(struct xlat *t, uint8_t *body)
+{
+	struct bt_profile_state *p = t->bt->profile;
+	uint64_t address;
+
+	if (!p || !p->exact)
+		return;
+	address = (uintptr_t)&p->costs[t->b - t->bt->blocks].entries;
+	memcpy(body + 2, &address, sizeof(address));
+}
+
+void bt_profile_count_branch(struct xlat *t)
+{
+	if (!t->bt->profile || !t->bt->profile->exact)
+		return;
+	emit_increment(t, AT_CPU(CPU_OFF(bt_branches) + t->branch * 8));
+	emit_store_imm(&t->e, 4, t->branch, AT_CPU(CPU_OFF(bt_last_branch)));
+}
+
+void bt_profile_missed_table(struct bt *bt)
+{
+	uint64_t *const misses[] = {
+	    [BRANCH_TABLE] = &bt->stats->misses_table,
+	    [BRANCH_INDIRECT] = &bt->stats->misses_indirect,
+	    [BRANCH_RETURN] = &bt->stats->misses_return,
+	};
+
+	if (bt->profile && bt->profile->exact)
+		++*misses[bt->cpu->bt_last_branch];
+}
+
+void bt_profile_collect(struct bt *bt)
+{
+	bt->stats->branches_table = bt->cpu->bt_branches[BRANCH_TABLE];
+	bt->stats->branches_indirect = bt->cpu->bt_branches[BRANCH_INDIRECT];
+	bt->stats->branches_return = bt->cpu->bt_branches[BRANCH_RETURN];
+}
+
+unsigned bt_profile_working_set(struct bt *bt)
+{
+	unsigned count = 0;
+
+	if (!bt->profile || !bt->profile->exact)
+		return 0;
+	for (unsigned i = 0; i < bt->profile->max_blocks; i++) {
+		struct block_cost *c = &bt->profile->costs[i];
+		uint64_t entries = __atomic_load_n(&c->entries, __ATOMIC_RELAXED);
+		count += entries != c->seen;
+		c->seen = entries;
+		if (!entries && i >= bt->nblocks)
+			break;
+	}
+	return count;
+}
+
+/* --- where the thread is, and what it cost --- */
+
+enum bt_place bt_sample(struct bt *bt, const ucontext_t *uc, uint32_t ns, struct bt_sample *out)
+{
+	uint64_t pc = (uint64_t)uc->uc_mcontext.gregs[REG_RIP];
+	struct block *b;
+	int n;
+
+	if (!bt_in_cache(bt, pc)) {
+		if (pc == (uintptr_t)bt_leave_fault)
+			return BT_FAULTING;
+		return pc >= (uintptr_t)bt_enter_begin && pc < (uintptr_t)bt_enter_code_end ? BT_ON_THE_WAY
+											    : BT_ELSEWHERE;
+	}
+	b = bt_find_host(bt, pc);
+	if (!b)
+		return BT_ON_THE_WAY;
+	n = bt_find_insn(b, pc);
+	if (n >= b->ninsns)
+		n = b->ninsns - 1; /* in the stubs behind the last */
+	bt->profile->costs[b - bt->blocks].ns += ns;
+	bt->profile->costs[b - bt->blocks].samples++;
+	out->block = b->linear;
+	out->pc = b->linear + (n < 0 ? 0 : b->map[n].guest);
+	out->ebp = (uint32_t)uc->uc_mcontext.gregs[REG_RBP];
+	out->user = b->ctx->key.flags & CTX_CPL3;
+	return BT_IN_CACHE;
+}
+
+static void tell(struct bt *bt, const struct block *b, void (*fn)(void *arg, const struct bt_block_info *b), void *arg)
+{
+	const struct block_cost *c = &bt->profile->costs[b - bt->blocks];
+	uint16_t map[BLOCK_MAX_INSNS + 1][2];
+
+	for (unsigned i = 0; i <= b->ninsns; i++) {
+		map[i][0] = b->map[i].guest;
+		map[i][1] = i ? b->map[i].host : 0; /* what counts entries goes with the first */
+	}
+	fn(arg, &(struct bt_block_info){.linear = b->linear,
+					.eip = b->eip,
+					.gpa = b->gpa,
+					.host = b->body,
+					.entries = c->entries,
+					.ns = c->ns,
+					.samples = c->samples,
+					.context = b->ctx->id,
+					.ninsns = b->ninsns,
+					.guest_len = b->guest_len,
+					.host_len = b->body_len,
+					.user = b->ctx->key.flags & CTX_CPL3,
+					.code32 = b->ctx->key.flags & CTX_CODE32,
+					.valid = b->valid,
+					.guest_code = b->source,
+					.host_code = bt->cache_write + (b->body - bt->cache_run),
+					.map = (const uint16_t(*)[2])map});
+}
+
+void bt_profile_blocks(struct bt *bt, bool all, void (*fn)(void *arg, const struct bt_block_info *b), void *arg)
+{
+	if (!bt->profile)
+		return;
+	for (unsigned i = 0; i < bt->nblocks; i++)
+		if (all || bt->profile->costs[i].samples || bt->profile->costs[i].entries)
+			tell(bt, &bt->blocks[i], fn, arg);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef GNOMON_MONITOR_PROFILER_INTERNAL_H
+#define GNOMON_MONITOR_PROFILER_INTERNAL_H
+
+#include "phase.h"
+#include "profile/format.h"
+#include "profiler.h"
+#include "vm.h"
+
+enum {
+	PROFILE_PERIOD_NS = 1003009, /* about a millisecond, but in step with no timer of a guest */
+	PROFILE_SNAPSHOT_MS = 100,
+	PROFILE_RING = 4096, /* samples: four seconds of an I/O thread that is late */
+};
+
+/* One sample as the handler leaves it. */
+struct ring_entry {
+	struct profile_sample head;
+	uint32_t stack[PROFILE_MAX_STACK];
+};
+
+/* A file of the profile. After an error nothing more is written to it. */
+struct profile_file {
+	const char *name;
+	FILE *file;
+	int error; /* negative errno */
+};
+
+struct profiler {
+	struct vm *vm;
+	struct iothread *io;
+	struct io_alarm alarm;
+	const char *folder;
+	uint64_t start; /* host_now_ns() */
+
+	/* The vCPU thread's and its signal handler's; the times are read by the I/O thread too. */
+	timer_t timer;
+	bool has_timer;
+	bool attached;
+	uint64_t last_cpu;		/* CPU time of the thread at the last sample */
+	uint64_t slept_at;		/* host_now_ns(), while asleep */
+	uint64_t slept_cpu;		/* CPU time then */
+	uint64_t attached_at;		/* host_now_ns() */
+	uint64_t ended_at;		/* 0: is still attached */
+	uint64_t idle_ns;		/* asleep, less what sleeping itself cost */
+	uint64_t phase_ns[PHASE_COUNT]; /* CPU time */
+	uint64_t phase_samples[PHASE_COUNT];
+	uint64_t insn_ns[STATS_MAX_INSNS]; /* of PHASE_CALLOUT, and devices reached from it */
+	uint64_t lost;			   /* samples for which the ring had no room */
+
+	/* From the handler to the I/O thread. */
+	struct ring_entry *ring; /* PROFILE_RING */
+	atomic_uint head, tail;	 /* next to write, to read; they count on */
+
+	struct profile_file main;	       /* written at the start and at the end */
+	struct profile_file samples, counters; /* I/O thread */
+	struct profile_file blocks;	       /* vCPU thread */
+	uint64_t *shown;		       /* counters as last written, stat_count */
+};
+
+/* --- profiler_files.c --- */
+int profile_files_open(struct profiler *p, char *err, size_t errlen);
+/* Closes them and writes what is written at the end. 0 or the first error, which has been said. */
+int profile_files_close(struct profiler *p);
+/* Moves samples from the ring to the file. */
+void profile_files_drain(struct profiler *p);
+/* A line of counters. */
+void profile_files_snapshot(struct profiler *p);
+/* profile.json. 0, or a negative errno, now or then, which has been said. */
+int profile_files_main(struct profiler *p, bool complete);
+
+/* --- profiler_stack.c --- */
+/*
+ * Return addresses found by following frame pointers from ebp, at most max; how many. Reads guest memory through page
+ * tables by itself, and only RAM below 3 GiB: it runs in a signal handler that may have interrupted anything.
+ */
+unsigned profile_stack(const struct vm *vm, uint32_t ebp, uint32_t *to, unsigned max);
+
+#endif
