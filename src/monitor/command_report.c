@@ -11,7 +11,7 @@
 enum { MAX_SYMBOL_FILES = 8, TEXT_BLOCKS = 3, PAGE_BLOCKS = 25, MAX_BLOCKS = 1000 };
 
 struct report_options {
-	const char *folder;
+	const char *folder, *html;
 	const char *symbols[MAX_SYMBOL_FILES];
 	unsigned nsymbols;
 	bool json;
@@ -23,9 +23,10 @@ static int print_help(void)
 	printf(
 	    "Usage: gnomon report FOLDER [OPTIONS]\n\n"
 	    "Shows a profile that `gnomon run --profile FOLDER` has taken: docs/profiling.md.\n\n"
+	    "  --html FILE      write a page with charts, for a browser (- for standard output)\n"
 	    "  --json           print everything as JSON\n"
 	    "  --symbols FILE   names of guest code: an ELF file (vmlinux), System.map or kallsyms; may be repeated\n"
-	    "  --blocks N       show the N hottest blocks (default %d; with --json %d)\n",
+	    "  --blocks N       show the N hottest blocks (default %d; with --html and --json %d)\n",
 	    TEXT_BLOCKS, PAGE_BLOCKS);
 	return EXIT_POWERED_OFF;
 }
@@ -57,6 +58,10 @@ static bool parse(struct report_options *o, int argc, char *const *argv)
 		const char *arg = argv[i];
 		if (!strcmp(arg, "--json")) {
 			o->json = true;
+		} else if (!strcmp(arg, "--html")) {
+			o->html = value_of(argc, argv, &i);
+			if (!o->html)
+				return false;
 		} else if (!strcmp(arg, "--blocks")) {
 			arg = value_of(argc, argv, &i);
 			if (!arg || !parse_blocks(o, arg))
@@ -97,10 +102,22 @@ static int load_symbols(struct symbols *s, const struct profile *p, const struct
 	return 0;
 }
 
+static int write_page(const char *path, const json_t *summary)
+{
+	FILE *out = strcmp(path, "-") ? fopen(path, "we") : stdout;
+	int rc = out ? profile_write_html(out, summary) : -errno;
+
+	if (out && (out == stdout ? fflush(out) : fclose(out)) && !rc)
+		rc = -errno;
+	if (rc)
+		say("report: cannot write %s: %s", path, strerror(-rc));
+	return rc ? EXIT_FAILED : 0;
+}
+
 static int show(const struct profile *p, const struct report_options *o)
 {
 	struct symbols symbols;
-	unsigned blocks = o->blocks >= 0 ? (unsigned)o->blocks : o->json ? PAGE_BLOCKS : TEXT_BLOCKS;
+	unsigned blocks = o->blocks >= 0 ? (unsigned)o->blocks : o->html || o->json ? PAGE_BLOCKS : TEXT_BLOCKS;
 	json_t *summary;
 	int status;
 
@@ -111,9 +128,11 @@ static int show(const struct profile *p, const struct report_options *o)
 		say("report: out of memory");
 		status = EXIT_FAILED;
 	}
+	if (!status && o->html)
+		status = write_page(o->html, summary);
 	if (!status && o->json)
 		status = json_dumpf(summary, stdout, JSON_INDENT(1)) || puts("") == EOF ? EXIT_FAILED : 0;
-	else if (!status)
+	else if (!status && !o->html)
 		profile_print_text(stdout, summary);
 	json_decref(summary);
 	symbols_destroy(&symbols);

@@ -75,5 +75,7 @@ double profile_entries_per_insn(const struct profile *p);
 void profile_name(const struct symbols *symbols, uint32_t pc, bool user, bool offset, char *to, size_t len);
 
 void profile_print_text(FILE *out, const json_t *summary);
+/* 0 or a negative errno. */
+int profile_write_html(FILE *out, const json_t *summary);
 
 #endif
