@@ -149,7 +149,7 @@ void bt_profile_copied(struct xlat *t, uint8_t *body)
 
 void bt_profile_count_branch(struct xlat *t)
 {
-	if (!t->bt->profile || !t->bt->profile->exact)
+	if (!t->bt->profile || !t->bt->profile->exact || t->branch == BRANCH_UNCOUNTED)
 		return;
 	emit_increment(t, AT_CPU(CPU_OFF(bt_branches) + t->branch * 8));
 	emit_store_imm(&t->e, 4, t->branch, AT_CPU(CPU_OFF(bt_last_branch)));

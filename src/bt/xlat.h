@@ -7,7 +7,12 @@
 #include "bt_internal.h"
 
 /* What goes through the table of indirect targets. */
-enum xlat_branch_kind { BRANCH_TABLE, BRANCH_INDIRECT, BRANCH_RETURN };
+enum xlat_branch_kind {
+	BRANCH_TABLE, /* to another page, another ring */
+	BRANCH_INDIRECT,
+	BRANCH_RETURN,
+	BRANCH_UNCOUNTED, /* on behind a segment load, which has no room for more code */
+};
 
 struct xlat {
 	struct bt *bt;

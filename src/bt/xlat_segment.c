@@ -118,7 +118,9 @@ static void load_and_switch(struct xlat *t, unsigned seg, uint8_t **slow)
 	xlat_count(t);
 	emit_mov_imm(&t->e, HOST_T0, t->eip + t->in->len);
 	xlat_reloc_eip(t);
+	t->branch = BRANCH_UNCOUNTED;
 	xlat_jump_table(t);
+	t->branch = BRANCH_TABLE;
 	emit_target8(&t->e, unknown);
 	*slow = emit_jmp(&t->e);
 	t->uncounted = uncounted;
