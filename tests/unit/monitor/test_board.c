@@ -73,8 +73,8 @@ static int try_board(uint64_t memory, char *err, size_t errlen)
 	    .vm = &cfg,
 	    .pm = &pm,
 	    .clock = &clk,
-	    .cpu = {NULL, set_intr, nothing, nothing, set_a20, count_reset, count_off, nothing, nothing, tsc_now, tsc_to_ns,
-		    count_exit},
+	    .cpu = {NULL, set_intr, nothing, nothing, set_a20, count_reset, count_off, nothing, nothing, tsc_now,
+		    tsc_to_ns, count_exit},
 	};
 
 	cfg.memory = memory;
