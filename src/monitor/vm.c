@@ -366,8 +366,11 @@ void vm_pause(struct vm *vm, bool paused)
 	vm->paused = paused;
 	pthread_mutex_unlock(&vm->lock);
 	vm_tsc_run(vm, !paused);
-	if (paused)
+	if (paused) {
 		clock_stop(&vm->clock);
-	else
+	} else {
+		/* The host timer went on, and may have fired for a virtual time that is still to come. */
+		vm->kick_at = CLOCK_NEVER;
 		clock_start(&vm->clock);
+	}
 }
