@@ -42,6 +42,17 @@ void bt_destroy(struct bt *bt);
  */
 void bt_run(struct bt *bt);
 
+enum { BT_MAX_BREAKPOINTS = 256 };
+
+/*
+ * Sets the linear addresses at which bt_run() returns before it executes the instruction there, whatever the mode and
+ * the address space, and unseen by the guest (n: at most BT_MAX_BREAKPOINTS). They take the place of those set before.
+ * Not while bt_run() runs; bt_lockstep() ignores them.
+ */
+void bt_set_breakpoints(struct bt *bt, const gva_t *at, unsigned n);
+/* Did bt_run() return because of one? */
+bool bt_at_breakpoint(const struct bt *bt);
+
 /* Drops every translation (tests; a CPUID or memory layout change). */
 void bt_flush(struct bt *bt);
 

@@ -97,6 +97,7 @@ enum exit_kind {
 	EXIT_CALLOUT, /* run the instruction's C body, then go on behind it if the mode is the same */
 	EXIT_FAULT,   /* the instruction's access would fault: cpu->bt_fault_address; extra: it is a write */
 	EXIT_STEP,    /* single-step the instruction at target: no translation of it exists here */
+	EXIT_BREAK,   /* a debugger's breakpoint is at target */
 };
 
 struct block;
@@ -143,6 +144,7 @@ struct block {
 	uint16_t body_len; /* host bytes from `body`, stubs included */
 	uint8_t ninsns, nexits;
 	bool valid;
+	bool stale;	       /* breakpoints have changed: never to come back */
 	bool open;	       /* control can come to its end: the last map entry is code */
 	cache_pc_t indirect;   /* entry that verifies EIP in HOST_T0 */
 	cache_pc_t body;       /* entry for links */
@@ -266,10 +268,13 @@ struct bt {
 	uint64_t generation;		      /* counts flushes */
 	cache_pc_t resume;		      /* where in `current` to go on, or 0: by lookup */
 	unsigned resume_uncounted;
-	uint64_t entry_rf, entry_count;	  /* RFLAGS.RF and instructions executed when the cache was last entered */
-	unsigned space;			  /* present address space (user mode): shadow_space() */
-	unsigned ntables;		  /* indirect tables allocated */
-	uint64_t mmu_events;		  /* bt_mmu_event() calls */
+	uint64_t entry_rf, entry_count; /* RFLAGS.RF and instructions executed when the cache was last entered */
+	unsigned space;			/* present address space (user mode): shadow_space() */
+	unsigned ntables;		/* indirect tables allocated */
+	uint64_t mmu_events;		/* bt_mmu_event() calls */
+	gva_t breakpoints[BT_MAX_BREAKPOINTS];
+	unsigned nbreakpoints;
+	bool at_breakpoint;		  /* bt_run() is to return: the next instruction is at one */
 	bool gs_known;			  /* GS.base of the thread is frame.window */
 	bool user_faulted;		  /* the guest is dealing with a page fault of user mode ... */
 	uint32_t faulted_at;		  /* ... at this address */
@@ -384,6 +389,11 @@ struct block *bt_copy_twin(struct bt *bt, struct context *ctx, uint32_t eip, gpa
 /* The block may be copied from now on, if it is of the kind; not any more. */
 void bt_place_add(struct bt *bt, struct block *b);
 void bt_place_remove(struct bt *bt, struct block *b);
+
+/* --- breakpoints.c --- */
+bool bt_is_breakpoint(const struct bt *bt, gva_t linear);
+/* Is there one in a stretch of code? */
+bool bt_breakpoint_within(const struct bt *bt, uint32_t linear, unsigned len);
 
 /* --- audit.c --- */
 void bt_audit(struct bt *bt);

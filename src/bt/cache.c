@@ -306,7 +306,7 @@ struct block *bt_revive(struct bt *bt, struct context *ctx, uint32_t eip, gpa_t 
 
 	for (unsigned tries = 0; *p && tries < MAX_REVIVE_TRIES; tries++, p = &(*p)->hash_next) {
 		struct block *b = *p;
-		if (b->ctx != ctx || b->eip != eip || b->gpa != gpa || !next_page_matches(bt, b) ||
+		if (b->stale || b->ctx != ctx || b->eip != eip || b->gpa != gpa || !next_page_matches(bt, b) ||
 		    !bt_source_matches(bt, b))
 			continue;
 		*p = b->hash_next;

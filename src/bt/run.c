@@ -496,7 +496,10 @@ static void leave(struct bt *bt)
 			callout(bt, x->from, x);
 		else if (x->kind == EXIT_FAULT)
 			foreseen_fault(bt, x->from, x);
-		else {
+		else if (x->kind == EXIT_BREAK) {
+			recover_insn(bt, x->from, x->insn);
+			bt->at_breakpoint = true;
+		} else {
 			bt->cpu->rip = x->target;
 			restore_rf(bt);
 			bt_step(bt, &bt->stats->stepped_callout);
@@ -518,7 +521,7 @@ static void leave(struct bt *bt)
 	}
 }
 
-/* Where to enter: 0 if the instruction was single-stepped instead. */
+/* Where to enter: 0 if the instruction was single-stepped instead, or is at a breakpoint. */
 static cache_pc_t entry(struct bt *bt)
 {
 	struct cpu *cpu = bt->cpu;
@@ -532,6 +535,10 @@ static cache_pc_t entry(struct bt *bt)
 		return at;
 	}
 	bt->resume_uncounted = 0;
+	if (UNLIKELY(bt->nbreakpoints) && bt_is_breakpoint(bt, cpu_linear_pc(cpu))) {
+		bt->at_breakpoint = true;
+		return 0;
+	}
 	if (cpu->shadow || cpu->pending_db) {
 		bt_step(bt, &bt->stats->stepped_shadow);
 		return 0;
@@ -553,7 +560,7 @@ static cache_pc_t entry(struct bt *bt)
 
 bool bt_must_return(const struct bt *bt)
 {
-	return *bt->stop || bt->cpu->activity != CPU_RUNNING || cpu_event_ready(bt->cpu);
+	return *bt->stop || bt->at_breakpoint || bt->cpu->activity != CPU_RUNNING || cpu_event_ready(bt->cpu);
 }
 
 void bt_run_once(struct bt *bt)
@@ -581,6 +588,7 @@ void bt_begin(struct bt *bt)
 	bt->gs_known = false; /* the thread may have run another VM meanwhile */
 	bt_signals_attach(bt);
 	bt->resume = 0;
+	bt->at_breakpoint = false;
 }
 
 void bt_end(struct bt *bt)

@@ -121,6 +121,15 @@ static void single_step(struct xlat *t)
 	t->ended = true;
 }
 
+/* A debugger's: nothing of the instruction is executed here. */
+static void breakpoint(struct xlat *t)
+{
+	t->uncounted--;
+	xlat_count(t);
+	leave(t, new_exit(t, EXIT_BREAK, t->eip));
+	t->adapted = t->ended = true;
+}
+
 /* Would the checks of the row raise an exception in this context? */
 static bool checks_fail(const struct xlat *t, const struct insn_row *row)
 {
@@ -196,6 +205,10 @@ static void translate_insn(struct xlat *t)
 	enum site_level level;
 	bool done, present;
 
+	if (UNLIKELY(t->bt->nbreakpoints) && bt_is_breakpoint(t->bt, t->b->linear + xlat_map(t)->guest)) {
+		breakpoint(t);
+		return;
+	}
 	if (t->in->id == INSN_INVALID || row->class == CLASS_UNDEF || checks_fail(t, row)) {
 		single_step(t);
 		return;

@@ -108,6 +108,7 @@ struct tlb {
 
 struct cpu;
 struct insn;
+struct watchpoints;
 
 /* What the CPU asks of the rest of the machine; filled in by the monitor. `m` is cpu->machine. */
 struct cpu_ops {
@@ -221,6 +222,7 @@ struct cpu {
 	const char *vendor;	     /* 12 characters that CPUID shows; NULL: the host's */
 	struct tlb tlb;
 	uint64_t features; /* bit per FEAT_* that CPUID shows: a cache of cpu_has(), 0 until its first use */
+	struct watchpoints *watch; /* a debugger watches data or single-steps (watch.h); NULL: none */
 };
 
 /*

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Debug registers, data and I/O breakpoints (SDM vol. 3 17.2). */
 #include "handlers_internal.h"
+#include "watch.h"
 
 #define DR6_WRITABLE (DR6_B(0) | DR6_B(1) | DR6_B(2) | DR6_B(3) | DR6_BD | DR6_BS | DR6_BT)
 #define DR7_RESERVED (BIT(11) | BIT(12) | BIT(14) | BIT(15)) /* always 0 */
@@ -74,6 +75,8 @@ static void match_breakpoints(struct cpu *cpu, uint64_t at, unsigned len, unsign
 
 void cpu_match_data_breakpoints(struct cpu *cpu, gva_t gva, unsigned len, bool write)
 {
+	if (cpu->watch)
+		watch_access(cpu->watch, gva, len, write);
 	match_breakpoints(cpu, gva, len, write ? BIT(DR7_RW_WRITE) | BIT(DR7_RW_DATA) : BIT(DR7_RW_DATA));
 }
 

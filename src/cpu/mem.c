@@ -110,7 +110,7 @@ static inline bool read_known(struct cpu *cpu, gva_t gva, void *buf, unsigned le
 {
 	struct tlb_entry *e;
 
-	if (len > PAGE_LEFT(gva) || (UNLIKELY(cpu->dr[7] & DR7_ENABLES) && !(access & ACC_EXEC)))
+	if (len > PAGE_LEFT(gva) || (UNLIKELY(cpu_watches_data(cpu)) && !(access & ACC_EXEC)))
 		return false;
 	e = tlb_find(cpu, wrap(cpu, gva, access), access, is_user(cpu, access));
 	if (e)
@@ -122,7 +122,7 @@ static inline bool write_known(struct cpu *cpu, gva_t gva, const void *buf, unsi
 {
 	struct tlb_entry *e;
 
-	if (len > PAGE_LEFT(gva) || UNLIKELY(cpu->dr[7] & DR7_ENABLES))
+	if (len > PAGE_LEFT(gva) || UNLIKELY(cpu_watches_data(cpu)))
 		return false;
 	e = tlb_find(cpu, wrap(cpu, gva, access), access | ACC_WRITE, is_user(cpu, access));
 	if (!e || (e->traced && *e->traced))
@@ -166,7 +166,7 @@ bool cpu_read_linear(struct cpu *cpu, gva_t gva, void *buf, unsigned len, enum a
 		unsigned n = MIN(len, PAGE_LEFT(gva));
 		if (!translate(cpu, wrap(cpu, gva, access), access, &gpa, f))
 			return false;
-		if (UNLIKELY(cpu->dr[7] & DR7_ENABLES) && !(access & ACC_EXEC))
+		if (UNLIKELY(cpu_watches_data(cpu)) && !(access & ACC_EXEC))
 			cpu_match_data_breakpoints(cpu, wrap(cpu, gva, access), n, false);
 		cpu_phys_read(cpu, gpa, to, n);
 		gva += n;
@@ -190,7 +190,7 @@ bool cpu_write_linear(struct cpu *cpu, gva_t gva, const void *buf, unsigned len,
 		unsigned n = MIN(len, PAGE_LEFT(gva));
 		if (!translate(cpu, wrap(cpu, gva, access), access | ACC_WRITE, &gpa, f))
 			return false;
-		if (UNLIKELY(cpu->dr[7] & DR7_ENABLES))
+		if (UNLIKELY(cpu_watches_data(cpu)))
 			cpu_match_data_breakpoints(cpu, wrap(cpu, gva, access), n, true);
 		cpu_phys_write(cpu, gpa, from, n);
 		gva += n;

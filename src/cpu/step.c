@@ -7,6 +7,7 @@
 #include "exec.h"
 #include "sys.h"
 #include "trace.h"
+#include "watch.h"
 
 uint64_t gpr_read(const struct cpu *cpu, unsigned reg, unsigned size)
 {
@@ -236,6 +237,8 @@ enum step_result cpu_step_insn(struct cpu *cpu, const struct insn *in)
 	if (!execute(cpu, in, &f)) {
 		cpu->rflags |= rf;
 		cpu->pending_db = pending_db; /* data breakpoints are of instructions that complete */
+		if (cpu->watch)
+			cpu->watch->hit = false;
 		return fault(cpu, &f);
 	}
 	/* Behind a load of SS the trap is lost, while data breakpoints wait (6.8.3). */

@@ -15,7 +15,7 @@ bool cpu_write_cr4(struct cpu *cpu, uint64_t value, struct x86_fault *f);
 bool cpu_write_dr(struct cpu *cpu, unsigned n, uint64_t value, struct x86_fault *f);
 bool cpu_read_dr(struct cpu *cpu, unsigned n, uint64_t *value, struct x86_fault *f);
 /* An access was made: the breakpoints on it are owed as a #DB trap after the instruction (pending_db). Worth a call
- * only with DR7_ENABLES. */
+ * only with cpu_watches_data(). A debugger's are noted, too. */
 void cpu_match_data_breakpoints(struct cpu *cpu, gva_t gva, unsigned len, bool write);
 void cpu_match_io_breakpoints(struct cpu *cpu, uint16_t port, unsigned size);
 
@@ -38,10 +38,17 @@ void cpu_write_flags(struct cpu *cpu, uint64_t value, unsigned size);
 /* I/O permission (IOPL, TSS bitmap): #GP(0). */
 bool cpu_io_allowed(struct cpu *cpu, uint16_t port, unsigned size, struct x86_fault *f);
 
-/* Are debug registers or TF such that every instruction must be single-stepped? */
+/* Must data accesses be told to cpu_match_data_breakpoints()? */
+static inline bool cpu_watches_data(const struct cpu *cpu)
+{
+	return (cpu->dr[7] & DR7_ENABLES) || cpu->watch;
+}
+
+/* Must every instruction be single-stepped, and every element of a string be a step: for debug registers, TF, or a
+ * debugger? */
 static inline bool cpu_debug_active(const struct cpu *cpu)
 {
-	return (cpu->rflags & FLAG_TF) || (cpu->dr[7] & DR7_ENABLES);
+	return (cpu->rflags & FLAG_TF) || cpu_watches_data(cpu);
 }
 
 #endif

@@ -30,6 +30,8 @@ void config_destroy(struct vm_config *cfg)
 	free(cfg->append);
 	free(cfg->bios);
 	free(cfg->control);
+	free(cfg->gdb.path);
+	free(cfg->gdb.host);
 	free(cfg->trace);
 	free(cfg->trace_file);
 	free(cfg->stats);

@@ -41,6 +41,14 @@ struct debugcon_config {
 	char *path;
 };
 
+/* Where a debugger may connect: a socket at a path or a TCP port; neither path nor host: nowhere. */
+struct gdb_config {
+	char *path;
+	char *host;
+	uint16_t port; /* 0: the host's choice */
+	bool wait;     /* the guest stands before its first instruction until the debugger lets it go */
+};
+
 enum display_kind {
 	DISPLAY_AUTO, /* see config_display() */
 	DISPLAY_NONE,
@@ -76,6 +84,7 @@ struct vm_config {
 	bool pc_testdev;
 	bool no_reboot; /* a reset by the guest ends the VM */
 	char *control;	/* path of the control socket */
+	struct gdb_config gdb;
 	enum display_kind display;
 	enum engine_kind engine;
 	bool lockstep;

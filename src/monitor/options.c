@@ -2,6 +2,7 @@
 #include "options.h"
 
 #include "devices/debug_exit.h"
+#include "gdb_address.h"
 #include "trace.h"
 
 #include <ctype.h>
@@ -340,6 +341,14 @@ static bool parse_control(struct parse *p, const char *value)
 	return take_unix_path(p, path, &p->cfg->control);
 }
 
+static bool parse_gdb(struct parse *p, const char *value)
+{
+	char why[200];
+	int rc = gdb_address_parse(value, &p->cfg->gdb, why, sizeof(why));
+
+	return !rc || wrong(p, "%s", rc == -ENOMEM ? "out of memory" : why);
+}
+
 static bool parse_display(struct parse *p, const char *value)
 {
 	if (!strcmp(value, "none"))
@@ -474,6 +483,8 @@ static enum options_result check_together(const struct vm_config *cfg, char *err
 		return fail(err, errlen, "--display tty and --serial stdio%s both want the terminal", "");
 	if (cfg->lockstep && cfg->engine == ENGINE_STEP)
 		return fail(err, errlen, "--lockstep checks the translator: it does not go with --engine step%s", "");
+	if (cfg->lockstep && (cfg->gdb.path || cfg->gdb.host))
+		return fail(err, errlen, "--gdb does not go with --lockstep%s", "");
 	if (!cfg->kernel && (cfg->initrd || cfg->append))
 		return fail(err, errlen, "%s without --kernel", cfg->initrd ? "--initrd" : "--append");
 	if (cfg->trace_file && !cfg->trace)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cpu/event.h"
+#include "debugger.h"
 #include "hostsig.h"
 #include "options.h"
 #include "phase.h"
@@ -155,7 +156,8 @@ static void sleep_until_event(struct vm *vm)
 static void take_signals(struct vm *vm)
 {
 	if (vm->reset_pending || vm->wake_pending) {
-		vm_reset(vm);
+		if (!vm->debugger || vm->wake_pending || !debugger_catches_reset(vm->debugger))
+			vm_reset(vm);
 	} else if (vm->init_pending) {
 		vm->init_pending = false;
 		cpu_reset(&vm->cpu, true);
@@ -173,7 +175,7 @@ static bool run_engine(struct vm *vm)
 	arm_kick(vm, clock_next(&vm->clock));
 	vm->in_engine = true;
 	phase_set(&vm->stats, PHASE_DISPATCH);
-	ok = vm->engine->run(vm);
+	ok = vm->debugger ? debugger_run(vm->debugger) : vm->engine->run(vm);
 	phase_set(&vm->stats, PHASE_LOOP);
 	vm->in_engine = false;
 	return ok;
@@ -218,6 +220,8 @@ static void loop(struct vm *vm)
 				sleep_until_event(vm);
 			continue;
 		}
+		if (vm->debugger && debugger_step(vm->debugger))
+			continue;
 		phase_set(&vm->stats, PHASE_EVENT);
 		cpu_take_event(&vm->cpu);
 		phase_set(&vm->stats, PHASE_LOOP);
@@ -236,7 +240,7 @@ int vm_run(struct vm *vm)
 	int rc = start(vm);
 
 	if (!rc) {
-		vm_pause(vm, vm->paused); /* starts the clock */
+		vm_pause(vm, 0, false); /* starts the clock, if nobody wants it paused */
 		loop(vm);
 		rc = vm->exit_status;
 	}

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "chardev.h"
+#include "gdb.h"
 #include "hostsig.h"
 #include "iothread.h"
 #include "options.h"
@@ -41,6 +42,7 @@ struct session {
 	struct vm_control_ops control;
 	struct qmp *qmp;
 	struct profiler *profiler;
+	struct gdb *gdb;
 	FILE *trace_file;
 };
 
@@ -301,6 +303,10 @@ static int open_user(struct session *s, char *err, size_t errlen)
 		s->qmp = qmp_open(&s->io, &s->control, s->cfg->control, err, errlen);
 		rc = s->qmp ? 0 : -EIO;
 	}
+	if (!rc && (s->cfg->gdb.path || s->cfg->gdb.host)) {
+		s->gdb = gdb_open(&s->io, s->vm, &s->cfg->gdb, err, errlen);
+		rc = s->gdb ? 0 : -EIO;
+	}
 	if (!rc && config_display(s->cfg) == DISPLAY_TTY) {
 		rc = open_tty(s);
 		if (rc)
@@ -314,6 +320,7 @@ static void close_all(struct session *s, bool vm_made)
 	iothread_stop(&s->io);
 	tty_display_destroy(s->tty);
 	qmp_close(s->qmp);
+	gdb_close(s->gdb);
 	close_chardevs(s);
 	profiler_close(s->profiler);
 	if (s->io_made)

@@ -2,6 +2,9 @@
 #define _GNU_SOURCE
 #include "socket.h"
 
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -91,10 +94,61 @@ out:
 	return rc;
 }
 
+static int listen_at(struct listener *l, const struct addrinfo *ai)
+{
+	int on = 1;
+
+	l->fd = socket(ai->ai_family, ai->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, ai->ai_protocol);
+	if (l->fd < 0)
+		return -errno;
+	setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	return bind(l->fd, ai->ai_addr, ai->ai_addrlen) || listen(l->fd, 8) ? -errno : 0;
+}
+
+static uint16_t bound_port(const struct listener *l)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} a = {0};
+	socklen_t len = sizeof(a);
+
+	getsockname(l->fd, &a.any, &len);
+	return ntohs(a.any.sa_family == AF_INET6 ? a.in6.sin6_port : a.in.sin_port);
+}
+
+int listener_open_tcp(struct listener *l, const char *host, uint16_t port, uint16_t *bound, char *err, size_t errlen)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV}, *found;
+	char service[8];
+	int rc;
+
+	*l = (struct listener){.fd = -1};
+	snprintf(service, sizeof(service), "%u", port);
+	rc = getaddrinfo(host, service, &hints, &found);
+	if (rc)
+		return fail(-EADDRNOTAVAIL, err, errlen, "cannot find the address '%s': %s", host, gai_strerror(rc));
+	rc = listen_at(l, found);
+	freeaddrinfo(found);
+	if (rc) {
+		listener_close(l);
+		return fail(rc, err, errlen, "cannot listen at %s port %u: %s", host, port, strerror(-rc));
+	}
+	if (bound)
+		*bound = bound_port(l);
+	return 0;
+}
+
 int listener_accept(struct listener *l)
 {
-	int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	return fd < 0 ? -errno : fd;
+	int on = 1, fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0)
+		return -errno;
+	if (!l->path[0]) /* short messages that are answered at once */
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	return fd;
 }
 
 void listener_close(struct listener *l)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Unix sockets at paths: made, taken over when stale, and removed again. */
+/* Unix sockets at paths: made, taken over when stale, and removed again. TCP ports to listen at. */
 #ifndef GNOMON_MONITOR_SOCKET_H
 #define GNOMON_MONITOR_SOCKET_H
 
@@ -8,9 +8,9 @@
 #include <sys/types.h>
 
 struct listener {
-	int fd; /* non-blocking; -1: none */
-	char path[108];
-	dev_t dev; /* of the socket file that we made: at the end only that is removed */
+	int fd;		/* non-blocking; -1: none */
+	char path[108]; /* empty: TCP */
+	dev_t dev;	/* of the socket file that we made: at the end only that is removed */
 	ino_t ino;
 };
 
@@ -19,6 +19,12 @@ struct listener {
  * somebody does. 0 or a negative errno with one line in err.
  */
 int listener_open(struct listener *l, const char *path, char *err, size_t errlen);
+
+/*
+ * Listens at a TCP port (0: the host's choice) of the address or name. 0, with the port in *bound (may be NULL), or a
+ * negative errno with one line in err.
+ */
+int listener_open_tcp(struct listener *l, const char *host, uint16_t port, uint16_t *bound, char *err, size_t errlen);
 
 /* A new connection (non-blocking), or a negative errno (-EAGAIN: there is none). */
 int listener_accept(struct listener *l);

@@ -360,13 +360,13 @@ void vm_interrupt(struct vm *vm)
 		pthread_kill(pthread_self(), HOSTSIG_KICK);
 }
 
-void vm_pause(struct vm *vm, bool paused)
+void vm_pause(struct vm *vm, unsigned by, bool paused)
 {
 	pthread_mutex_lock(&vm->lock);
-	vm->paused = paused;
+	vm->paused = paused ? vm->paused | by : vm->paused & ~by;
 	pthread_mutex_unlock(&vm->lock);
-	vm_tsc_run(vm, !paused);
-	if (paused) {
+	vm_tsc_run(vm, !vm->paused);
+	if (vm->paused) {
 		clock_stop(&vm->clock);
 	} else {
 		/* The host timer went on, and may have fired for a virtual time that is still to come. */

@@ -21,6 +21,7 @@
 #include <time.h>
 
 struct bt;
+struct debugger;
 struct profiler;
 struct shadow;
 struct vm;
@@ -32,6 +33,9 @@ struct vm_request {
 	struct vm_request *next;
 	bool queued;
 };
+
+/* Who wants the VM paused: it runs when nobody does. */
+enum { VM_PAUSED_BY_USER = 1, VM_PAUSED_BY_DEBUGGER = 2 };
 
 /* Why a VM has ended. */
 enum vm_end_reason {
@@ -75,12 +79,13 @@ struct vm {
 	struct shadow *shadow;	   /* NULL with --engine step */
 	struct bt *bt;		   /* NULL with --engine step */
 	uint64_t tsc_hz;	   /* guest TSC ticks a second, constant */
+	struct debugger *debugger; /* NULL: none is attached */
 	struct profiler *profiler; /* NULL: no profile is taken. The session's */
 
 	/* The vCPU thread's own. */
 	bool reset_pending; /* RESET# after this instruction */
 	bool init_pending;  /* INIT */
-	bool paused;
+	unsigned paused;    /* VM_PAUSED_BY_*: 0 while it runs */
 	bool suspended;	    /* in ACPI's S3: time passes, the CPU is off */
 	bool wake_pending;  /* out of it */
 	timer_t kick_timer; /* sends HOSTSIG_KICK when a virtual timer is due */
@@ -156,7 +161,7 @@ void vm_run_requests(struct vm *vm);
 void vm_close_requests(struct vm *vm);
 
 /* Pausing stops the virtual clock. */
-void vm_pause(struct vm *vm, bool paused);
+void vm_pause(struct vm *vm, unsigned by, bool paused);
 
 /* --- tsc.c: the guest's TSC before tsc_offset. vCPU thread. --- */
 void vm_tsc_init(struct vm *vm);

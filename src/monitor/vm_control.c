@@ -15,12 +15,12 @@ static enum vm_status op_status(void *arg)
 
 static void do_stop(void *arg)
 {
-	vm_pause(arg, true);
+	vm_pause(arg, VM_PAUSED_BY_USER, true);
 }
 
 static void do_cont(void *arg)
 {
-	vm_pause(arg, false);
+	vm_pause(arg, VM_PAUSED_BY_USER, false);
 }
 
 static void do_reset(void *arg)
