@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What comes from outside: disk images with broken headers, command lines, and what clients of the control socket send.
- * A refusal is one line, and nothing crashes.
+ * What comes from outside: disk images with broken headers, command lines, what clients of the control socket send, and
+ * debuggers. A refusal is one line, and nothing crashes.
  */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -15,6 +15,8 @@
 
 #include "devices/image.h"
 #include "fuzz.h"
+#include "monitor/gdb_address.h"
+#include "monitor/gdb_packet.h"
 #include "monitor/options.h"
 #include "monitor/qmp.h"
 
@@ -119,34 +121,16 @@ static bool run_image(struct rng *r)
 
 static void random_word(struct rng *r, char *word, size_t size)
 {
-	static const char *const pieces[] = {"--",	  "memory",
-					     "cdrom",	  "floppy",
-					     "disk",	  "boot",
-					     "bios",	  "serial",
-					     "control",	  "display",
-					     "engine",	  "lockstep",
-					     "trace",	  "stats",
-					     "timeout",	  "debugcon",
-					     "kernel",	  "initrd",
-					     "append",	  "console",
-					     "rng",	  "count",
-					     "audit",	  "help",
-					     "version",	  "trace-file",
-					     "stdio",	  "file:",
-					     "unix:",	  "none",
-					     "tty",	  "bt",
-					     "step",	  "256M",
-					     "1T",	  "0",
-					     "-1",	  "99999999999999999999",
-					     "0x402",	  ":",
-					     ",",	  "snapshot",
-					     "if=virtio", "=",
-					     "dca",	  "all",
-					     "io",	  "5",
-					     "0.25",	  "1e400",
-					     "/tmp/x",	  "on",
-					     "off",	  "%s%n",
-					     "\xff",	  ""};
+	static const char *const pieces[] = {
+	    "--",      "memory",     "cdrom",	"floppy",   "disk",	 "boot",     "bios",
+	    "serial",  "control",    "display", "gdb",	    ",wait",	 "tcp:",     "[::1]:1",
+	    "engine",  "lockstep",   "trace",	"stats",    "timeout",	 "debugcon", "kernel",
+	    "initrd",  "append",     "console", "rng",	    "count",	 "audit",    "help",
+	    "version", "trace-file", "stdio",	"file:",    "unix:",	 "none",     "tty",
+	    "bt",      "step",	     "256M",	"1T",	    "0",	 "-1",	     "99999999999999999999",
+	    "0x402",   ":",	     ",",	"snapshot", "if=virtio", "=",	     "dca",
+	    "all",     "io",	     "5",	"0.25",	    "1e400",	 "/tmp/x",   "on",
+	    "off",     "%s%n",	     "\xff",	""};
 	size_t n = 0;
 
 	*word = 0;
@@ -193,6 +177,73 @@ static bool run_options(struct rng *r)
 			fprintf(stderr, "result %d, '%.300s'\n", result, err);
 		config_destroy(&cfg);
 	}
+	return ok;
+}
+
+/* --- the debugger's line --- */
+
+/* What a handler would do with a packet: take it apart from some place on, and never look behind its end. */
+static bool take_apart(struct rng *r, const struct gdb_parser *p)
+{
+	size_t at = rng_below(r, (uint32_t)p->len + 1);
+	char *copy = malloc(p->len + 1); /* exactly as long, for the sanitizers */
+	const char *s = copy + at;
+	uint8_t bytes[64];
+	uint64_t n, len;
+	long plain;
+
+	memcpy(copy, p->data, p->len + 1);
+	while (s < copy + p->len &&
+	       (gdb_take_range(&s, &n, &len) || gdb_take_hex(&s, bytes, 1 + rng_below(r, sizeof(bytes))) ||
+		gdb_take(&s, ":") || gdb_take(&s, ";")))
+		;
+	at = (size_t)(s - copy);
+	plain = gdb_unescape(copy, p->len);
+	free(copy);
+	return at <= p->len && plain <= (long)p->len;
+}
+
+static bool run_gdb(struct rng *r)
+{
+	static const char bytes[] = "$$##}}*,;:=0123456789abcdefgGmMXZz\x03+-";
+	struct gdb_parser *p = calloc(1, sizeof(*p));
+	struct gdb_packet *reply = malloc(sizeof(*reply));
+	struct gdb_config cfg;
+	char text[64], err[200];
+	bool ok = true;
+
+	gdb_parser_init(p);
+	for (unsigned n = rng_below(r, 60000); n && ok; n--) {
+		bool known = rng_percent(r, 90);
+		uint8_t byte = known ? (uint8_t)bytes[rng_below(r, sizeof(bytes))] : (uint8_t)rng_u32(r);
+		if (rng_percent(r, 1) && p->state) { /* a right checksum, now and then */
+			gdb_parser_feed(p, '#');
+			snprintf(text, sizeof(text), "%02x", p->sum);
+			gdb_parser_feed(p, (uint8_t)text[0]);
+			byte = (uint8_t)text[1];
+		}
+		if (gdb_parser_feed(p, byte) == GDB_IN_PACKET)
+			ok = p->len <= GDB_PACKET_MAX && !p->data[p->len] && take_apart(r, p);
+	}
+	gdb_begin(reply);
+	for (unsigned n = rng_below(r, 40); n; n--) {
+		gdb_binary(reply, p->data, rng_below(r, GDB_PACKET_MAX));
+		gdb_hex(reply, p->data, rng_below(r, GDB_PACKET_MAX / 8));
+	}
+	gdb_end(reply);
+	ok = ok && reply->len <= sizeof(reply->data);
+	for (unsigned n = 0; n < 50 && ok; n++) {
+		random_word(r, text, sizeof(text));
+		memset(err, 'x', sizeof(err));
+		if (gdb_address_parse(text, &cfg, err, sizeof(err)) == 0)
+			ok = !cfg.path != !cfg.host;
+		else
+			ok = memchr(err, 0, sizeof(err)) && *err;
+		free(cfg.path);
+		free(cfg.host);
+	}
+	free(reply);
+	free(p);
 	return ok;
 }
 
@@ -382,12 +433,14 @@ static bool run_case(uint64_t seed, const char *variant)
 
 	if (!strcmp(variant, "image"))
 		return run_image(&r);
+	if (!strcmp(variant, "gdb"))
+		return run_gdb(&r);
 	return !strcmp(variant, "options") ? run_options(&r) : run_qmp(&r);
 }
 
 int main(int argc, char **argv)
 {
-	static const char *const variants[] = {"image", "options", "qmp", NULL};
+	static const char *const variants[] = {"image", "options", "gdb", "qmp", NULL};
 
 	return fuzz_main(
 	    argc, argv,

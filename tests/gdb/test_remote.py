@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The debugger's end by its protocol: test_remote.py GNOMON GUEST ENGINE. The guest is guest.S."""
+import random
 import sys
 import time
 import unittest
@@ -401,6 +402,42 @@ class Protocol(Guest):
         self.assertEqual(self.remote.receive(), "T02thread:1;")
         self.remote.raw(b"\x03")  # it has stopped
         self.assertEqual(self.remote.ask("?"), "T02thread:1;")
+
+
+class Hostile(Guest):
+    """Whatever comes, the next honest packet is answered."""
+
+    WORDS = ("g", "G", "p", "P", "m", "M", "X", "c", "s", "C", "S", "Z", "z", "H", "T", "?", "!", "vCont", "qXfer:features:read:target.xml:", "qRcmd,",
+             "qSupported", "qThreadExtraInfo", "0", "1", "2", "3", "4", ",", ";", ":", "=", "}", "*", "\0", "\xff", "7fffffff", "ffffffffffffffff",
+             "fee00000", "ffffffff", "200000", "1000", "00", "ff" * 200)
+
+    def test_noise(self):
+        noise = random.Random(7)
+        for _ in range(150):
+            packet = "".join(noise.choice(self.WORDS) for _ in range(noise.randrange(1, 9)))
+            data = Remote.frame(packet)
+            if noise.random() < 0.1:
+                data = bytes(noise.choice((byte, noise.randrange(256))) for byte in data)
+            if b"$D" not in data and b"$k" not in data:
+                self.remote.raw(data)
+        self.remote.raw(b"\x03")
+        # Memory and registers are anything now; the connection is not.
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            self.remote.raw(b"\x03" + Remote.frame("qC"))
+            if b"$QC1#" in self.received():
+                return
+        self.fail("no answer")
+
+    def received(self):
+        time.sleep(0.1)
+        self.remote.socket.setblocking(False)
+        try:
+            data = self.remote.socket.recv(1 << 20)
+        except BlockingIOError:
+            data = b""
+        self.remote.socket.setblocking(True)
+        return data
 
 
 class Sessions(unittest.TestCase):
