@@ -21,6 +21,7 @@
 #define CONSOLE_SLOT  12
 #define RNG_SLOT      13
 #define CMOS_FLOPPIES 0x10 /* types of the drives */
+#define POST_PORT     0x80 /* where a BIOS says how far it has come */
 #define SHUTDOWN_S3   0xfe /* SeaBIOS: resume instead of booting */
 
 /* --- memory --- */
@@ -190,7 +191,15 @@ static void port(struct board *b, uint32_t base, uint32_t len, const struct io_o
 	ASSERTF(rc == 0, "port %x: %d", base, rc);
 }
 
-static void add_chipset(struct board *b)
+static bool debugcon_at(const struct vm_config *vm, uint16_t at)
+{
+	for (unsigned n = 0; n < vm->ndebugcons; n++)
+		if (vm->debugcons[n].port == at)
+			return true;
+	return false;
+}
+
+static void add_chipset(struct board *b, const struct vm_config *vm)
 {
 	ASSERT(pci_bus_init(&b->pci, &b->ports, b->pm) == 0); /* cf8-cff, cf9 among them */
 	ASSERT(i440fx_init(&b->i440fx, &b->pci) == 0);	      /* 00:00.0 */
@@ -202,7 +211,9 @@ static void add_chipset(struct board *b)
 
 	dma_init(&b->dma, b->pm);
 	port(b, 0x00, 0x10, &dma_io_ops, &b->dma, DMA_PORT_LOW);
-	port(b, 0x80, 0x10, &dma_io_ops, &b->dma, DMA_PORT_PAGE);
+	port(b, 0x81, 0xf, &dma_io_ops, &b->dma, DMA_PORT_PAGE + 1);
+	if (!debugcon_at(vm, POST_PORT)) /* a page register that no channel has: what is written there shows nowhere */
+		port(b, POST_PORT, 1, &dma_io_ops, &b->dma, DMA_PORT_PAGE);
 	port(b, 0xc0, 0x20, &dma_io_ops, &b->dma, DMA_PORT_HIGH);
 
 	pit_init(&b->pit, b->clock, board_timer_line(b, 0));
@@ -396,7 +407,7 @@ int board_init(struct board *b, const struct board_config *cfg, char *err, size_
 		rc = kernel_boot_init(&b->kernel, cfg->vm, ram_below_4g(b), err, errlen);
 	if (!rc) {
 		map_memory(b);
-		add_chipset(b);
+		add_chipset(b, cfg->vm);
 		add_serial(b, cfg);
 		add_virtio(b, cfg);
 		rc = add_vga(b); /* 3b0-3df, 1ce-1d1 */

@@ -190,6 +190,16 @@ class Files(SuiteCase):
             self.assertIn(word, result.stdout)
 
 
+class Bios(SuiteCase):
+    def test_a_rom_in_the_place_of_the_bios(self):
+        for kib in 64, 128:
+            codes = self.dir / "codes"
+            result = run("run", "--bios", KERNELS / f"bios{kib}.bin", "--display", "none", "--debug-exit", "0xf4",
+                         "--debugcon", f"0x80:file:{codes}", "--timeout", 20)
+            self.assertEqual(result.returncode, kib // 64 * 2 + 1, result.stderr)
+            self.assertEqual(codes.read_bytes(), b"\1\2\3\4\5")
+
+
 class Config(SuiteCase):
     def test_kvm_unit_tests(self):
         config = self.config("""# The kinds of parameters and values.

@@ -421,6 +421,25 @@ START_TEST(ports_that_collide)
 }
 END_TEST
 
+/* Port 80h is the BIOS's to report progress, as soon as somebody listens, and a page register otherwise. */
+START_TEST(post_codes)
+{
+	build(2 * MiB);
+	bus_write(&board->ports, 0x80, 1, 0x12);
+	ck_assert_uint_eq(bus_read(&board->ports, 0x80, 1), 0x12);
+	board_destroy(board);
+	free(board);
+	physmem_destroy(&pm);
+	cfg.ndebugcons = 1;
+	cfg.debugcons[0].port = 0x80;
+	build(2 * MiB);
+	bus_write(&board->ports, 0x80, 1, 0x12);
+	ck_assert_uint_eq(bus_read(&board->ports, 0x80, 1), 0xe9);
+	bus_write(&board->ports, 0x81, 1, 0x34);
+	ck_assert_uint_eq(bus_read(&board->ports, 0x81, 1), 0x34);
+}
+END_TEST
+
 /* Two serial ports on one line: it falls when both have let go. */
 START_TEST(shared_interrupt_of_serial_ports)
 {
@@ -515,6 +534,7 @@ int main(void)
 	tcase_add_test(tc, a20_has_two_drivers);
 	tcase_add_test(tc, resets_and_power);
 	tcase_add_test(tc, ports_that_collide);
+	tcase_add_test(tc, post_codes);
 	tcase_add_test(tc, shared_interrupt_of_serial_ports);
 	tcase_add_test(tc, devices_of_test_suites);
 	tcase_add_test(tc, lines_of_the_test_device);
