@@ -113,7 +113,7 @@ static bool far_pointer(struct cpu *cpu, const struct insn *in, uint16_t *select
 		*offset = in->op[0].imm & size_mask(size);
 		return true;
 	}
-	if (!cpu_read_bytes(cpu, in->seg, insn_ea(cpu, in), size + 2, buf, f))
+	if (!cpu_read_elements(cpu, in->seg, insn_ea(cpu, in), size + 2, size, buf, f))
 		return false;
 	*offset = load_le(buf, size);
 	*selector = (uint16_t)load_le(buf + size, 2);
@@ -181,7 +181,7 @@ bool do_bound(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 	int64_t index = (int64_t)sign_extend(gpr_read(cpu, in->op[0].reg, size), size);
 	uint8_t bounds[8];
 
-	if (!cpu_read_bytes(cpu, in->seg, insn_ea(cpu, in), 2 * size, bounds, f))
+	if (!cpu_read_elements(cpu, in->seg, insn_ea(cpu, in), 2 * size, size, bounds, f))
 		return false;
 	if (index < (int64_t)sign_extend(load_le(bounds, size), size) ||
 	    index > (int64_t)sign_extend(load_le(bounds + size, size), size))

@@ -251,22 +251,49 @@ bool cpu_seg_linear(struct cpu *cpu, unsigned seg, uint64_t offset, unsigned len
 	return true;
 }
 
+/* Alignment that #AC asks of an operand, by its size (table 6-7). Of 16 bytes and more it is no processor's habit. */
+static unsigned natural_alignment(unsigned len)
+{
+	switch (len) {
+	case 6: /* far pointer of 48 bits, table register */
+	case 28:
+	case 108: /* FNSTENV, FNSAVE */
+		return 4;
+	case 10: /* extended real, packed BCD */
+		return 8;
+	case 14:
+	case 94: /* FNSTENV, FNSAVE with 16-bit operand size */
+		return 2;
+	default:
+		return len > 8 || (len & (len - 1)) ? 1 : len;
+	}
+}
+
 /* Alignment checking (6.15, #AC): CPL 3 with CR0.AM and EFLAGS.AC. */
-static bool alignment_ok(const struct cpu *cpu, gva_t gva, unsigned len, struct x86_fault *f)
+static bool aligned(const struct cpu *cpu, gva_t gva, unsigned alignment, struct x86_fault *f)
 {
 	if (LIKELY(!(cpu->rflags & FLAG_AC)) || !(cpu->cr0 & CR0_AM) || cpu->cpl != 3)
 		return true;
-	if (len > 8 || (len & (len - 1)) || !(gva & (len - 1)))
-		return true;
-	return x86_raise_error(f, EXC_AC, 0);
+	return !(gva & (alignment - 1)) || x86_raise_error(f, EXC_AC, 0);
+}
+
+static bool alignment_ok(const struct cpu *cpu, gva_t gva, unsigned len, struct x86_fault *f)
+{
+	return aligned(cpu, gva, natural_alignment(len), f);
+}
+
+bool cpu_read_elements(struct cpu *cpu, unsigned seg, uint64_t offset, unsigned len, unsigned alignment, void *buf,
+		       struct x86_fault *f)
+{
+	gva_t gva;
+
+	return cpu_seg_linear(cpu, seg, offset, len, ACC_READ, &gva, f) && aligned(cpu, gva, alignment, f) &&
+	       cpu_read_linear(cpu, gva, buf, len, ACC_READ, f);
 }
 
 bool cpu_read_bytes(struct cpu *cpu, unsigned seg, uint64_t offset, unsigned len, void *buf, struct x86_fault *f)
 {
-	gva_t gva;
-
-	return cpu_seg_linear(cpu, seg, offset, len, ACC_READ, &gva, f) && alignment_ok(cpu, gva, len, f) &&
-	       cpu_read_linear(cpu, gva, buf, len, ACC_READ, f);
+	return cpu_read_elements(cpu, seg, offset, len, natural_alignment(len), buf, f);
 }
 
 bool cpu_write_bytes(struct cpu *cpu, unsigned seg, uint64_t offset, unsigned len, const void *buf, struct x86_fault *f)

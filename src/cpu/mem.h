@@ -57,6 +57,9 @@ bool cpu_seg_linear(struct cpu *cpu, unsigned seg, uint64_t offset, unsigned len
 bool cpu_read(struct cpu *cpu, unsigned seg, uint64_t offset, unsigned len, uint64_t *value, struct x86_fault *f);
 bool cpu_write(struct cpu *cpu, unsigned seg, uint64_t offset, unsigned len, uint64_t value, struct x86_fault *f);
 bool cpu_read_bytes(struct cpu *cpu, unsigned seg, uint64_t offset, unsigned len, void *buf, struct x86_fault *f);
+/* For operands of several parts, whose alignment (bytes, a power of two) does not follow from their size. */
+bool cpu_read_elements(struct cpu *cpu, unsigned seg, uint64_t offset, unsigned len, unsigned alignment, void *buf,
+		       struct x86_fault *f);
 bool cpu_write_bytes(struct cpu *cpu, unsigned seg, uint64_t offset, unsigned len, const void *buf,
 		     struct x86_fault *f);
 bool cpu_probe_write(struct cpu *cpu, unsigned seg, uint64_t offset, unsigned len, struct x86_fault *f);

@@ -43,7 +43,7 @@ bool do_load_far(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 	unsigned size = operand_size(in);
 	uint8_t pointer[10];
 
-	if (!cpu_read_bytes(cpu, in->seg, insn_ea(cpu, in), size + 2, pointer, f) ||
+	if (!cpu_read_elements(cpu, in->seg, insn_ea(cpu, in), size + 2, size, pointer, f) ||
 	    !cpu_load_segment(cpu, far_load_segment(in->id), (uint16_t)load_le(pointer + size, 2), f))
 		return false;
 	gpr_write(cpu, in->op[0].reg, size, load_le(pointer, size));
