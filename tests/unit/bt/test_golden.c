@@ -53,6 +53,7 @@ static const struct {
 } fields[] = {
 	CPU_FIELD(rflags), CPU_FIELD(intr), CPU_FIELD(bt_indirect), CPU_FIELD(bt_indirect_hits),
 	CPU_FIELD(bt_selector[0].seg.selector), CPU_FIELD(bt_selector[0].seg.base), CPU_FIELD(bt_selector[0].minus_raw), CPU_FIELD(bt_selector[0].address), CPU_FIELD(bt_selector[0].class),
+	CPU_FIELD(bt_return), CPU_FIELD(bt_gate), CPU_FIELD(bt_writable), CPU_FIELD(bt_window), CPU_FIELD(bt_flags), CPU_FIELD(nmi_blocked), CPU_FIELD(cpl), CPU_FIELD(tsc_line),
 };
 /* clang-format on */
 
@@ -86,7 +87,8 @@ static void field_name(int64_t disp, char *out, size_t size)
 	}
 	for (unsigned i = 0; i < ARRAY_LEN(fields); i++)
 		if (at >= fields[i].offset && at < fields[i].offset + fields[i].size) {
-			snprintf(out, size, "cpu.%s", fields[i].name);
+			at -= fields[i].offset;
+			snprintf(out, size, at ? "cpu.%s+%zu" : "cpu.%s", fields[i].name, at);
 			return;
 		}
 	snprintf(out, size, "cpu+%zu", at);
@@ -114,6 +116,9 @@ static void put_host_insn(const struct block *b, unsigned at)
 	} else if (code[0] == 0x49 && code[1] == 0xba &&
 		   load_le(code + 2, 8) - (uintptr_t)b->ctx->after_load < sizeof(b->ctx->after_load)) {
 		put("\tmov r10, after_load\n");
+	} else if (code[0] == 0x49 && code[1] == 0xba &&
+		   load_le(code + 2, 8) - (uintptr_t)bt->contexts < sizeof(bt->contexts)) {
+		put("\tmov r10, context\n");
 	} else {
 		put("\t%s\n", line);
 	}
