@@ -2,6 +2,7 @@
 """`gnomon test`: test_suite.py GNOMON FOLDER-OF-KERNELS [unittest's arguments]."""
 import os
 import pathlib
+import pty
 import re
 import shutil
 import signal
@@ -159,6 +160,25 @@ class Files(SuiteCase):
         out = self.path("tap", self.gnomon_test(*self.kernels("passes", "skips"), status=0).stdout.encode())
         result = subprocess.run(["prove", "-v", "-e", "cat", out], capture_output=True, text=True, timeout=30)
         self.assertEqual(result.returncode, 0, result.stdout)
+
+    def test_on_a_terminal(self):
+        leader, follower = pty.openpty()
+        process = subprocess.Popen([GNOMON, "test", "-j2", "--timeout", "1", *self.kernels("hangs", "passes")],
+                                   stdin=follower, stdout=subprocess.PIPE, stderr=follower, text=True)
+        out, _ = process.communicate(timeout=60)
+        os.close(follower)
+        shown = b""
+        try:
+            while more := os.read(leader, 65536):
+                shown += more
+        except OSError:  # the end
+            pass
+        os.close(leader)
+        tap(out)
+        self.assertIn(b"[0/2] hangs.elf 0s passes.elf 0s", shown)
+        self.assertIn(b"[1/2] hangs.elf", shown)
+        self.assertNotIn("Ctrl-A", out)  # the terminal is not the VM's
+        self.assertIn(b"\x1b[Ktest ", shown)
 
     def test_an_interrupt_ends_it(self):
         process = subprocess.Popen([GNOMON, "test", *self.kernels("hangs")], stdin=subprocess.DEVNULL,

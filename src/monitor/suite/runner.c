@@ -19,6 +19,8 @@
 
 enum { PIPE_OUT, PIPE_ERR, PIPE_END, PIPES };
 
+#define PROGRESS_NS (200 * NS_PER_MS)
+
 struct job {
 	struct suite_test *t; /* NULL: the slot is free */
 	pid_t pid;
@@ -40,6 +42,7 @@ struct runner {
 	sigset_t old_mask;
 	int signals;
 	bool terminal;
+	uint64_t shown;	     /* when the progress was drawn */
 	struct strings logs; /* names in use */
 };
 
@@ -49,18 +52,20 @@ static void erase_progress(struct runner *r)
 {
 	if (r->terminal)
 		fputs("\r\033[K", stderr);
+	fflush(stderr);
 }
 
 static void show_progress(struct runner *r)
 {
 	uint64_t now = host_now_ns();
 
-	if (!r->terminal)
+	if (!r->terminal || now < r->shown + PROGRESS_NS)
 		return;
+	r->shown = now;
 	erase_progress(r);
 	fprintf(stderr, "[%u/%u]", r->finished, r->s->n);
 	if (r->surprises)
-		fprintf(stderr, " %u not in order", r->surprises);
+		fprintf(stderr, " %u failed", r->surprises);
 	for (unsigned i = 0; i < r->o->jobs && i < 3; i++)
 		if (r->job[i].t)
 			fprintf(stderr, " %.24s %.0fs", r->job[i].t->name,
@@ -161,6 +166,7 @@ static void finish(struct runner *r, struct suite_test *t)
 	r->finished++;
 	r->surprises += !suite_in_order(t);
 	erase_progress(r);
+	r->shown = 0;
 	r->done(r->done_arg, t);
 }
 
