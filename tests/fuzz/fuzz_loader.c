@@ -91,7 +91,7 @@ static void make_flat(struct rng *r, struct image *im)
 			e.p[i].p_offset = offset;                                                                      \
 			e.p[i].p_filesz = len;                                                                         \
 			e.p[i].p_memsz = len + rng_below(r, 8192);                                                     \
-			e.p[i].p_paddr = rng_percent(r, 90) ? 0x100000 + (i << 20) : 0x10000 + (i << 14);              \
+			e.p[i].p_paddr = rng_percent(r, 90) ? 0x100000 + (i << 20) : LOADER_LOW_FIRST + (i << 14);     \
 			e.p[i].p_vaddr = e.p[i].p_paddr + (rng_percent(r, 50) ? 0xc0000000 : 0);                       \
 			e.s[i].sh_type = rng_below(r, 4);                                                              \
 			e.s[i].sh_offset = rng_below(r, im->len);                                                      \
@@ -108,6 +108,29 @@ static void make_flat(struct rng *r, struct image *im)
 MAKE_ELF(32)
 MAKE_ELF(64)
 /* clang-format on */
+
+/* No kernel at all, but for magic numbers where loaders look for them. */
+static void make_garbage(struct rng *r, struct image *im)
+{
+	im->len = 1 + rng_below(r, MAX_IMAGE - 64);
+	im->header_len = MIN(im->len, 8192u);
+	if (rng_percent(r, 80))
+		rng_bytes(r, im->data, im->len);
+	if (rng_percent(r, 50))
+		memcpy(im->data, ELFMAG, SELFMAG);
+	if (rng_percent(r, 30))
+		memcpy(im->data + 0x202, "HdrS", 4);
+	for (unsigned n = rng_below(r, 4); n; n--)
+		store_le(im->data + (rng_below(r, im->header_len) & ~3u), 4, 0x1badb002);
+}
+
+/* Cuts a file where it hurts: within its headers, or just before their end. */
+static void truncate_image(struct rng *r, struct image *im)
+{
+	uint32_t behind = im->header_len + rng_below(r, 8);
+
+	im->len = MIN(im->len, rng_percent(r, 50) ? behind - MIN(behind, rng_below(r, 48)) : 1 + rng_below(r, behind));
+}
 
 static void damage(struct rng *r, struct image *im)
 {
@@ -130,6 +153,8 @@ static void damage(struct rng *r, struct image *im)
 	}
 	if (rng_percent(r, 15))
 		im->len = rng_below(r, im->len);
+	else if (rng_percent(r, 10))
+		truncate_image(r, im);
 }
 
 static bool wrong(const char *what, unsigned i, const struct loader_segment *s)
@@ -137,6 +162,23 @@ static bool wrong(const char *what, unsigned i, const struct loader_segment *s)
 	fprintf(stderr, "segment %u: %s: item %u, address %x, offset %x, len %x, zero %x\n", i, what, s->item,
 		s->address, s->offset, s->len, s->zero);
 	return false;
+}
+
+/* What we place lies apart from everything else; a file's own segments may lie over each other. */
+static bool check_apart(const struct loader *l)
+{
+	for (unsigned i = 0; i < l->nsegments; i++) {
+		const struct loader_segment *a = &l->segment[i];
+		for (unsigned n = 0; n < l->nsegments; n++) {
+			const struct loader_segment *b = &l->segment[n];
+			if (n == i || a->item == LOADER_KERNEL || (l->kind == LOADER_LINUX && b->item == a->item))
+				continue;
+			if (a->address < b->address + (uint64_t)b->len + b->zero &&
+			    b->address < a->address + (uint64_t)a->len + a->zero)
+				return wrong("over another", i, a);
+		}
+	}
+	return true;
 }
 
 static bool check_plan(const struct loader *l, uint64_t ram)
@@ -160,7 +202,7 @@ static bool check_plan(const struct loader *l, uint64_t ram)
 		fprintf(stderr, "%u segments, entry point or information outside of them\n", l->nsegments);
 		return false;
 	}
-	return true;
+	return check_apart(l);
 }
 
 static void add_item(struct loader *l, enum loader_item item, const void *data, uint32_t len)
@@ -200,7 +242,8 @@ static bool plan(struct rng *r, const struct image *im)
 
 static bool run_case(uint64_t seed, const char *variant)
 {
-	static void (*const makers[])(struct rng *, struct image *) = {make_linux, make_flat, make_elf32, make_elf64};
+	static void (*const makers[])(struct rng *, struct image *) = {make_linux, make_flat, make_elf32, make_elf64,
+								       make_garbage};
 	struct image *im = malloc(sizeof(*im));
 	struct rng r = rng_seeded(seed);
 	bool ok = true;
