@@ -277,6 +277,8 @@ int profile_files_close(struct profiler *p)
 		profile_files_drain(p);
 		profile_files_snapshot(p);
 		rc = profile_files_main(p, true);
+		if (!rc)
+			rc = profile_names_save(p);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
 		close_file(p, all[i]);

@@ -69,6 +69,12 @@ void profile_files_snapshot(struct profiler *p);
 /* profile.json. 0, or a negative errno, now or then, which has been said. */
 int profile_files_main(struct profiler *p, bool complete);
 
+/* --- profiler_names.c --- */
+/* Writes the symbols of a Linux kernel in the guest's memory, if there is one: after the run. 0 or a negative errno. */
+int profile_names_save(struct profiler *p);
+/* A perf map of all blocks that are in the cache: vCPU thread. Complains itself. */
+void profile_names_perf_map(struct profiler *p);
+
 /* --- profiler_stack.c --- */
 /*
  * Return addresses found by following frame pointers from ebp, at most max; how many. Reads guest memory through page
