@@ -12,33 +12,29 @@
 
 extern const char bt_leave_exit[], bt_leave_indirect[];
 
+/*
+ * Two mappings of the same memory. Not those of a memfd, as which it would look to the host's perf like a file that it
+ * could read names from, and not like code that --perf-map names.
+ */
 static int map_code(struct bt *bt, size_t bytes)
 {
-	int fd = memfd_create("gnomon-cache", MFD_CLOEXEC);
-	void *run, *write;
+	void *run, *write = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int err;
 
-	if (fd < 0)
-		return -errno;
-	if (ftruncate(fd, (off_t)bytes) < 0)
-		goto fail;
-	write = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (write == MAP_FAILED)
-		goto fail;
-	run = mmap(NULL, bytes, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
-	if (run == MAP_FAILED) {
+		return -errno;
+	run = mremap(write, 0, bytes, MREMAP_MAYMOVE); /* of shared memory: once more */
+	if (run == MAP_FAILED || mprotect(run, bytes, PROT_READ | PROT_EXEC) < 0) {
+		err = -errno;
+		if (run != MAP_FAILED)
+			munmap(run, bytes);
 		munmap(write, bytes);
-		goto fail;
+		return err;
 	}
-	close(fd);
 	bt->cache_write = write;
 	bt->cache_run = (cache_pc_t)run;
 	bt->cache_bytes = bytes;
 	return 0;
-fail:
-	err = -errno;
-	close(fd);
-	return err;
 }
 
 /* jmp *[rip]; the address. */

@@ -210,6 +210,13 @@ static void resume_at(struct bt *bt, struct block *b, unsigned n)
 	bt->resume_uncounted = b->map[n].uncounted;
 }
 
+/* At its beginning, with what counts the entry. */
+static void enter_block(struct bt *bt, struct block *b)
+{
+	resume_at(bt, b, 0);
+	bt->resume = b->body;
+}
+
 /* Continues behind instruction n of the block: there, if the CPU stands there in the same mode. */
 static void continue_behind(struct bt *bt, struct block *b, unsigned n)
 {
@@ -317,7 +324,7 @@ static void follow_link(struct bt *bt, struct bt_exit *x)
 	bool apart = (to->ctx->key.flags & CTX_PAGED) && ((to->gpa ^ x->from->gpa) >> PAGE_SHIFT || bt_crosses(to));
 	if (generation == bt->generation && x->from->valid && !x->to && !apart)
 		bt_link(bt, x, to);
-	resume_at(bt, to, 0);
+	enter_block(bt, to);
 }
 
 static void follow_indirect(struct bt *bt, uint32_t eip)
@@ -336,7 +343,7 @@ static void follow_indirect(struct bt *bt, uint32_t eip)
 		return;
 	bt_indirect_fill(bt, b);
 	set_context(bt, b->ctx);
-	resume_at(bt, b, 0);
+	enter_block(bt, b);
 }
 
 /* The CPU is at the beginning of instruction n, all before it being counted. */

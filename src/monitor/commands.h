@@ -6,6 +6,7 @@
 int command_run(int argc, char *const *argv);
 int command_test(int argc, char *const *argv);
 int command_report(int argc, char *const *argv);
+int command_top(int argc, char *const *argv);
 int command_ctl(int argc, char *const *argv);
 
 #endif

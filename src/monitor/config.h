@@ -96,6 +96,7 @@ struct vm_config {
 	char *stats;	       /* file for the counters at the end */
 	char *profile;	       /* folder for a profile; NULL: none is taken */
 	bool profile_exact;
+	bool perf_map;
 	double timeout; /* seconds of host time; 0: none */
 };
 

@@ -16,6 +16,7 @@ static const struct command {
     {"run", "run a virtual PC (gnomon run --help)", command_run},
     {"test", "run test kernels, each in a VM of its own (gnomon test --help)", command_test},
     {"report", "show a profile that --profile has taken (gnomon report --help)", command_report},
+    {"top", "watch what a running one does (gnomon top --help)", command_top},
     {"ctl", "control a running one through its socket (gnomon ctl --help)", command_ctl},
 };
 

@@ -427,6 +427,11 @@ static bool parse_profile(struct parse *p, const char *value)
 	return take_path(p, value, &p->cfg->profile);
 }
 
+static bool parse_perf_map(struct parse *p, const char *value)
+{
+	return p->cfg->perf_map = true;
+}
+
 static bool parse_profile_exact(struct parse *p, const char *value)
 {
 	return p->cfg->profile_exact = true;
@@ -489,8 +494,8 @@ static enum options_result check_together(const struct vm_config *cfg, char *err
 		return fail(err, errlen, "%s without --kernel", cfg->initrd ? "--initrd" : "--append");
 	if (cfg->trace_file && !cfg->trace)
 		return fail(err, errlen, "--trace-file without --trace%s", "");
-	if (cfg->profile_exact && !cfg->profile)
-		return fail(err, errlen, "--profile-exact without --profile%s", "");
+	if ((cfg->profile_exact || cfg->perf_map) && !cfg->profile)
+		return fail(err, errlen, "--%s without --profile", cfg->perf_map ? "perf-map" : "profile-exact");
 	return OPTIONS_OK;
 }
 

@@ -139,6 +139,8 @@ void profiler_detach(struct profiler *p)
 	sample(p, NULL); /* the rest */
 	p->ended_at = host_now_ns();
 	profiler_save_blocks(p);
+	if (p->vm->cfg->perf_map)
+		profile_names_perf_map(p);
 }
 
 void profiler_sleeps(struct profiler *p)

@@ -167,6 +167,13 @@ static json_t *x_stats(struct qmp_client *client, json_t *args, struct qmp_error
 	return rc ? done(rc, "x-stats", e) : stats_json(&stats, NULL, 0);
 }
 
+static json_t *x_profile(struct qmp_client *client, json_t *args, struct qmp_error *e)
+{
+	json_t *profile = client->qmp->vm->profile(client->qmp->vm->arg);
+
+	return profile ? profile : qmp_fail(e, "no profile is taken (gnomon run --profile)");
+}
+
 /* clang-format off */
 static const struct qmp_command {
 	const char *name;

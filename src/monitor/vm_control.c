@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The VM as the control socket and the terminal see it: each operation is carried out on the vCPU thread. */
+#include "profiler.h"
 #include "vm.h"
 
 #include <stdio.h>
@@ -205,6 +206,13 @@ static int op_stats(void *arg, struct stats *out)
 	return call(arg, do_stats, &c);
 }
 
+static struct json_t *op_profile(void *arg)
+{
+	struct vm *vm = arg;
+
+	return vm->profiler ? profiler_json(vm->profiler) : NULL;
+}
+
 void vm_collect_stats(struct vm *vm)
 {
 }
@@ -225,5 +233,6 @@ struct vm_control_ops vm_control(struct vm *vm)
 	    .pointer = op_pointer,
 	    .text = op_text,
 	    .stats = op_stats,
+	    .profile = op_profile,
 	};
 }

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """--profile and `gnomon report`, from outside: sums, agreement with --stats, and what they say when something is wrong."""
 import json
+import pathlib
 import shutil
 import signal
 import time
@@ -66,6 +67,35 @@ class Profile(Case):
                 self.assertLessEqual(row["misses"], row["entries"])
                 self.assertAlmostEqual(row["hit_rate"], 1 - row["misses"] / row["entries"], 6)
         self.assertEqual(stats["misses_return"] + stats["misses_indirect"] + stats["misses_table"], stats["indirect_misses"])
+
+    def test_live(self):
+        with Vm(self, "--profile", self.path("profile")) as vm:
+            result = run("top", vm.socket, "--once", "--interval", "0.5")
+            self.assertEqual((result.returncode, result.stderr), (0, ""))
+            shares = [float(line.split("%")[0].split()[-1]) for line in result.stdout.splitlines() if "%" in line]
+            self.assertEqual(len(shares), 7)
+            self.assertLess(abs(sum(shares) - 100), 5, result.stdout)
+            self.assertIn("dispatcher_misses", result.stdout)
+            vm.ctl("quit")
+            vm.process.wait(20)
+        with Vm(self) as vm:
+            self.assertIn("--profile", run("top", vm.socket, "--once", "--interval", "0.1").stdout)
+        self.complains("top", status=2, about="top takes a socket")
+        self.complains("top", self.path("none"), status=1, about="none")
+        self.complains("top", "x", "--interval", "0", status=2, about="--interval")
+
+    def test_perf_map(self):
+        self.complains("run", "--perf-map", status=2, about="--perf-map without --profile")
+        with Vm(self, "--profile", self.path("profile"), "--perf-map") as vm:
+            vm.ctl("wait-text", "SeaBIOS", "--timeout", "20")
+            vm.ctl("quit")
+            vm.process.wait(20)
+            path = pathlib.Path(f"/tmp/perf-{vm.process.pid}.map")
+            lines = path.read_text().splitlines()
+            path.unlink()
+        self.assertGreater(len(lines), 100)
+        for line in lines:
+            self.assertRegex(line, "^[0-9a-f]+ [0-9a-f]+ guest (user|kernel) [0-9a-f]{8}$")
 
     def test_killed(self):
         """What a run that was killed has written can be read."""

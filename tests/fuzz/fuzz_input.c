@@ -280,6 +280,11 @@ static char *fake_text(void *arg)
 	return strdup("text\n");
 }
 
+static struct json_t *fake_profile(void *arg)
+{
+	return NULL;
+}
+
 static int fake_stats(void *arg, struct stats *out)
 {
 	memset(out, 0, sizeof(*out));
@@ -288,25 +293,11 @@ static int fake_stats(void *arg, struct stats *out)
 
 static size_t random_command(struct rng *r, char *out, size_t size)
 {
-	static const char *const commands[] = {"qmp_capabilities",
-					       "query-status",
-					       "stop",
-					       "cont",
-					       "system_reset",
-					       "system_powerdown",
-					       "system_wakeup",
-					       "quit",
-					       "screendump",
-					       "send-key",
-					       "input-send-event",
-					       "x-text",
-					       "x-stats",
-					       "query-commands",
-					       "query-version",
-					       "nonsense",
-					       "",
-					       "a\\u0000b",
-					       "\\ud800"};
+	static const char *const commands[] = {
+	    "qmp_capabilities", "query-status",	 "stop",    "cont",	  "system_reset",
+	    "system_powerdown", "system_wakeup", "quit",    "screendump", "send-key",
+	    "input-send-event", "x-text",	 "x-stats", "x-profile",  "query-commands",
+	    "query-version",	"nonsense",	 "",	    "a\\u0000b",  "\\ud800"};
 	static const char *const arguments[] = {
 	    "",
 	    ",\"arguments\":{}",
@@ -403,7 +394,7 @@ static bool run_qmp(struct rng *r)
 {
 	static const struct vm_control_ops ops = {
 	    NULL,	  fake_status,	   fake_command, fake_command, fake_command, fake_command, fake_command,
-	    fake_command, fake_screendump, fake_key,	 fake_pointer, fake_text,    fake_stats};
+	    fake_command, fake_screendump, fake_key,	 fake_pointer, fake_text,    fake_stats,   fake_profile};
 	struct iothread io;
 	char path[64], err[300];
 	struct qmp *qmp;

@@ -112,6 +112,11 @@ static char *fake_text(void *arg)
 	return vm->text ? strdup(vm->text) : NULL;
 }
 
+static struct json_t *fake_profile(void *arg)
+{
+	return NULL;
+}
+
 static int fake_stats(void *arg, struct stats *out)
 {
 	*out = (struct stats){.blocks_translated = 1234567890123};
@@ -144,6 +149,7 @@ static void setup(void)
 	    .pointer = fake_pointer,
 	    .text = fake_text,
 	    .stats = fake_stats,
+	    .profile = fake_profile,
 	};
 	ck_assert_int_eq(iothread_init(&io), 0);
 	qmp = qmp_open(&io, &ops, path, err, sizeof(err));
