@@ -231,6 +231,7 @@ static bool plan_unittest(struct planning *p, const struct unittest *u)
 		t->skip = take_parameters(p, u, &params);
 	if (!t->skip)
 		add_options(p, t, &params.run);
+	t->cpus = params.cpus > 1 ? params.cpus : 0;
 	make_printable(t->skip);
 	qemu_params_free(&params);
 	return true;

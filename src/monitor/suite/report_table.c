@@ -25,6 +25,8 @@ static void put_reason(FILE *out, const struct suite_test *t)
 		fprintf(out, "  %s%s", first, *first && *why ? ": " : "");
 	for (; *why; why++)
 		fputc(isprint((unsigned char)*why) ? *why : '?', out);
+	if (t->cpus && !t->skip)
+		fprintf(out, "  (one processor, not %u)", t->cpus);
 	fputc('\n', out);
 }
 

@@ -59,6 +59,7 @@ struct suite_test {
 	struct strings run; /* the arguments of `gnomon run` */
 	double timeout;	    /* seconds */
 	char *skip;	    /* why it is not run, or NULL */
+	unsigned cpus;	    /* processors that it asks for, if more than there are (--uniprocessor); else 0 */
 	enum suite_expected expected;
 	char *expected_why; /* or NULL */
 
