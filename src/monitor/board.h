@@ -173,6 +173,8 @@ void board_update_intr(struct board *b);
 /* The line for the PIT's (0) or the RTC's (8) interrupt, which the HPET may take over. */
 struct irq_line board_timer_line(struct board *b, unsigned irq);
 void board_init_hpet(struct board *b);
+/* Internal to board*.c: debug-exit and pc-testdev, as configured. 0, or a negative errno and a line in err. */
+int board_add_test_devices(struct board *b, const struct vm_config *vm, char *err, size_t errlen);
 /* Line n (0-23) as pc-testdev drives it. */
 void board_test_line(void *board, unsigned n, bool level);
 

@@ -42,6 +42,7 @@ void board_fuzz_init(struct board_fuzz *f, uint64_t seed, bool manual)
 	f->cfg.disks[0] = (struct disk_config){.path = make_medium(f), .snapshot = true};
 	f->cfg.disks[1] = (struct disk_config){.path = make_medium(f), .virtio = true};
 	f->cfg.ndisks = 2;
+	f->cfg.pc_testdev = true;
 	f->vm = aligned_alloc(64, ALIGN_UP(sizeof(*f->vm), 64));
 	if (!f->vm || vm_init(f->vm, &f->cfg, NULL, err, sizeof(err))) {
 		fprintf(stderr, "no machine: %s\n", f->vm ? err : "memory");
