@@ -242,10 +242,13 @@ static void add_memory(struct machine *m)
 	    (struct pm_region){.name = "ram", .kind = PM_RAM, .len = ISA_RAM, .enabled = true, .backing = &m->pm.ram};
 	m->alias = (struct pm_region){
 	    .name = "alias", .kind = PM_RAM, .base = ISA_ALIAS, .len = MiB, .enabled = true, .backing = &m->pm.ram};
+	m->high = (struct pm_region){
+	    .name = "high", .kind = PM_RAM, .base = ISA_HIGH, .len = MiB, .enabled = true, .backing = &m->pm.ram};
 	m->io = (struct pm_region){
 	    .name = "io", .kind = PM_IO, .base = ISA_IO, .len = PAGE_SIZE, .enabled = true, .ops = &io_ops, .dev = m};
 	physmem_add(&m->pm, &m->ram);
 	physmem_add(&m->pm, &m->alias);
+	physmem_add(&m->pm, &m->high);
 	physmem_add(&m->pm, &m->io);
 }
 

@@ -33,6 +33,9 @@ enum {
 	ISA_IO = 0x2000000,    /* a page of device memory: bytes that remember what is written */
 };
 
+/* Physical: and once more above 4 GiB. */
+#define ISA_HIGH 0x100000000ull
+
 /* Selectors; user ones with RPL 3. */
 enum {
 	ISA_CODE32 = 0x08,
@@ -111,7 +114,7 @@ struct isa_frame {
 struct machine {
 	struct cpu cpu;
 	struct physmem pm;
-	struct pm_region ram, alias, io;
+	struct pm_region ram, alias, high, io;
 	struct stats stats;
 	struct host_exec *exec;
 	struct shadow *shadow;
