@@ -558,12 +558,32 @@ static void keep_inputs(struct cpu *cpu, const struct cpu *ref)
 	cpu->ferr = ref->ferr;
 }
 
+/* All but the TLB, which is empty between units, and the part of the XSAVE image that no guest uses (AVX is not shown):
+ * they are two thirds of the structure. */
+static void copy_cpu(struct cpu *to, const struct cpu *from)
+{
+	enum {
+		FXSAVE_END = offsetof(struct cpu, fpu) + FX_BYTES,
+		FPU_END = offsetof(struct cpu, fpu) + sizeof(struct fpu_state),
+		TLB = offsetof(struct cpu, tlb),
+		TLB_END = TLB + sizeof(struct tlb),
+	};
+	uint8_t *t = (uint8_t *)to;
+	const uint8_t *f = (const uint8_t *)from;
+
+	_Static_assert((int)FPU_END <= (int)TLB, "the parts are in this order");
+	memcpy(t, f, FXSAVE_END);
+	memcpy(t + FPU_END, f + FPU_END, TLB - FPU_END);
+	memcpy(t + TLB_END, f + TLB_END, sizeof(struct cpu) - TLB_END);
+}
+
 static bool run_translated(struct lockstep *ls, struct block *b, unsigned count)
 {
 	struct bt *bt = ls->bt;
 	struct cpu *cpu = bt->cpu;
 
-	*cpu = ls->before;
+	copy_cpu(cpu, &ls->before);
+	tlb_flush(cpu);
 	cpu->bt_indirect = bt->miss_table;
 	if (ls->flushed) /* what is cached belongs to the state at the end of the reference run */
 		ls->real_ops->mmu_event(ls->before.machine, MMU_CR4, 0);
@@ -654,10 +674,10 @@ static bool lockstep_block(struct bt *bt, struct context *ctx)
 		bt_step(bt, &bt->stats->stepped_fault);
 		return true;
 	}
-	ls->before = *bt->cpu;
+	copy_cpu(&ls->before, bt->cpu);
 	ls->real_ops = bt->cpu->ops;
 	count = run_reference(ls, b);
-	ls->reference = *bt->cpu;
+	copy_cpu(&ls->reference, bt->cpu);
 	/* The block changed its own code, or the unit is too large to be recorded or not to be repeated: the reference
 	 * run stands. */
 	if (!b->valid || ls->overflow) {
