@@ -63,7 +63,6 @@ gates:	mov	[.snippet], edx
 	mov	dword [cpl], 0
 .cpl:	mov	dword [access], 0
 .access:
-	call	reset_idt
 	mov	edi, [vector]
 	mov	al, [access]
 	mov	[IDT + edi * 8 + 5], al
