@@ -59,6 +59,7 @@ struct lockstep {
 	bool flushed;		/* translations were dropped or switched during the reference run */
 	bool tables_written;	/* a page-table entry changed: the unit is not compared, and stale translations go */
 	bool mmx_store_faulted; /* processors then set TOP to 0, the single-stepper asks first: x87 is not compared */
+	bool inside;		/* the machine answers: what it asks of the CPU meanwhile is no exchange */
 	bool differs;		/* the translator asked the machine something else */
 	struct written writes[MAX_WRITES];
 	unsigned nwrites;
@@ -115,8 +116,11 @@ static uint32_t port_in(void *m, uint16_t port, unsigned size)
 	struct lockstep *ls = state_of(m);
 	struct answer *a = exchange(ls, ANS_PORT_IN, port, size);
 
-	if (a && !ls->replaying)
+	if (a && !ls->replaying) {
+		ls->inside = true;
 		a->value = ls->real_ops->port_in(ls->before.machine, port, size);
+		ls->inside = false;
+	}
 	return a ? (uint32_t)a->value : 0;
 }
 
@@ -130,13 +134,19 @@ static void port_out(void *m, uint16_t port, unsigned size, uint32_t value)
 		return;
 	}
 	a->value = value;
+	ls->inside = true;
 	ls->real_ops->port_out(ls->before.machine, port, size, value);
+	ls->inside = false;
 }
 
 static uint64_t tsc(void *m)
 {
 	struct lockstep *ls = state_of(m);
-	struct answer *a = exchange(ls, ANS_TSC, 0, 0);
+	struct answer *a;
+
+	if (ls->inside) /* the local APIC, about its deadline */
+		return ls->real_ops->tsc(ls->before.machine);
+	a = exchange(ls, ANS_TSC, 0, 0);
 
 	if (a && !ls->replaying)
 		a->value = ls->real_ops->tsc(ls->before.machine);
@@ -148,8 +158,11 @@ static bool msr_read(void *m, uint32_t index, uint64_t *value)
 	struct lockstep *ls = state_of(m);
 	struct answer *a = exchange(ls, ANS_MSR_READ, index, 0);
 
-	if (a && !ls->replaying)
+	if (a && !ls->replaying) {
+		ls->inside = true;
 		a->ok = ls->real_ops->apic_msr_read(ls->before.machine, index, &a->value);
+		ls->inside = false;
+	}
 	*value = a ? a->value : 0;
 	return a && a->ok;
 }
@@ -162,7 +175,10 @@ static bool msr_write(void *m, uint32_t index, uint64_t value)
 	if (ls->replaying)
 		return sent_differs(ls, a, value) || (a && a->ok);
 	a->value = value;
-	return a->ok = ls->real_ops->apic_msr_write(ls->before.machine, index, value);
+	ls->inside = true;
+	a->ok = ls->real_ops->apic_msr_write(ls->before.machine, index, value);
+	ls->inside = false;
+	return a->ok;
 }
 
 static uint64_t cr8_read(void *m)
@@ -214,6 +230,13 @@ static void triple_fault(void *m)
 		ls->real_ops->triple_fault(ls->before.machine);
 }
 
+static void machine_reads(struct lockstep *ls, gpa_t gpa, void *buf, unsigned len)
+{
+	ls->inside = true;
+	physmem_read(ls->bt->pm, gpa, buf, len);
+	ls->inside = false;
+}
+
 static void device_read(void *arg, gpa_t gpa, void *buf, unsigned len)
 {
 	struct lockstep *ls = arg;
@@ -223,7 +246,7 @@ static void device_read(void *arg, gpa_t gpa, void *buf, unsigned len)
 		unsigned n = MIN(len - done, 8u);
 		struct answer *a = exchange(ls, ANS_MMIO_READ, gpa + done, n);
 		if (a && !ls->replaying)
-			physmem_read(ls->bt->pm, gpa + done, &a->value, n);
+			machine_reads(ls, gpa + done, &a->value, n);
 		store_le(to + done, n, a ? a->value : 0);
 	}
 }
@@ -241,7 +264,9 @@ static void device_write(void *arg, gpa_t gpa, const void *buf, unsigned len)
 			continue;
 		}
 		a->value = value;
+		ls->inside = true;
 		physmem_write(ls->bt->pm, gpa + done, &value, n);
+		ls->inside = false;
 	}
 }
 
