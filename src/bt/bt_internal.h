@@ -54,7 +54,8 @@ enum {
 	CTX_WAIT_TRAPS = 128,
 	CTX_SSE = 256, /* CR4.OSFXSR */
 	CTX_PAGED = 512,
-	CTX_NO_TSC = 1024, /* CR4.TSD forbids RDTSC here */
+	CTX_NO_TSC = 1024,  /* CR4.TSD forbids RDTSC here */
+	CTX_NO_USER = 2048, /* SMAP keeps supervisor mode from user mode's memory: CR4.SMAP, RFLAGS.AC clear */
 	CTX_GS_SHIFT = 12,
 };
 

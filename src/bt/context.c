@@ -51,6 +51,8 @@ static struct context_key make_key(const struct cpu *cpu)
 	flags |= cpu->cr4 & CR4_OSFXSR ? CTX_SSE : 0;
 	flags |= cpu_paging(cpu) ? CTX_PAGED : 0;
 	flags |= cpu->cpl && (cpu->cr4 & CR4_TSD) ? CTX_NO_TSC : 0;
+	/* At any CPL: transitions keep AC, and derive the context behind them from this one. */
+	flags |= (cpu->cr4 & CR4_SMAP) && !(cpu->rflags & FLAG_AC) ? CTX_NO_USER : 0;
 	k.flags = (uint16_t)flags;
 	return k;
 }

@@ -395,6 +395,7 @@ static uint64_t *step_reason(struct bt *bt, enum shadow_fault what)
 	case SHADOW_TRACED:
 		return &bt->stats->stepped_traced;
 	case SHADOW_EMULATE:
+	case SHADOW_EMULATE_USER:
 		return &bt->stats->stepped_mmio;
 	case SHADOW_TRUE:
 		bt->stats->true_faults++;
@@ -411,7 +412,7 @@ static void no_access(struct bt *bt, struct block *b, int n, enum shadow_fault w
 	const struct insn_map *m = &b->map[n];
 	uint32_t linear = b->linear + m->guest;
 
-	if (what == SHADOW_RESOLVED_USER)
+	if (what == SHADOW_RESOLVED_USER || what == SHADOW_EMULATE_USER)
 		bt_site_touched_user(bt, b, linear, address, m->flags & MAP_USER);
 	if (what == SHADOW_RESOLVED || what == SHADOW_RESOLVED_USER) {
 		resume_at(bt, b, (unsigned)n);

@@ -214,7 +214,7 @@ static void translate_insn(struct xlat *t)
 		return;
 	}
 	level = bt_site_level(t->bt, t->b->linear + xlat_map(t)->guest);
-	t->user = (t->ctx->key.flags & (CTX_PAGED | CTX_CPL3)) == CTX_PAGED &&
+	t->user = (t->ctx->key.flags & (CTX_PAGED | CTX_CPL3 | CTX_NO_USER)) == CTX_PAGED &&
 		  bt_site_user(t->bt, t->b->linear + xlat_map(t)->guest);
 	present = level == SITE_PLAIN && row->class == CLASS_IDENT && (t->ctx->key.flags & CTX_PAGED) &&
 		  bt_site_guarded(t->bt, t->b->linear + xlat_map(t)->guest);

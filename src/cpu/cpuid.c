@@ -8,7 +8,7 @@
 /* What the translator can do by now. */
 enum { SHOW_AVX = 0, SHOW_LM = 0 };
 
-enum cpuid_policy { POLICY_HOST, POLICY_ALWAYS, POLICY_AVX, POLICY_LM };
+enum cpuid_policy { POLICY_HOST, POLICY_ALWAYS, POLICY_AVX, POLICY_LM, POLICY_MAX };
 enum cpuid_register { REG_EAX, REG_EBX, REG_ECX, REG_EDX };
 
 enum {
@@ -61,7 +61,7 @@ static uint32_t *result_register(struct cpuid_result *r, unsigned reg)
 	return reg == REG_EAX ? &r->eax : reg == REG_EBX ? &r->ebx : reg == REG_ECX ? &r->ecx : &r->edx;
 }
 
-static bool policy_shows(unsigned policy, bool host)
+static bool policy_shows(const struct cpu *cpu, unsigned policy, bool host)
 {
 	switch (policy) {
 	case POLICY_ALWAYS:
@@ -70,13 +70,16 @@ static bool policy_shows(unsigned policy, bool host)
 		return SHOW_AVX && host;
 	case POLICY_LM:
 		return SHOW_LM && host;
+	case POLICY_MAX:
+		return cpu->max;
 	default:
 		return host;
 	}
 }
 
 /* The registers of a leaf of feature bits, made from the table and the host's `from`. */
-static struct cpuid_result feature_bits(uint32_t leaf, uint32_t subleaf, struct cpuid_result from)
+static struct cpuid_result feature_bits(const struct cpu *cpu, uint32_t leaf, uint32_t subleaf,
+					struct cpuid_result from)
 {
 	struct cpuid_result r = {0};
 
@@ -84,7 +87,7 @@ static struct cpuid_result feature_bits(uint32_t leaf, uint32_t subleaf, struct 
 		uint32_t bit = 1u << cpuid_bits[i].bit;
 		if (cpuid_bits[i].leaf != leaf || cpuid_bits[i].subleaf != subleaf)
 			continue;
-		if (policy_shows(cpuid_bits[i].policy, *result_register(&from, cpuid_bits[i].reg) & bit))
+		if (policy_shows(cpu, cpuid_bits[i].policy, *result_register(&from, cpuid_bits[i].reg) & bit))
 			*result_register(&r, cpuid_bits[i].reg) |= bit;
 	}
 	return r;
@@ -102,7 +105,7 @@ static bool apic_enabled(const struct cpu *cpu)
 /* Version, one logical processor, features. */
 static struct cpuid_result leaf_1(const struct cpu *cpu)
 {
-	struct cpuid_result host = host_cpuid(1, 0), r = feature_bits(1, 0, host);
+	struct cpuid_result host = host_cpuid(1, 0), r = feature_bits(cpu, 1, 0, host);
 
 	r.eax = host.eax;
 	r.ebx = (host.ebx & 0xff00) | 1 << 16; /* CLFLUSH line size; one processor, APIC ID 0 */
@@ -149,7 +152,7 @@ static struct cpuid_result leaf_d(const struct cpu *cpu, uint32_t subleaf)
 		r.ebx = cpu->xcr0 & XCR0_AVX ? with_avx : XSAVE_LEGACY_BYTES;
 		r.ecx = r.eax & XCR0_AVX ? with_avx : XSAVE_LEGACY_BYTES;
 	} else if (subleaf == 1) {
-		r = feature_bits(0xd, 1, host_cpuid(0xd, 1));
+		r = feature_bits(cpu, 0xd, 1, host_cpuid(0xd, 1));
 	} else if (subleaf == 2 && cpu_has(cpu, FEAT_AVX)) {
 		r.eax = avx.eax;
 		r.ebx = avx.ebx;
@@ -185,17 +188,17 @@ static struct cpuid_result leaf_extended(const struct cpu *cpu, uint32_t leaf)
 		r.eax = is_amd(cpu) ? LEAF_FEATURES_2 : LEAF_ADDRESSES;
 		return r;
 	case 0x80000001:
-		r = feature_bits(leaf, 0, host);
+		r = feature_bits(cpu, leaf, 0, host);
 		r.eax = host.eax;
 		if (is_amd(cpu))
 			r.edx |= leaf_1(cpu).edx & AMD_REPEATED;
 		return r;
 	case 0x80000007:
-		return feature_bits(leaf, 0, host);
+		return feature_bits(cpu, leaf, 0, host);
 	case LEAF_FEATURES_2:
-		return is_amd(cpu) ? feature_bits(leaf, 0, host) : none;
+		return is_amd(cpu) ? feature_bits(cpu, leaf, 0, host) : none;
 	case LEAF_ADDRESSES:
-		r = feature_bits(leaf, 0, host);
+		r = feature_bits(cpu, leaf, 0, host);
 		r.eax = PHYSMEM_BITS | 48 << 8;
 		return r;
 	default: /* brand string, cache sizes */
@@ -238,7 +241,7 @@ struct cpuid_result cpu_cpuid(const struct cpu *cpu, uint32_t leaf, uint32_t sub
 		r.eax = ARAT;
 		return r;
 	case 7:
-		return subleaf ? r : feature_bits(7, 0, host_cpuid(7, 0));
+		return subleaf ? r : feature_bits(cpu, 7, 0, host_cpuid(7, 0));
 	case 0xb:
 		return leaf_b(subleaf);
 	case 0xd:
@@ -249,7 +252,7 @@ struct cpuid_result cpu_cpuid(const struct cpu *cpu, uint32_t leaf, uint32_t sub
 }
 
 /* All features that cpuid.def shows on this host, and the one that has no bit. */
-static uint64_t find_features(void)
+static uint64_t find_features(const struct cpu *cpu)
 {
 	uint64_t features = BIT(FEAT_BASE);
 
@@ -257,7 +260,7 @@ static uint64_t find_features(void)
 	for (unsigned i = 0; i < ARRAY_LEN(cpuid_bits); i++) {
 		struct cpuid_result host = host_cpuid(cpuid_bits[i].leaf, cpuid_bits[i].subleaf);
 		uint32_t bit = 1u << cpuid_bits[i].bit;
-		if (policy_shows(cpuid_bits[i].policy, *result_register(&host, cpuid_bits[i].reg) & bit))
+		if (policy_shows(cpu, cpuid_bits[i].policy, *result_register(&host, cpuid_bits[i].reg) & bit))
 			features |= BIT(cpuid_bits[i].feature);
 	}
 	return features;
@@ -268,7 +271,7 @@ bool cpu_has(const struct cpu *cpu, enum insn_feature feature)
 	/* Asking the host takes microseconds under a hypervisor. The cache is no state of the guest's, hence the cast.
 	 */
 	if (UNLIKELY(!cpu->features))
-		((struct cpu *)cpu)->features = find_features();
+		((struct cpu *)cpu)->features = find_features(cpu);
 	return cpu->features & BIT(feature);
 }
 

@@ -86,6 +86,7 @@ struct vm_config {
 	char *control;	/* path of the control socket */
 	struct gdb_config gdb;
 	enum display_kind display;
+	bool cpu_max; /* all features, those that cost speed too */
 	enum engine_kind engine;
 	bool lockstep;
 	bool audit;

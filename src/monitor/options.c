@@ -119,11 +119,15 @@ static bool parse_memory(struct parse *p, const char *value)
 
 static bool parse_cpu(struct parse *p, const char *value)
 {
-	const char *vendor = after(value, "vendor=");
+	const char *rest = after(value, "max"), *vendor;
 	size_t printable = 0;
 
+	p->cfg->cpu_max = rest && (!*rest || *rest == ',');
+	if (p->cfg->cpu_max && !*rest)
+		return true;
+	vendor = after(p->cfg->cpu_max ? rest + 1 : value, "vendor=");
 	if (!vendor)
-		return wrong(p, "'%s' is not vendor=NAME", value);
+		return wrong(p, "'%s' is not max, vendor=NAME or max,vendor=NAME", value);
 	while (isprint((unsigned char)vendor[printable]))
 		printable++;
 	if (printable != CONFIG_CPU_VENDOR || vendor[printable])

@@ -251,6 +251,7 @@ static void init_cpu(struct vm *vm)
 	vm->cpu.stats = &vm->stats;
 	vm->cpu.exec = vm->exec;
 	vm->cpu.vendor = *vm->cfg->cpu_vendor ? vm->cfg->cpu_vendor : NULL;
+	vm->cpu.max = vm->cfg->cpu_max;
 	cpu_reset(&vm->cpu, false);
 }
 

@@ -159,6 +159,8 @@ enum shadow_fault paged_fault(struct shadow *sh, hva_t address, bool write)
 	if (!t.accessed || (write && !t.dirty))
 		cpu_walk(cpu, linear, write ? ACC_WRITE : ACC_READ, user, true, &t, &f);
 	cpu->stats->hidden_faults++;
+	if (!user && t.user && (cpu->cr4 & CR4_SMAP))
+		return SHADOW_EMULATE_USER; /* RFLAGS.AC decides each time */
 	result = fill(sh, user, linear, &t, s);
 	return result == SHADOW_RESOLVED && t.user && !user && cpu->cpl != 3 ? SHADOW_RESOLVED_USER : result;
 }

@@ -78,9 +78,10 @@ enum shadow_fault {
 	SHADOW_FOREIGN,	      /* not an address of a window */
 	SHADOW_RESOLVED,      /* was a hidden fault: now mapped, retry the access */
 	SHADOW_RESOLVED_USER, /* the same, of supervisor mode in its own window, on a page of user mode's */
-	SHADOW_EMULATE,	      /* device memory, ROM write, hole, or guard page: single-step the instruction */
-	SHADOW_TRACED,	      /* write to a traced page: single-step the instruction */
-	SHADOW_TRUE,	      /* the guest's own tables forbid it: single-step the instruction, which raises it */
+	SHADOW_EMULATE_USER, /* supervisor mode's access to a page of user mode's, which SMAP keeps out of its window */
+	SHADOW_EMULATE,	     /* device memory, ROM write, hole, or guard page: single-step the instruction */
+	SHADOW_TRACED,	     /* write to a traced page: single-step the instruction */
+	SHADOW_TRUE,	     /* the guest's own tables forbid it: single-step the instruction, which raises it */
 };
 
 /*

@@ -306,6 +306,8 @@ static bool still_right(const struct shadow *sh, const struct window *w, uint64_
 
 	if (!(pte & PTE_P) || !(pte & PTE_A) || (!supervisor && !(pte & PTE_U)))
 		return false;
+	if (supervisor && (sh->cpu->cr4 & CR4_SMAP) && (pte & r->entry & PTE_U))
+		return false;
 	if ((pte & PTE_NX) && (!(sh->cpu->efer & EFER_NXE) || (w->state[page] & PAGE_FETCHED)))
 		return false;
 	if (w->state[page] & PAGE_WRITABLE) {

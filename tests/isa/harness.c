@@ -280,6 +280,7 @@ struct machine *machine_create(enum isa_engine engine)
 	m->cpu.machine = m;
 	m->cpu.stats = &m->stats;
 	m->cpu.exec = m->exec;
+	m->cpu.max = true;
 	cpu_reset(&m->cpu, false);
 	if (engine != ENGINE_STEP) {
 		require(shadow_create(&m->shadow, &(struct shadow_config){.cpu = &m->cpu,

@@ -151,14 +151,6 @@ class Files(SuiteCase):
         self.assertIn('FAIL: <two> & "#" \\x01\\x1b[31m\\xff ]]>\n', fails.find("system-out").text)
         self.assertEqual(skips.find("skipped").get("message"), "nothing to test here")
 
-    def test_reports_that_cannot_be_written(self):
-        for option in "--junit", "--logs":
-            file = self.path("file", b"") / "below"
-            result = self.gnomon_test(option, file, *self.kernels("passes"), status=1)
-            self.assertIn(f"{option} ", result.stderr)
-            self.assertIn("Not a directory", result.stderr)
-            self.assertNotIn("ok 1", result.stdout)
-
     @unittest.skipUnless(shutil.which("prove"), "prove is not there")
     def test_prove_understands_it(self):
         out = self.path("tap", self.gnomon_test(*self.kernels("passes", "fails", "skips"), status=1).stdout.encode())

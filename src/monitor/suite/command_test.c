@@ -64,11 +64,6 @@ static int run(struct suite *s, const struct suite_options *o)
 	uint64_t began = host_now_ns();
 	int rc;
 
-	/* Better told now than after an hour of tests. */
-	if (o->junit && (rc = junit_write(o->junit, &(struct suite){0}, ""))) {
-		say("--junit '%s': %s", o->junit, strerror(-rc));
-		return EXIT_FAILED;
-	}
 	tap_begin(stdout, s);
 	rc = suite_run(s, o, test_done, &to);
 	if (rc > 0) {

@@ -62,7 +62,7 @@ static void canonical(char *name)
 			strcpy(name, twins[i][1]);
 }
 
-static bool take_property(struct qemu_params *p, const struct cpu *cpu, char *item, char *why, size_t whylen)
+static bool take_property(struct cpu *cpu, char *item, char *why, size_t whylen)
 {
 	char *value = strchr(item, '=');
 	bool off = *item == '-', on = *item == '+';
@@ -75,9 +75,7 @@ static bool take_property(struct qemu_params *p, const struct cpu *cpu, char *it
 	if (listed(harmless, ARRAY_LEN(harmless), item))
 		return true;
 	if (value && !strcmp(item, "vendor")) {
-		char *option = format("vendor=%s", value);
-		strings_set_option(&p->run, "--cpu", option);
-		free(option);
+		cpu->vendor = value;
 		snprintf(why, whylen, "'%.40s' is no processor's vendor", value);
 		return strlen(value) == CONFIG_CPU_VENDOR;
 	}
@@ -91,10 +89,21 @@ static bool take_property(struct qemu_params *p, const struct cpu *cpu, char *it
 			 off ? "the processor's feature '%.40s' cannot be hidden"
 			     : "the processor has no feature '%.40s'",
 			 item);
+		cpu->max |= !off && !shown(cpu, item); /* perhaps that has it */
 		return shown(cpu, item) != off;
 	}
 	snprintf(why, whylen, "the processor has no property '%.40s'", item);
 	return false;
+}
+
+/* The option of ours that makes a processor like this one. */
+static void add_option(struct qemu_params *p, const struct cpu *cpu)
+{
+	char *option = cpu->vendor ? format("%svendor=%s", cpu->max ? "max," : "", cpu->vendor) : format("max");
+
+	if (cpu->max || cpu->vendor)
+		strings_set_option(&p->run, "--cpu", option);
+	free(option);
 }
 
 bool qemu_cpu_take(struct qemu_params *p, const char *value, char *why, size_t whylen)
@@ -112,9 +121,12 @@ bool qemu_cpu_take(struct qemu_params *p, const char *value, char *why, size_t w
 			snprintf(why, whylen, "there is no processor model '%.40s'", item);
 			ok = false;
 		}
+		cpu->max = item && !strcmp(item, "max");
 		while (ok && (item = strtok_r(NULL, ",", &save)))
-			ok = take_property(p, cpu, item, why, whylen);
+			ok = take_property(cpu, item, why, whylen);
 	}
+	if (ok)
+		add_option(p, cpu);
 	free(copy);
 	free(cpu);
 	return ok;
