@@ -171,7 +171,7 @@ static struct cpuid_result with_vendor(const struct cpu *cpu, struct cpuid_resul
 	return r;
 }
 
-static bool is_amd(const struct cpu *cpu)
+bool cpu_is_amd(const struct cpu *cpu)
 {
 	return with_vendor(cpu, host_cpuid(0, 0)).ebx == signature_AMD_ebx;
 }
@@ -184,19 +184,19 @@ static struct cpuid_result leaf_extended(const struct cpu *cpu, uint32_t leaf)
 	switch (leaf) {
 	case LEAF_EXTENDED:
 		/* The vendor once more, which Intel leaves 0. */
-		r = is_amd(cpu) ? with_vendor(cpu, host_cpuid(0, 0)) : none;
-		r.eax = is_amd(cpu) ? LEAF_FEATURES_2 : LEAF_ADDRESSES;
+		r = cpu_is_amd(cpu) ? with_vendor(cpu, host_cpuid(0, 0)) : none;
+		r.eax = cpu_is_amd(cpu) ? LEAF_FEATURES_2 : LEAF_ADDRESSES;
 		return r;
 	case 0x80000001:
 		r = feature_bits(cpu, leaf, 0, host);
 		r.eax = host.eax;
-		if (is_amd(cpu))
+		if (cpu_is_amd(cpu))
 			r.edx |= leaf_1(cpu).edx & AMD_REPEATED;
 		return r;
 	case 0x80000007:
 		return feature_bits(cpu, leaf, 0, host);
 	case LEAF_FEATURES_2:
-		return is_amd(cpu) ? feature_bits(cpu, leaf, 0, host) : none;
+		return cpu_is_amd(cpu) ? feature_bits(cpu, leaf, 0, host) : none;
 	case LEAF_ADDRESSES:
 		r = feature_bits(cpu, leaf, 0, host);
 		r.eax = PHYSMEM_BITS | 48 << 8;

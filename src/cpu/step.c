@@ -183,13 +183,15 @@ bool cpu_insn_checks(struct cpu *cpu, const struct insn *in, struct x86_fault *f
 	return check_fpu(cpu, row->checks, f);
 }
 
-/* Instruction breakpoints (17.2.4, 17.3.1.1): faults before the instruction, unless RF or behind a load of SS. */
+/* Instruction breakpoints (17.2.4, 17.3.1.1): faults before the instruction, unless RF. Behind a load of SS Intel's
+ * processors do not meet them (6.8.3), AMD's do. */
 static bool check_code_breakpoints(struct cpu *cpu, struct x86_fault *f)
 {
 	uint64_t hit = 0;
 	gva_t pc = cpu_linear_pc(cpu);
 
-	if (LIKELY(!(cpu->dr[7] & DR7_ENABLES)) || (cpu->rflags & FLAG_RF) || cpu->shadow == SHADOW_MOV_SS)
+	if (LIKELY(!(cpu->dr[7] & DR7_ENABLES)) || (cpu->rflags & FLAG_RF) ||
+	    (cpu->shadow == SHADOW_MOV_SS && !cpu_is_amd(cpu)))
 		return true;
 	for (unsigned n = 0; n < 4; n++)
 		if ((cpu->dr[7] & (DR7_L(n) | DR7_G(n))) && DR7_RW(cpu->dr[7], n) == 0 && cpu->dr[n] == pc)

@@ -25,6 +25,8 @@ bool cpu_write_msr(struct cpu *cpu, uint32_t index, uint64_t value, struct x86_f
 struct cpuid_result {
 	uint32_t eax, ebx, ecx, edx;
 };
+/* Is the guest's processor one of AMD's, by CPUID? */
+bool cpu_is_amd(const struct cpu *cpu);
 struct cpuid_result cpu_cpuid(const struct cpu *cpu, uint32_t leaf, uint32_t subleaf);
 /* Does the guest's CPUID show the feature? Constant per VM. */
 bool cpu_has(const struct cpu *cpu, enum insn_feature feature);

@@ -281,6 +281,7 @@ struct machine *machine_create(enum isa_engine engine)
 	m->cpu.stats = &m->stats;
 	m->cpu.exec = m->exec;
 	m->cpu.max = true;
+	m->cpu.vendor = "GenuineIntel"; /* the programs go by Intel's manual */
 	cpu_reset(&m->cpu, false);
 	if (engine != ENGINE_STEP) {
 		require(shadow_create(&m->shadow, &(struct shadow_config){.cpu = &m->cpu,

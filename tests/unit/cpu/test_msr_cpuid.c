@@ -188,6 +188,26 @@ START_TEST(cpuid_vendor)
 END_TEST
 
 /* No guest-chosen leaf or subleaf may show what has no row. */
+/* Intel's processors do not meet a breakpoint on the instruction behind a load of SS, AMD's do. */
+START_TEST(breakpoint_behind_mov_ss)
+{
+	static const char *const vendors[] = {"GenuineIntel", "AuthenticAMD"};
+
+	OK(0x0f, 0xa2); /* CPUID */
+	for (unsigned amd = 0; amd < 2; amd++) {
+		cpu.vendor = vendors[amd];
+		ck_assert_uint_eq(cpu_is_amd(&cpu), amd);
+		cpu.dr[0] = cpu_linear_pc(&cpu);
+		cpu.dr[6] = DR6_FIXED;
+		cpu.dr[7] = DR7_FIXED | DR7_L(0);
+		cpu.shadow = SHADOW_MOV_SS;
+		ck_assert_int_eq(cpu_step_insn(&cpu, &insn_now), amd ? STEP_EXCEPTION : STEP_DONE);
+		ck_assert_uint_eq(cpu.dr[6] & DR6_B(0), amd ? DR6_B(0) : 0);
+	}
+	cpu.vendor = NULL;
+}
+END_TEST
+
 START_TEST(cpuid_shows_no_more_than_the_table)
 {
 	struct cpuid_result r;
@@ -216,6 +236,7 @@ int main(void)
 	tcase_add_test(tc, known_and_unknown);
 	tcase_add_test(tc, memory_types);
 	tcase_add_test(tc, efer);
+	tcase_add_test(tc, breakpoint_behind_mov_ss);
 	tcase_add_test(tc, apic_registers);
 	tcase_add_test(tc, time_stamps);
 	tcase_add_test(tc, cpuid);
