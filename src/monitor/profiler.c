@@ -137,7 +137,9 @@ void profiler_detach(struct profiler *p)
 	if (!p->attached)
 		return;
 	sample(p, NULL); /* the rest */
+	pthread_mutex_lock(&p->lock);
 	p->ended_at = host_now_ns();
+	pthread_mutex_unlock(&p->lock);
 	profiler_save_blocks(p);
 	if (p->vm->cfg->perf_map)
 		profile_names_perf_map(p);
@@ -175,6 +177,7 @@ static void tick(void *arg)
 static void destroy(struct profiler *p)
 {
 	p->vm->profiler = NULL;
+	pthread_mutex_destroy(&p->lock);
 	free(p->ring);
 	free(p->shown);
 	free(p);
@@ -188,6 +191,7 @@ int profiler_open(struct profiler **out, struct vm *vm, struct iothread *io, cha
 	*out = NULL;
 	if (!p)
 		goto no_memory;
+	pthread_mutex_init(&p->lock, NULL);
 	p->vm = vm;
 	p->io = io;
 	p->folder = vm->cfg->profile;

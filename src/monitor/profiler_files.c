@@ -140,8 +140,10 @@ void profile_files_snapshot(struct profiler *p)
 	}
 	line = json_pack("{sIsIsoso}", "t", (json_int_t)(host_now_ns() - p->start), "idle_ns",
 			 (json_int_t)idle_so_far(p), "phase_ns", phases_so_far(p), "counters", changed);
+	pthread_mutex_lock(&p->lock);
 	if (line && p->vm->cfg->profile_exact && p->vm->bt && !p->ended_at)
 		json_object_set_new(line, "working_set", json_integer(bt_profile_working_set(p->vm->bt)));
+	pthread_mutex_unlock(&p->lock);
 	text = line ? json_dumps(line, JSON_COMPACT) : NULL;
 	if (text) {
 		put(p, &p->counters, text, strlen(text));

@@ -41,6 +41,7 @@ struct profiler {
 	uint64_t slept_at;		/* host_now_ns(), while asleep */
 	uint64_t slept_cpu;		/* CPU time then */
 	uint64_t attached_at;		/* host_now_ns() */
+	pthread_mutex_t lock;		/* of ended_at: the translator is there meanwhile */
 	uint64_t ended_at;		/* 0: is still attached */
 	uint64_t idle_ns;		/* asleep, less what sleeping itself cost */
 	uint64_t phase_ns[PHASE_COUNT]; /* CPU time */
