@@ -425,6 +425,8 @@ void bt_signals_detach(struct bt *bt);
 /* Enters the cache once (or single-steps one instruction, if there is no translation) and deals with why it came back.
  */
 void bt_run_once(struct bt *bt);
+/* Makes it the context of the CPU's present state, with its table. */
+void bt_set_context(struct bt *bt, struct context *ctx);
 /* Single-steps one instruction, counted under *why. */
 void bt_step(struct bt *bt, uint64_t *why);
 /* Must bt_run() return to its caller? */
@@ -434,6 +436,10 @@ struct block *bt_find_block(struct bt *bt, struct context *ctx);
 /* Prepares the thread for the cache, and back. */
 void bt_begin(struct bt *bt);
 void bt_end(struct bt *bt);
+
+/* --- leave.c --- */
+/* Deals with why the cache was left, and says where to go on (bt->resume). */
+void bt_left(struct bt *bt);
 
 /* --- lockstep.c --- */
 void bt_lockstep_destroy(struct bt *bt);
