@@ -54,7 +54,7 @@ enum {
 	CTX_WAIT_TRAPS = 128,
 	CTX_SSE = 256, /* CR4.OSFXSR */
 	CTX_PAGED = 512,
-	CTX_NO_TSC = 1024,  /* CR4.TSD forbids RDTSC here */
+	CTX_NO_TSC = 1024,  /* CR4.TSD. At any CPL, so that a change of ring knows what is behind it */
 	CTX_NO_USER = 2048, /* SMAP keeps supervisor mode from user mode's memory: CR4.SMAP, RFLAGS.AC clear */
 	CTX_GS_SHIFT = 12,
 };
@@ -277,8 +277,7 @@ struct bt {
 	unsigned nbreakpoints;
 	bool at_breakpoint;		  /* bt_run() is to return: the next instruction is at one */
 	bool gs_known;			  /* GS.base of the thread is frame.window */
-	bool user_faulted;		  /* the guest is dealing with a page fault of user mode ... */
-	uint32_t faulted_at;		  /* ... at this address */
+	uint32_t faulted_at;		  /* cpu->bt_user_faulted: at this address */
 	bool signal_stepping;		  /* the handler single-steps to a boundary */
 	struct bt_profile_state *profile; /* NULL: none is taken */
 	void (*before_flush)(void *arg);  /* of bt_config */

@@ -50,7 +50,7 @@ static struct context_key make_key(const struct cpu *cpu)
 	flags |= (cpu->cr0 & (CR0_MP | CR0_TS)) == (CR0_MP | CR0_TS) ? CTX_WAIT_TRAPS : 0;
 	flags |= cpu->cr4 & CR4_OSFXSR ? CTX_SSE : 0;
 	flags |= cpu_paging(cpu) ? CTX_PAGED : 0;
-	flags |= cpu->cpl && (cpu->cr4 & CR4_TSD) ? CTX_NO_TSC : 0;
+	flags |= cpu->cr4 & CR4_TSD ? CTX_NO_TSC : 0;
 	/* At any CPL: transitions keep AC, and derive the context behind them from this one. */
 	flags |= (cpu->cr4 & CR4_SMAP) && !(cpu->rflags & FLAG_AC) ? CTX_NO_USER : 0;
 	k.flags = (uint16_t)flags;

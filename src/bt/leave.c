@@ -56,7 +56,7 @@ static void remember_writable(struct bt *bt, const struct insn *in)
 }
 
 /* What the C body found is remembered for translated code. */
-static void remember_transfer(struct bt *bt, struct block *b, const struct insn *in, unsigned cpl)
+static void remember_transfer(struct bt *bt, struct block *b, const struct insn *in, unsigned cpl, bool slow)
 {
 	switch (in->id) {
 	case INSN_MOV_TO_SREG:
@@ -68,10 +68,11 @@ static void remember_transfer(struct bt *bt, struct block *b, const struct insn 
 			bt_ring_entered(bt, in->bytes[in->imm_off]);
 		break;
 	case INSN_IRETD:
-		bt_ring_left(bt);
+		if (!cpl) /* else SS was not loaded */
+			bt_ring_left(bt);
 		break;
 	case INSN_VERW:
-		if (!cpl && (bt->cpu->rflags & FLAG_ZF))
+		if (!cpl && (bt->cpu->rflags & FLAG_ZF) && !slow)
 			remember_writable(bt, in);
 		break;
 	}
@@ -99,12 +100,12 @@ static void callout(struct bt *bt, struct block *b, const struct bt_exit *x)
 		unfinished = result == STEP_DONE && in->repeats && (uint32_t)cpu->rip == x->target;
 	} while (unfinished && !*bt->stop && !cpu_event_ready(cpu) && b->valid);
 	bt->frame.count += !unfinished;
-	if (bt->user_faulted && in->id == INSN_IRETD && cpu->cpl == 3) {
-		bt->user_faulted = false;
+	if (bt->cpu->bt_user_faulted && in->id == INSN_IRETD && cpu->cpl == 3) {
+		bt->cpu->bt_user_faulted = false;
 		shadow_install(bt->shadow, bt->faulted_at);
 	}
 	if (result == STEP_DONE && bt->stats->exceptions == exceptions)
-		remember_transfer(bt, b, in, cpl);
+		remember_transfer(bt, b, in, cpl, slow_accesses(bt->stats) != slow);
 	if (bt_site_level(bt, linear) == SITE_CALLOUT)
 		bt_site_ran(bt, b, linear, slow_accesses(bt->stats) != slow);
 	if (mmu_events == bt->mmu_events) /* else this very page may be another one now */
@@ -120,7 +121,8 @@ static void follow_link(struct bt *bt, struct bt_exit *x)
 	bt->stats->link_misses++;
 	if (bt->lockstep)
 		return;
-	to = bt_find_block(bt, x->from->ctx);
+	/* If the mode is another one than that of the code that ran (which would be an error), this must not spread. */
+	to = bt_context(bt) == x->from->ctx ? bt_find_block(bt, x->from->ctx) : NULL;
 	if (!to)
 		return;
 	/* Under paging links stay within a page of RAM; the guest may have changed its mapping without having flushed
@@ -223,7 +225,7 @@ static void no_access(struct bt *bt, struct block *b, int n, enum shadow_fault w
 		return;
 	}
 	if (what == SHADOW_TRUE && bt->cpu->cpl == 3) {
-		bt->user_faulted = true;
+		bt->cpu->bt_user_faulted = true;
 		bt->faulted_at = address;
 	}
 	bt_step(bt, step_reason(bt, what));

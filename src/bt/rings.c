@@ -60,7 +60,7 @@ static bool describe_flat(struct bt *bt, unsigned seg, struct ring_selector *out
 {
 	const struct segment *s = &bt->cpu->seg[seg];
 
-	if (s->base || s->limit != 0xffffffff || !(s->attr & SEG_DB) || !describe(bt, s->selector, out))
+	if (bt_classify(bt->cpu, seg) != SEGC_FLAT || !(s->attr & SEG_DB) || !describe(bt, s->selector, out))
 		return false;
 	out->seg = *s;
 	return true;

@@ -179,6 +179,7 @@ void bt_set_context(struct bt *bt, struct context *ctx)
 struct block *bt_find_block(struct bt *bt, struct context *ctx)
 {
 	uint32_t eip = (uint32_t)bt->cpu->rip;
+	uint64_t generation = bt->generation;
 	struct block *b;
 	uint8_t phase;
 	gpa_t gpa;
@@ -194,7 +195,9 @@ struct block *bt_find_block(struct bt *bt, struct context *ctx)
 	if (!b)
 		b = bt_copy_twin(bt, ctx, eip, gpa);
 	if (!b) {
-		b = bt_translate(bt, ctx, eip, gpa, BLOCK_MAX_INSNS);
+		if (generation != bt->generation) /* flushed for the copy: contexts, too */
+			ctx = bt_context(bt);
+		b = ctx ? bt_translate(bt, ctx, eip, gpa, BLOCK_MAX_INSNS) : NULL;
 		if (b)
 			bt_set_context(bt, b->ctx);
 	}

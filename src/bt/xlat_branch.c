@@ -5,8 +5,9 @@
 /* Condition codes as encoded: volume 2, appendix B.1.4.7. */
 enum { CC_E = 4, CC_NE = 5 };
 
-static uint32_t branch_target(const struct xlat *t)
+static uint32_t branch_target(struct xlat *t)
 {
+	t->adapted |= t->in->opsize == 2; /* does not move with the block */
 	return (uint32_t)((t->eip + t->in->len + t->in->op[0].imm) & size_mask(t->in->opsize));
 }
 

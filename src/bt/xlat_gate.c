@@ -11,7 +11,7 @@
 #define FLAGS_LIVE ((uint32_t)(FLAGS_ARITH | FLAG_DF))
 
 /* IRETD leaves a change of these to the C body, ... */
-#define IRET_SAME ((uint32_t)(FLAG_IOPL | FLAG_AC | FLAG_VIF | FLAG_VIP | FLAG_ID))
+#define IRET_SAME ((uint32_t)(FLAG_NT | FLAG_IOPL | FLAG_AC | FLAG_VIF | FLAG_VIP | FLAG_ID))
 /* ... and these if they are set at all. */
 #define IRET_CLEAR	((uint32_t)(FLAG_TF | FLAG_NT | FLAG_RF | FLAG_VM))
 #define IRET_CLEAR_USER ((uint32_t)(FLAG_IOPL | FLAG_AC))
@@ -263,6 +263,7 @@ static void return_to_user(struct xlat *t, const struct context *to, struct slow
 	emit_load(&t->e, 4, HOST_T2, on_stack(FRAME_ESP));
 	emit_load(&t->e, 4, HOST_T0, on_stack(FRAME_EIP));
 	check_flags(t, true, changed);
+	slow_unless_clear8(t, CPU_OFF(bt_user_faulted), changed); /* the way back from a page fault */
 	check_data_segments(t, changed);
 	emit_mov(&t->e, 4, HOST_ESP, HOST_T2);
 	take_segment(t, SEG_CS, CPU_OFF(bt_return[1].cs));

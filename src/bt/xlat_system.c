@@ -56,11 +56,8 @@ const struct context *xlat_context_behind(struct xlat *t, bool user)
 	k.cs_base = 0;
 	k.cs_limit = 0xffffffff;
 	k.seg_class = (uint16_t)(k.seg_class & ~flat); /* SEGC_FLAT is 0 */
-	k.flags = (uint16_t)((k.flags & ~(CTX_CPL3 | CTX_IOPL | CTX_NO_TSC)) | CTX_CODE32 | CTX_STACK32);
-	if (user)
-		k.flags |= CTX_CPL3 | (t->bt->cpu->cr4 & CR4_TSD ? CTX_NO_TSC : 0);
-	else
-		k.flags |= CTX_IOPL;
+	k.flags = (uint16_t)((k.flags & ~(CTX_CPL3 | CTX_IOPL)) | CTX_CODE32 | CTX_STACK32);
+	k.flags |= user ? CTX_CPL3 : CTX_IOPL;
 	return bt_context_of(t->bt, &k);
 }
 
@@ -113,9 +110,9 @@ bool xlat_sysexit(struct xlat *t)
 	if (!to)
 		return false;
 	slow[0] = check_sysenter_cs(t);
-	/* With an IOPL the context is another one. */
+	/* With an IOPL the context is another one; with AC there may be none. */
 	emit_load(&t->e, 4, RCX, AT_CPU(CPU_OFF(rflags)));
-	emit_mov_imm(&t->e, HOST_T2, (uint32_t)FLAG_IOPL);
+	emit_mov_imm(&t->e, HOST_T2, (uint32_t)(FLAG_IOPL | FLAG_AC));
 	emit_pext32(&t->e, RCX, RCX, HOST_T2);
 	zero = emit_jecxz(&t->e);
 	slow[1] = emit_jmp(&t->e);
@@ -133,7 +130,8 @@ bool xlat_rdtsc(struct xlat *t)
 {
 	const int32_t line = CPU_OFF(tsc_line);
 
-	if (!t->bt->cpu->tsc_line.ratio || t->bt->lockstep || (t->ctx->key.flags & CTX_NO_TSC))
+	if (!t->bt->cpu->tsc_line.ratio || t->bt->lockstep ||
+	    (t->ctx->key.flags & (CTX_NO_TSC | CTX_CPL3)) == (CTX_NO_TSC | CTX_CPL3))
 		return false;
 	emit_rdtsc(&t->e);
 	emit_rorx64(&t->e, RDX, RDX, 32);

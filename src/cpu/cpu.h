@@ -202,6 +202,7 @@ struct cpu {
 	void *bt_indirect;		      /* table of indirect branch targets of the present mode */
 	uint64_t bt_window[2];		      /* windows of supervisor and user mode */
 	const uint8_t *bt_states[2];	      /* of their pages: shadow_page_states() */
+	bool bt_user_faulted;		      /* the guest is dealing with a page fault of user mode */
 	uint32_t bt_fault_address;	      /* linear, of an access to what is not mapped: EXIT_FAULT */
 	uint8_t bt_user_region[USER_REGIONS]; /* 1: supervisor code finds user mode's memory here, in its window */
 	struct selector_entry bt_selector[SELECTORS]; /* by selector / 8 */
