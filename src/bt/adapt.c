@@ -21,10 +21,12 @@ static struct site *site_of(struct bt *bt, uint32_t linear)
 	return s;
 }
 
-enum site_level bt_site_level(const struct bt *bt, uint32_t linear)
+const struct site *bt_site(const struct bt *bt, uint32_t linear)
 {
+	static const struct site plain;
 	const struct site *s = &bt->sites[slot(linear)];
-	return s->linear == linear ? s->level : SITE_PLAIN;
+
+	return s->linear == linear ? s : &plain;
 }
 
 static void retranslate(struct bt *bt, struct block *b)
@@ -78,12 +80,6 @@ void bt_site_ran(struct bt *bt, struct block *b, uint32_t linear, bool slow)
  */
 enum { USER_AFTER = 2, REGION_CHANGES = 32 };
 
-bool bt_site_user(const struct bt *bt, uint32_t linear)
-{
-	const struct site *s = &bt->sites[slot(linear)];
-	return s->linear == linear && s->user;
-}
-
 /* A region that is both to the guest's kernel stays supervisor mode's in the end. */
 static void set_region(struct bt *bt, uint32_t address, bool user)
 {
@@ -123,12 +119,6 @@ void bt_site_missed_user(struct bt *bt, uint32_t address)
  * FAULT_INSNS instructions of the guest, FAULTS_AFTER times in a row, looks first.
  */
 enum { FAULTS_AFTER = 6, FAULT_INSNS = 20000 };
-
-bool bt_site_guarded(const struct bt *bt, uint32_t linear)
-{
-	const struct site *s = &bt->sites[slot(linear)];
-	return s->linear == linear && s->guarded;
-}
 
 void bt_site_page_faulted(struct bt *bt, struct block *b, uint32_t linear)
 {

@@ -26,6 +26,9 @@ enum {
 
 #define DEFAULT_CACHE_BYTES (64 * MiB)
 
+/* Flags that live in the host's while in the cache. */
+#define FLAGS_LIVE ((uint32_t)(FLAGS_ARITH | FLAG_DF))
+
 /* How a segment's memory operands are translated. */
 enum seg_class {
 	SEGC_FLAT,  /* base 0, limit 4 GiB: no code at all */
@@ -192,7 +195,7 @@ struct bt_stub_addresses {
 	cache_pc_t indirect_miss; /* HOST_T0 = EIP */
 };
 
-/* What cpu->bt_gate and cpu->bt_return are of. */
+/* What cpu->bt_selector, bt_gate, bt_return and bt_writable are of. */
 struct ring_tables {
 	struct dtable gdtr, idtr;
 	struct segment tr;
@@ -260,7 +263,6 @@ struct bt {
 	unsigned ncontexts;
 	struct context *ctx; /* of the CPU's present state; NULL: to be looked up */
 	struct mode_inputs known_modes[KNOWN_MODES];
-	struct dtable selectors_of; /* the GDT that cpu->bt_selector is of */
 	struct ring_tables rings_of;
 	cache_pc_t *miss_table; /* all entries miss */
 	struct site sites[SITE_ENTRIES];
@@ -312,8 +314,8 @@ void bt_indirect_destroy(struct bt *bt);
 /* --- selectors.c --- */
 /* A load of a segment register by a callout of the block has been completed: remembered for translated code. */
 void bt_selector_loaded(struct bt *bt, struct block *b, unsigned seg);
-/* Forgets all, if the GDT is another one. */
-void bt_selectors_check(struct bt *bt);
+/* Forgets all. */
+void bt_selectors_forget(struct bt *bt);
 
 /* --- rings.c --- */
 /* INT n of ring 3 has come to ring 0, without an exception: remembered for translated code. */
@@ -322,8 +324,10 @@ void bt_ring_entered(struct bt *bt, unsigned vector);
 void bt_ring_left(struct bt *bt);
 /* VERW of ring 0 found the selector's segment writable. */
 void bt_selector_writable(struct bt *bt, uint16_t selector);
-/* Forgets all, if the tables are others. */
-void bt_rings_check(struct bt *bt);
+/* Address, raw bytes and selector of a descriptor of the GDT. False: it is of an LDT, or cannot be read. */
+bool bt_describe_selector(struct bt *bt, uint16_t selector, struct ring_selector *out);
+/* Forgets what was found by way of GDTR, IDTR or TR (selectors.c, rings.c), if that is another one. */
+void bt_tables_check(struct bt *bt);
 
 /* --- cache.c --- */
 int bt_cache_init(struct bt *bt, size_t bytes);
@@ -399,16 +403,17 @@ bool bt_breakpoint_within(const struct bt *bt, uint32_t linear, unsigned len);
 void bt_audit(struct bt *bt);
 
 /* --- adapt.c --- */
-enum site_level bt_site_level(const struct bt *bt, uint32_t linear);
+/* What is known of the instruction; all zeros if it has never faulted. */
+const struct site *bt_site(const struct bt *bt, uint32_t linear);
+static inline enum site_level bt_site_level(const struct bt *bt, uint32_t linear)
+{
+	return bt_site(bt, linear)->level;
+}
 /* A translated access at linear faulted into the monitor for good reason; may invalidate b. */
 void bt_site_faulted(struct bt *bt, struct block *b, uint32_t linear, bool was_checked);
-/* Does the instruction look which window to use? */
-bool bt_site_user(const struct bt *bt, uint32_t linear);
 /* Supervisor code at linear touched a page of user mode's, at address, through its own window; looked: though it looked
  * which window to use. May invalidate b. */
 void bt_site_touched_user(struct bt *bt, struct block *b, uint32_t linear, uint32_t address, bool looked);
-/* Does the instruction look whether the page is mapped? */
-bool bt_site_guarded(const struct bt *bt, uint32_t linear);
 /* It took a signal for a page that was not mapped, in the window or by the guest. May invalidate b. */
 void bt_site_page_faulted(struct bt *bt, struct block *b, uint32_t linear);
 /* It did not find what it wanted in user mode's window. */

@@ -2,7 +2,7 @@
 /*
  * What C bodies of INT n, IRETD and VERW found, for translated code to repeat (xlat_gate.c): in cpu->bt_gate,
  * bt_return and bt_writable. It holds while gate and descriptors are the same, which that code checks, and GDTR, IDTR
- * and TR, which bt_rings_check does whenever the cache is entered.
+ * and TR, which bt_tables_check does whenever the cache is entered.
  */
 #include <string.h>
 
@@ -21,7 +21,7 @@ static bool same_task(const struct segment *a, const struct segment *b)
 	return a->base == b->base && a->limit == b->limit && a->attr == b->attr;
 }
 
-void bt_rings_check(struct bt *bt)
+void bt_tables_check(struct bt *bt)
 {
 	struct cpu *cpu = bt->cpu;
 	struct ring_tables *of = &bt->rings_of;
@@ -29,6 +29,8 @@ void bt_rings_check(struct bt *bt)
 	if (LIKELY(same_table(&cpu->gdtr, &of->gdtr) && same_table(&cpu->idtr, &of->idtr) &&
 		   same_task(&cpu->tr, &of->tr)))
 		return;
+	if (!same_table(&cpu->gdtr, &of->gdtr))
+		bt_selectors_forget(bt);
 	for (unsigned i = 0; i < RING_GATES; i++)
 		cpu->bt_gate[i] = (struct ring_gate){.vector = RING_UNKNOWN};
 	for (unsigned i = 0; i < ARRAY_LEN(cpu->bt_return); i++) {
@@ -39,8 +41,7 @@ void bt_rings_check(struct bt *bt)
 	*of = (struct ring_tables){cpu->gdtr, cpu->idtr, cpu->tr};
 }
 
-/* False: not of the GDT, or its descriptor cannot be read. */
-static bool describe(struct bt *bt, uint16_t selector, struct ring_selector *out)
+bool bt_describe_selector(struct bt *bt, uint16_t selector, struct ring_selector *out)
 {
 	struct cpu *cpu = bt->cpu;
 	uint32_t offset = selector & ~7u;
@@ -60,7 +61,8 @@ static bool describe_flat(struct bt *bt, unsigned seg, struct ring_selector *out
 {
 	const struct segment *s = &bt->cpu->seg[seg];
 
-	if (bt_classify(bt->cpu, seg) != SEGC_FLAT || !(s->attr & SEG_DB) || !describe(bt, s->selector, out))
+	if (bt_classify(bt->cpu, seg) != SEGC_FLAT || !(s->attr & SEG_DB) ||
+	    !bt_describe_selector(bt, s->selector, out))
 		return false;
 	out->seg = *s;
 	return true;
@@ -88,7 +90,7 @@ void bt_ring_entered(struct bt *bt, unsigned vector)
 	gate.flags_kept = (uint32_t)((FLAGS_ALL | FLAG_1) & ~(FLAG_TF | FLAG_NT | FLAG_RF | FLAG_VM));
 	if (type == SYS_INT32)
 		gate.flags_kept &= ~(uint32_t)FLAG_IF;
-	bt_rings_check(bt);
+	bt_tables_check(bt);
 	cpu->bt_gate[vector % RING_GATES] = gate;
 }
 
@@ -96,9 +98,9 @@ void bt_selector_writable(struct bt *bt, uint16_t selector)
 {
 	struct ring_selector s;
 
-	if (cpu_long(bt->cpu) || !describe(bt, selector, &s))
+	if (cpu_long(bt->cpu) || !bt_describe_selector(bt, selector, &s))
 		return;
-	bt_rings_check(bt);
+	bt_tables_check(bt);
 	bt->cpu->bt_writable = s;
 }
 
@@ -110,6 +112,6 @@ void bt_ring_left(struct bt *bt)
 	if ((cpu->cpl != 0 && cpu->cpl != 3) || cpu_long(cpu) || cpu_real_segments(cpu) ||
 	    !describe_flat(bt, SEG_CS, &r.cs) || !describe_flat(bt, SEG_SS, &r.ss))
 		return;
-	bt_rings_check(bt);
+	bt_tables_check(bt);
 	cpu->bt_return[cpu->cpl == 3] = r;
 }

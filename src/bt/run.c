@@ -26,9 +26,6 @@ _Static_assert(offsetof(struct cpu, gpr) == 0 && RSP == 4 && RDI == 7, "enter.S"
 _Static_assert(LEAVE_EXIT == 0 && LEAVE_INDIRECT == 1 && LEAVE_FAULT == 2 && LEAVE_EVENT == 3 && LEAVE_KICKED == 4,
 	       "enter.S");
 
-/* Flags that live in the host's while in the cache. */
-#define FLAGS_LIVE (FLAGS_ARITH | FLAG_DF)
-
 static const char *const insn_names[INSN_COUNT] = {
     [INSN_INVALID] = "INVALID",
 #define INSN(id, mnemonic, form, class, checks, feature, handler) [INSN_##id] = #id,
@@ -216,14 +213,13 @@ static void enter(struct bt *bt, cache_pc_t at)
 	bt->stats->cache_entries++;
 	bt->stats->block_dispatches += at == bt->current->body;
 	use_window(bt);
-	bt_selectors_check(bt);
-	bt_rings_check(bt);
+	bt_tables_check(bt);
 	bt_enter(&bt->frame, at);
 	if (bt->frame.reason == LEAVE_KICKED) {
 		cpu->rflags |= bt->entry_rf;
 		return;
 	}
-	cpu->rflags = (cpu->rflags & ~FLAGS_LIVE) | (bt->frame.rflags & FLAGS_LIVE);
+	cpu->rflags = (cpu->rflags & ~(uint64_t)FLAGS_LIVE) | (bt->frame.rflags & FLAGS_LIVE);
 	cpu->shadow = SHADOW_NONE;
 	if (bt->lockstep)
 		cpu_fpu_sync(cpu);

@@ -6,36 +6,27 @@
 #include <string.h>
 
 #include "bt_internal.h"
-#include "cpu/mem.h"
 
-void bt_selectors_check(struct bt *bt)
+void bt_selectors_forget(struct bt *bt)
 {
 	struct cpu *cpu = bt->cpu;
 
-	if (LIKELY(cpu->gdtr.base == bt->selectors_of.base && cpu->gdtr.limit == bt->selectors_of.limit))
-		return;
 	memset(cpu->bt_selector, 0, sizeof(cpu->bt_selector));
 	/* An entry of all zeros must match no selector. */
 	for (unsigned i = 0; i < SELECTORS; i++)
 		cpu->bt_selector[i].seg.selector = (uint16_t)((i + 1) << 3);
-	bt->selectors_of = cpu->gdtr;
 }
 
 /* At CPL 0 and from the GDT only: other loads are rare. */
 static void remember(struct bt *bt, const struct segment *s, enum seg_class class)
 {
-	struct cpu *cpu = bt->cpu;
-	uint32_t offset = s->selector & ~7u;
-	uint32_t address = (uint32_t)(cpu->gdtr.base + offset);
-	struct x86_fault f;
-	uint64_t raw;
+	struct ring_selector r;
 
-	if ((s->selector & SEL_TI) || offset + 7 > cpu->gdtr.limit ||
-	    !cpu_read_linear(cpu, address, &raw, sizeof(raw), ACC_READ | ACC_SYSTEM, &f))
+	if (!bt_describe_selector(bt, s->selector, &r))
 		return;
-	bt_selectors_check(bt);
-	cpu->bt_selector[s->selector / 8 % SELECTORS] =
-	    (struct selector_entry){.seg = *s, .minus_raw = 0 - raw, .address = address, .class = (uint8_t) class};
+	bt_tables_check(bt);
+	bt->cpu->bt_selector[s->selector / 8 % SELECTORS] = (struct selector_entry){
+	    .seg = *s, .minus_raw = r.minus_raw, .address = r.address, .class = (uint8_t) class};
 }
 
 void bt_selector_loaded(struct bt *bt, struct block *b, unsigned seg)

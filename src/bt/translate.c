@@ -202,10 +202,12 @@ static bool rewrite(struct xlat *t)
 static void translate_insn(struct xlat *t)
 {
 	const struct insn_row *row = &insn_rows[t->in->id];
+	uint32_t linear = t->b->linear + xlat_map(t)->guest;
+	const struct site *site;
 	enum site_level level;
 	bool done, present;
 
-	if (UNLIKELY(t->bt->nbreakpoints) && bt_is_breakpoint(t->bt, t->b->linear + xlat_map(t)->guest)) {
+	if (UNLIKELY(t->bt->nbreakpoints) && bt_is_breakpoint(t->bt, linear)) {
 		breakpoint(t);
 		return;
 	}
@@ -213,11 +215,10 @@ static void translate_insn(struct xlat *t)
 		single_step(t);
 		return;
 	}
-	level = bt_site_level(t->bt, t->b->linear + xlat_map(t)->guest);
-	t->user = (t->ctx->key.flags & (CTX_PAGED | CTX_CPL3 | CTX_NO_USER)) == CTX_PAGED &&
-		  bt_site_user(t->bt, t->b->linear + xlat_map(t)->guest);
-	present = level == SITE_PLAIN && row->class == CLASS_IDENT && (t->ctx->key.flags & CTX_PAGED) &&
-		  bt_site_guarded(t->bt, t->b->linear + xlat_map(t)->guest);
+	site = bt_site(t->bt, linear);
+	level = site->level;
+	t->user = site->user && (t->ctx->key.flags & (CTX_PAGED | CTX_CPL3 | CTX_NO_USER)) == CTX_PAGED;
+	present = site->guarded && level == SITE_PLAIN && row->class == CLASS_IDENT && (t->ctx->key.flags & CTX_PAGED);
 	t->adapted |= level != SITE_PLAIN || t->user || present;
 	if (level != SITE_PLAIN && row->class == CLASS_IDENT &&
 	    (t->ctx->key.flags & (CTX_PAGED | CTX_CPL3)) == CTX_PAGED)

@@ -121,6 +121,15 @@ bool xlat_string(struct xlat *t, enum site_level level);
 bool xlat_flags(struct xlat *t);
 /* reg &= mask, without flags. Changes `temp`. */
 void xlat_mask(struct xlat *t, unsigned reg, uint32_t bits, unsigned temp);
+/* to = EFLAGS as an instruction or a transfer stores it, without flags. Changes the other two. */
+void xlat_flags_image(struct xlat *t, unsigned to, unsigned other, unsigned temp);
+/* Where flags are dead: `n` (ALU_*) of a register with an immediate; a test; the guest's flags from an image in reg,
+ * which changes. */
+enum { ALU_OR = 1, ALU_AND = 4, ALU_XOR = 6, ALU_CMP = 7 };
+enum { CC_B = 2, CC_E = 4, CC_NE = 5 }; /* as encoded: volume 2, appendix B.1.4.7 */
+void xlat_alu_imm(struct xlat *t, unsigned n, unsigned reg, uint32_t imm);
+void xlat_test_imm(struct xlat *t, unsigned reg, uint32_t imm);
+void xlat_take_flags(struct xlat *t, unsigned reg);
 
 /* --- xlat_system.c --- */
 bool xlat_sysenter(struct xlat *t);
@@ -145,5 +154,7 @@ bool xlat_read_sreg(struct xlat *t);
 bool xlat_load_sreg(struct xlat *t);
 /* Jumps to *slow if RCX is not 0. */
 void xlat_unless_zero(struct xlat *t, uint8_t **slow);
+/* RCX is free from here on, and in T1, until the last access that can fault (the map's swap_to, to be set there). */
+void xlat_save_rcx(struct xlat *t);
 
 #endif

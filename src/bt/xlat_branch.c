@@ -2,9 +2,6 @@
 /* Near control transfers. */
 #include "bt_profile_internal.h"
 
-/* Condition codes as encoded: volume 2, appendix B.1.4.7. */
-enum { CC_E = 4, CC_NE = 5 };
-
 static uint32_t branch_target(struct xlat *t)
 {
 	t->adapted |= t->in->opsize == 2; /* does not move with the block */

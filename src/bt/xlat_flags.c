@@ -5,11 +5,8 @@
  */
 #include "xlat.h"
 
-#define FLAGS_LIVE ((uint32_t)(FLAGS_ARITH | FLAG_DF))
 /* A POPF that changes any of these is left to the C body. */
 #define FLAGS_SLOW ((uint32_t)(FLAG_TF | FLAG_IOPL | FLAG_NT | FLAG_AC | FLAG_ID))
-
-enum { CC_E = 4, CC_NE = 5 };
 
 static bool allowed(const struct xlat *t)
 {
@@ -24,37 +21,48 @@ void xlat_mask(struct xlat *t, unsigned reg, uint32_t bits, unsigned temp)
 	emit_pdep32(&t->e, reg, reg, temp);
 }
 
+void xlat_flags_image(struct xlat *t, unsigned to, unsigned other, unsigned temp)
+{
+	emit_pushf(&t->e);
+	emit_pop(&t->e, to);
+	xlat_mask(t, to, FLAGS_LIVE | (uint32_t)FLAG_1, temp);
+	emit_load(&t->e, 4, other, AT_CPU(CPU_OFF(rflags)));
+	xlat_mask(t, other, (uint32_t)(FLAGS_ALL & ~(FLAG_VM | FLAG_RF)) & ~FLAGS_LIVE, temp);
+	emit_lea(&t->e, 4, to, (struct host_addr){(uint8_t)to, (uint8_t)other, 1, 0, false, false});
+}
+
 static bool pushf(struct xlat *t)
 {
 	unsigned size = t->in->opsize;
 
 	if (!allowed(t) || !xlat_segment_usable(t, SEG_SS, true))
 		return false;
-	emit_pushf(&t->e);
-	emit_pop(&t->e, HOST_T3);
-	xlat_mask(t, HOST_T3, FLAGS_LIVE | (uint32_t)FLAG_1, HOST_T2);
-	emit_load(&t->e, 4, HOST_T1, AT_CPU(CPU_OFF(rflags)));
-	xlat_mask(t, HOST_T1, (uint32_t)(FLAGS_ALL & ~(FLAG_VM | FLAG_RF)) & ~FLAGS_LIVE, HOST_T2);
-	emit_lea(&t->e, 4, HOST_T3, (struct host_addr){HOST_T3, HOST_T1, 1, 0, false, false});
+	xlat_flags_image(t, HOST_T3, HOST_T1, HOST_T2);
 	emit_store(&t->e, size, HOST_T3, xlat_stack(t, -(int32_t)size, size));
 	xlat_stack_move(t, -(int32_t)size);
 	return true;
 }
 
-/* `op` (an ALU operation with an immediate, /n of opcode 81) on a register or memory: for where flags are dead. */
-static void alu_imm(struct xlat *t, unsigned n, unsigned reg, uint32_t imm)
+void xlat_alu_imm(struct xlat *t, unsigned n, unsigned reg, uint32_t imm)
 {
 	emit_op_reg(&t->e, 4, 0x81, n, reg);
 	emit32(&t->e, imm);
 }
 
-static void test_imm(struct xlat *t, unsigned reg, uint32_t imm)
+void xlat_test_imm(struct xlat *t, unsigned reg, uint32_t imm)
 {
 	emit_op_reg(&t->e, 4, 0xf7, 0, reg);
 	emit32(&t->e, imm);
 }
 
-enum { ALU_OR = 1, ALU_AND = 4, ALU_XOR = 6, ALU_CMP = 7 };
+void xlat_take_flags(struct xlat *t, unsigned reg)
+{
+	xlat_alu_imm(t, ALU_AND, reg, FLAGS_LIVE);
+	xlat_alu_imm(t, ALU_OR, reg,
+		     (uint32_t)(FLAG_1 | FLAG_IF)); /* the host's own IF: POPF in user mode ignores it */
+	emit_push(&t->e, reg);
+	emit_popf(&t->e);
+}
 
 /* Flags are dead from the load on: POPF, or its C body, replaces them all. */
 static bool popf(struct xlat *t)
@@ -68,11 +76,11 @@ static bool popf(struct xlat *t)
 	emit_load(&t->e, size, HOST_T3, xlat_stack(t, 0, size));
 	emit_load(&t->e, 4, HOST_T1, AT_CPU(CPU_OFF(rflags)));
 	emit_op_reg(&t->e, 4, 0x31, HOST_T3, HOST_T1); /* xor: what changes */
-	test_imm(t, HOST_T1, watched);
+	xlat_test_imm(t, HOST_T1, watched);
 	slow[0] = emit_jcc8(&t->e, CC_NE);
-	test_imm(t, HOST_T1, (uint32_t)FLAG_IF);
+	xlat_test_imm(t, HOST_T1, (uint32_t)FLAG_IF);
 	same = emit_jcc8(&t->e, CC_E);
-	test_imm(t, HOST_T3, (uint32_t)FLAG_IF);
+	xlat_test_imm(t, HOST_T3, (uint32_t)FLAG_IF);
 	off = emit_jcc8(&t->e, CC_E);
 	emit_op_mem(&t->e, 1, 0x80, ALU_CMP, AT_CPU(CPU_OFF(intr))); /* an interrupt waits for IF */
 	emit8(&t->e, 0);
@@ -82,10 +90,7 @@ static bool popf(struct xlat *t)
 	emit32(&t->e, (uint32_t)FLAG_IF);
 	emit_target8(&t->e, same);
 	xlat_stack_move(t, (int32_t)size);
-	alu_imm(t, ALU_AND, HOST_T3, FLAGS_LIVE);
-	alu_imm(t, ALU_OR, HOST_T3, (uint32_t)(FLAG_1 | FLAG_IF)); /* the host's own IF: POPF in user mode ignores it */
-	emit_push(&t->e, HOST_T3);
-	emit_popf(&t->e);
+	xlat_take_flags(t, HOST_T3);
 	done = emit_jmp8(&t->e);
 	emit_target8(&t->e, slow[0]);
 	emit_target8(&t->e, slow[1]);

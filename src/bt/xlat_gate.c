@@ -8,8 +8,6 @@
 #include "cpu/x86.h"
 #include "xlat.h"
 
-#define FLAGS_LIVE ((uint32_t)(FLAGS_ARITH | FLAG_DF))
-
 /* IRETD leaves a change of these to the C body, ... */
 #define IRET_SAME ((uint32_t)(FLAG_NT | FLAG_IOPL | FLAG_AC | FLAG_VIF | FLAG_VIP | FLAG_ID))
 /* ... and these if they are set at all. */
@@ -17,8 +15,6 @@
 #define IRET_CLEAR_USER ((uint32_t)(FLAG_IOPL | FLAG_AC))
 
 enum { FRAME_EIP = 0, FRAME_CS = 4, FRAME_FLAGS = 8, FRAME_ESP = 12, FRAME_SS = 16, FRAME_SAME = 12, FRAME_OUTER = 20 };
-enum { CC_B = 2, CC_E = 4, CC_NE = 5 };
-enum { ALU_OR = 1, ALU_AND = 4, ALU_CMP = 7 };
 enum { MAX_SLOW = 16 };
 
 /* Ways to the C body. */
@@ -34,17 +30,6 @@ static uint8_t **new_slow(struct slow *s)
 }
 
 #define RING_OFF(entry, field) (CPU_OFF(entry) + (int32_t)offsetof(struct ring_selector, field))
-
-/* RCX is free from here on, and in T1, until the last access that can fault. */
-static void save_rcx(struct xlat *t)
-{
-	struct insn_map *map = xlat_map(t);
-
-	emit_mov(&t->e, 8, HOST_T1, RCX);
-	map->flags |= MAP_SWAPPED;
-	map->swapped = RCX;
-	map->swap_from = xlat_here(t);
-}
 
 static void faults_end_here(struct xlat *t)
 {
@@ -122,12 +107,7 @@ static void push_frame(struct xlat *t)
 	xlat_reloc_eip(t);
 	emit_load(&t->e, 2, HOST_T2, AT_CPU(SEG_OFF(SEG_CS, selector)));
 	emit_store(&t->e, 4, HOST_T2, in_frame(FRAME_CS));
-	emit_pushf(&t->e);
-	emit_pop(&t->e, HOST_T2);
-	xlat_mask(t, HOST_T2, FLAGS_LIVE | (uint32_t)FLAG_1, HOST_T3);
-	emit_load(&t->e, 4, RCX, AT_CPU(CPU_OFF(rflags)));
-	xlat_mask(t, RCX, (uint32_t)(FLAGS_ALL & ~FLAG_RF) & ~FLAGS_LIVE, HOST_T3);
-	emit_lea(&t->e, 4, HOST_T2, (struct host_addr){HOST_T2, RCX, 1, 0, false, false});
+	xlat_flags_image(t, HOST_T2, RCX, HOST_T3);
 	emit_store(&t->e, 4, HOST_T2, in_frame(FRAME_FLAGS));
 	emit_store(&t->e, 4, HOST_ESP, in_frame(FRAME_ESP));
 	emit_load(&t->e, 2, HOST_T2, AT_CPU(SEG_OFF(SEG_SS, selector)));
@@ -144,7 +124,7 @@ bool xlat_int(struct xlat *t)
 
 	if (!to)
 		return false;
-	save_rcx(t);
+	xlat_save_rcx(t);
 	emit_load(&t->e, 4, RCX, AT_CPU(gate + (int32_t)offsetof(struct ring_gate, vector)));
 	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, -(int32_t)vector, false, false});
 	xlat_unless_zero(t, new_slow(&slow));
@@ -178,16 +158,9 @@ static struct host_addr on_stack(int32_t offset)
 	return (struct host_addr){HOST_ESP, REG_NONE, 1, offset, true, true};
 }
 
-static void alu_imm(struct xlat *t, unsigned n, unsigned reg, uint32_t imm)
-{
-	emit_op_reg(&t->e, 4, 0x81, n, reg);
-	emit32(&t->e, imm);
-}
-
 static void slow_if_set(struct xlat *t, unsigned reg, uint32_t bits, struct slow *s)
 {
-	emit_op_reg(&t->e, 4, 0xf7, 0, reg);
-	emit32(&t->e, bits);
+	xlat_test_imm(t, reg, bits);
 	*new_slow(s) = emit_jcc(&t->e, CC_NE);
 }
 
@@ -211,8 +184,7 @@ static void check_flags(struct xlat *t, bool user, struct slow *s)
 	slow_if_set(t, RCX, IRET_SAME, s);
 	slow_if_set(t, HOST_T3, IRET_CLEAR | (user ? IRET_CLEAR_USER : 0), s);
 	slow_unless_clear8(t, CPU_OFF(nmi_blocked), s);
-	emit_op_reg(&t->e, 4, 0xf7, 0, HOST_T3);
-	emit32(&t->e, (uint32_t)FLAG_IF);
+	xlat_test_imm(t, HOST_T3, (uint32_t)FLAG_IF);
 	masked = emit_jcc8(&t->e, CC_E);
 	slow_unless_clear8(t, CPU_OFF(intr), s);
 	emit_target8(&t->e, masked);
@@ -226,8 +198,8 @@ static void check_data_segments(struct xlat *t, struct slow *s)
 	_Static_assert(SEG_NULL > SEG_DPL, "one comparison for both");
 	for (unsigned i = 0; i < ARRAY_LEN(segs); i++) {
 		emit_load(&t->e, 2, RCX, AT_CPU(SEG_OFF(segs[i], attr)));
-		alu_imm(t, ALU_AND, RCX, SEG_NULL | SEG_DPL);
-		alu_imm(t, ALU_CMP, RCX, SEG_DPL);
+		xlat_alu_imm(t, ALU_AND, RCX, SEG_NULL | SEG_DPL);
+		xlat_alu_imm(t, ALU_CMP, RCX, SEG_DPL);
 		*new_slow(s) = emit_jcc(&t->e, CC_B);
 	}
 }
@@ -238,15 +210,11 @@ static void arrive(struct xlat *t)
 	unsigned uncounted = t->uncounted;
 
 	emit_mov(&t->e, 4, RCX, HOST_T3);
-	alu_imm(t, ALU_AND, RCX, (uint32_t)FLAGS_ALL);
-	alu_imm(t, ALU_OR, RCX, (uint32_t)FLAG_1);
+	xlat_alu_imm(t, ALU_AND, RCX, (uint32_t)FLAGS_ALL);
+	xlat_alu_imm(t, ALU_OR, RCX, (uint32_t)FLAG_1);
 	emit_store(&t->e, 4, RCX, AT_CPU(CPU_OFF(rflags)));
-	xlat_mask(t, HOST_T3, FLAGS_LIVE, RCX);
-	emit_lea(&t->e, 4, HOST_T3, /* the host's own IF: POPF in user mode ignores it */
-		 (struct host_addr){HOST_T3, REG_NONE, 1, (int32_t)(FLAG_1 | FLAG_IF), false, false});
 	emit_mov(&t->e, 8, RCX, HOST_T1);
-	emit_push(&t->e, HOST_T3);
-	emit_popf(&t->e);
+	xlat_take_flags(t, HOST_T3);
 	xlat_count(t);
 	xlat_jump_table(t);
 	t->uncounted = uncounted;
@@ -294,7 +262,7 @@ bool xlat_iret(struct xlat *t)
 
 	if (!user)
 		return false;
-	save_rcx(t);
+	xlat_save_rcx(t);
 	emit_load(&t->e, 2, HOST_T2, on_stack(FRAME_CS));
 	emit_load(&t->e, 4, RCX, AT_CPU(RING_OFF(bt_return[1].cs, minus_selector)));
 	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, HOST_T2, 1, 0, false, false});
@@ -330,14 +298,14 @@ bool xlat_verw(struct xlat *t)
 		emit_load(&t->e, 2, HOST_T3, xlat_operand(t, 2, 0));
 	else
 		emit_movzx16(&t->e, HOST_T3, host_reg(op->reg));
-	save_rcx(t);
+	xlat_save_rcx(t);
 	same_selector(t, HOST_T3, RING_OFF(bt_writable, minus_selector), &slow);
 	same_bytes(t, REG_NONE, RING_OFF(bt_writable, address), RING_OFF(bt_writable, minus_raw), HOST_T0, &slow);
 	faults_end_here(t);
 	emit_mov(&t->e, 8, RCX, HOST_T1);
 	emit_pushf(&t->e);
 	emit_pop(&t->e, HOST_T0);
-	alu_imm(t, ALU_OR, HOST_T0, (uint32_t)FLAG_ZF);
+	xlat_alu_imm(t, ALU_OR, HOST_T0, (uint32_t)FLAG_ZF);
 	emit_push(&t->e, HOST_T0);
 	emit_popf(&t->e);
 	done = emit_jmp(&t->e);

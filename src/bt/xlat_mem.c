@@ -237,52 +237,13 @@ bool xlat_ident_checked(struct xlat *t)
 	return ident_general(t, true);
 }
 
-/* A callout unless the page of the linear address in T0 can be stored to. Changes T1, T2. */
-static void guard_store(struct xlat *t)
+/* Jumps if the page of the linear address in T0 can be stored to (write) or loaded from. There RCX is in T1; otherwise
+ * it is back. Changes T2. */
+static uint8_t *if_page(struct xlat *t, bool write)
 {
-	uint8_t *storable;
-
-	emit_mov(&t->e, 8, HOST_T1, RCX);
-	emit_mov_imm(&t->e, HOST_T2, PAGE_SHIFT);
-	emit_shrx64(&t->e, RCX, HOST_T0, HOST_T2);
-	emit_mov_imm64(&t->e, HOST_T2, (uintptr_t)shadow_page_states(t->bt->shadow, false));
-	emit_load(&t->e, 1, RCX, (struct host_addr){HOST_T2, RCX, 1, 0, false, false});
-	emit_mov_imm(&t->e, HOST_T2, SHADOW_PAGE_MASK);
-	emit_pext32(&t->e, RCX, RCX, HOST_T2);
-	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, -SHADOW_PAGE_STORABLE, false, false});
-	storable = emit_jecxz(&t->e);
-	emit_mov(&t->e, 8, RCX, HOST_T1);
-	xlat_slow_callout(t);
-	emit_target8(&t->e, storable);
-	emit_mov(&t->e, 8, RCX, HOST_T1);
-}
-
-bool xlat_ident_guarded(struct xlat *t)
-{
-	const struct insn *in = t->in;
-	struct reencoding how = {.mem = HOST_MEM_BASE, .esp_home = HOST_ESP, .gs = true, .base = HOST_T0};
-	uint8_t code[REENCODE_MAX];
-	unsigned len;
-
-	if (!in->has_mem || in->agen || !in->mem_write || !xlat_segment_usable(t, in->seg, true))
-		return false;
-	len = insn_reencode(in, &how, code);
-	if (!len) /* AH to BH: rare enough */
-		return false;
-	xlat_offset(t, 0);
-	xlat_segment_apply(t, in->seg, in->mem_size, in->addrsize == 2);
-	guard_store(t);
-	emit_bytes(&t->e, code, len);
-	return true;
-}
-
-/* Leaves for the monitor, as a fault would, unless the page of the linear address in T0 can be loaded from or stored
- * to. Changes T1, T2. */
-static void guard_presence(struct xlat *t)
-{
-	bool user = t->ctx->key.flags & CTX_CPL3, write = t->in->mem_write;
+	bool user = t->ctx->key.flags & CTX_CPL3;
 	unsigned want = write ? SHADOW_PAGE_STORABLE : SHADOW_PAGE_LOADABLE;
-	uint8_t *present;
+	uint8_t *can;
 
 	emit_mov(&t->e, 8, HOST_T1, RCX);
 	emit_mov_imm(&t->e, HOST_T2, PAGE_SHIFT);
@@ -292,32 +253,52 @@ static void guard_presence(struct xlat *t)
 	emit_mov_imm(&t->e, HOST_T2, write ? SHADOW_PAGE_MASK : SHADOW_PAGE_LOADABLE);
 	emit_pext32(&t->e, RCX, RCX, HOST_T2);
 	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, -(int32_t)want, false, false});
-	present = emit_jecxz(&t->e);
+	can = emit_jecxz(&t->e);
 	emit_mov(&t->e, 8, RCX, HOST_T1);
-	emit_store(&t->e, 4, HOST_T0, AT_CPU(CPU_OFF(bt_fault_address)));
-	xlat_fault_exit(t, write);
-	emit_target8(&t->e, present);
+	return can;
+}
+
+/* The access itself, behind a look at its page's state. callout: what cannot be done is the C body's; else it leaves
+ * as a fault would. */
+static bool ident_behind_look(struct xlat *t, bool callout)
+{
+	const struct insn *in = t->in;
+	struct reencoding how = {.mem = HOST_MEM_BASE, .esp_home = HOST_ESP, .gs = true, .base = HOST_T0};
+	uint8_t code[REENCODE_MAX], *can;
+	unsigned len;
+
+	if (!xlat_segment_usable(t, in->seg, in->mem_write))
+		return false;
+	len = insn_reencode(in, &how, code);
+	if (!len) /* AH to BH: rare enough */
+		return false;
+	xlat_offset(t, 0);
+	xlat_segment_apply(t, in->seg, in->mem_size, in->addrsize == 2);
+	can = if_page(t, in->mem_write);
+	if (callout) {
+		xlat_slow_callout(t);
+	} else {
+		emit_store(&t->e, 4, HOST_T0, AT_CPU(CPU_OFF(bt_fault_address)));
+		xlat_fault_exit(t, in->mem_write);
+	}
+	emit_target8(&t->e, can);
 	emit_mov(&t->e, 8, RCX, HOST_T1);
+	emit_bytes(&t->e, code, len);
+	return true;
+}
+
+bool xlat_ident_guarded(struct xlat *t)
+{
+	const struct insn *in = t->in;
+
+	return in->has_mem && !in->agen && in->mem_write && ident_behind_look(t, true);
 }
 
 bool xlat_ident_present(struct xlat *t)
 {
 	const struct insn *in = t->in;
-	struct reencoding how = {.mem = HOST_MEM_BASE, .esp_home = HOST_ESP, .gs = true, .base = HOST_T0};
-	uint8_t code[REENCODE_MAX];
-	unsigned len;
 
-	if (!in->has_mem || in->agen || !(in->mem_read || in->mem_write) || t->user ||
-	    !xlat_segment_usable(t, in->seg, in->mem_write))
-		return false;
-	len = insn_reencode(in, &how, code);
-	if (!len) /* AH to BH */
-		return false;
-	xlat_offset(t, 0);
-	xlat_segment_apply(t, in->seg, in->mem_size, in->addrsize == 2);
-	guard_presence(t);
-	emit_bytes(&t->e, code, len);
-	return true;
+	return in->has_mem && !in->agen && (in->mem_read || in->mem_write) && !t->user && ident_behind_look(t, false);
 }
 
 bool xlat_xlat(struct xlat *t)

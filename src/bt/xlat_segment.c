@@ -59,6 +59,16 @@ static void pop_selector(struct xlat *t)
 	((struct host_addr){HOST_CPU, HOST_T0, 4,                                                                      \
 			    CPU_OFF(bt_selector) + (int32_t)offsetof(struct selector_entry, field), false, false})
 
+void xlat_save_rcx(struct xlat *t)
+{
+	struct insn_map *map = xlat_map(t);
+
+	emit_mov(&t->e, 8, HOST_T1, RCX);
+	map->flags |= MAP_SWAPPED;
+	map->swapped = RCX;
+	map->swap_from = xlat_here(t);
+}
+
 void xlat_unless_zero(struct xlat *t, uint8_t **slow)
 {
 	uint8_t *zero = emit_jrcxz(&t->e);
@@ -129,15 +139,11 @@ static void load_and_switch(struct xlat *t, unsigned seg, uint8_t **slow)
 /* At CPL 0 from the GDT: what the C body found before, while the descriptor is the same (selectors.c). */
 static bool load_protected(struct xlat *t, unsigned seg)
 {
-	struct insn_map *map = xlat_map(t);
 	uint8_t *slow[3], *same, *done;
 
 	if ((t->ctx->key.flags & CTX_CPL3) || seg == SEG_SS || !(t->ctx->key.flags & CTX_CODE32) || !load_selector(t))
 		return false;
-	emit_mov(&t->e, 8, HOST_T1, RCX);
-	map->flags |= MAP_SWAPPED;
-	map->swapped = RCX;
-	map->swap_from = xlat_here(t);
+	xlat_save_rcx(t);
 	find_selector(t, &slow[0]);
 	check_descriptor(t, &slow[1]);
 	emit_load(&t->e, 1, RCX, AT_SELECTOR(class));
