@@ -8,7 +8,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 /* --- sending --- */
@@ -46,22 +45,10 @@ static void disconnect(struct gdb *gdb)
 
 static void flush(struct gdb *gdb)
 {
-	size_t done = 0;
-
-	while (done < gdb->out_len) {
-		ssize_t n = send(gdb->fd, gdb->out + done, gdb->out_len - done, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno != EAGAIN) {
-			disconnect(gdb);
-			return;
-		}
-		if (n < 0)
-			break;
-		done += (size_t)n;
+	if (!socket_send_queued(gdb->fd, gdb->out, &gdb->out_len)) {
+		disconnect(gdb);
+		return;
 	}
-	gdb->out_len -= done;
-	memmove(gdb->out, gdb->out + done, gdb->out_len);
 	if (gdb->leaving && !gdb->out_len)
 		disconnect(gdb);
 	else
@@ -171,10 +158,8 @@ static void client_ready(void *arg, short revents)
 		flush(gdb);
 	if (gdb->fd < 0 || !(revents & (POLLIN | POLLHUP | POLLERR)))
 		return;
-	n = recv(gdb->fd, buf, sizeof(buf), MSG_DONTWAIT);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0) {
+	n = socket_receive(gdb->fd, buf, sizeof(buf));
+	if (n < 0) {
 		disconnect(gdb);
 		return;
 	}

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -28,18 +27,9 @@ static void client_close(struct qmp_client *c)
 
 static void client_flush(struct qmp_client *c)
 {
-	while (c->out_len) {
-		ssize_t n = send(c->fd, c->out, c->out_len, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno != EAGAIN) {
-			client_close(c);
-			return;
-		}
-		if (n < 0)
-			break;
-		memmove(c->out, c->out + n, c->out_len - (size_t)n);
-		c->out_len -= (size_t)n;
+	if (!socket_send_queued(c->fd, c->out, &c->out_len)) {
+		client_close(c);
+		return;
 	}
 	c->watch.events = (short)((c->out_len ? POLLOUT : 0) | (c->out_len < QMP_PAUSE_INPUT ? POLLIN : 0));
 }
@@ -162,10 +152,8 @@ static void client_ready(void *arg, short revents)
 		client_flush(c);
 	if (c->fd < 0 || !(revents & (POLLIN | POLLHUP | POLLERR)))
 		return;
-	n = recv(c->fd, buf, sizeof(buf), MSG_DONTWAIT);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0) {
+	n = socket_receive(c->fd, buf, sizeof(buf));
+	if (n < 0) {
 		client_close(c);
 		return;
 	}

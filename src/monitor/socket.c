@@ -151,6 +151,36 @@ int listener_accept(struct listener *l)
 	return fd;
 }
 
+ssize_t socket_receive(int fd, void *buf, size_t size)
+{
+	ssize_t n = recv(fd, buf, size, MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	return n > 0 ? n : -1;
+}
+
+bool socket_send_queued(int fd, void *queue, size_t *len)
+{
+	uint8_t *bytes = queue;
+	size_t done = 0;
+
+	while (done < *len) {
+		ssize_t n = send(fd, bytes + done, *len - done, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno != EAGAIN)
+			return false;
+		if (n < 0)
+			break;
+		done += (size_t)n;
+	}
+	*len -= done;
+	if (done)
+		memmove(bytes, bytes + done, *len);
+	return true;
+}
+
 void listener_close(struct listener *l)
 {
 	struct stat st;

@@ -29,6 +29,13 @@ int listener_open_tcp(struct listener *l, const char *host, uint16_t port, uint1
 /* A new connection (non-blocking), or a negative errno (-EAGAIN: there is none). */
 int listener_accept(struct listener *l);
 
+/* What a connection has sent: its bytes (1 to size), 0 if there are none now, or -1 if it has ended or failed. */
+ssize_t socket_receive(int fd, void *buf, size_t size);
+
+/* Sends what the connection takes now of the *len bytes that are queued, and moves the rest to the front. False: it has
+ * failed. */
+bool socket_send_queued(int fd, void *queue, size_t *len);
+
 /* Closes and removes the socket file. Nothing if it is not open. */
 void listener_close(struct listener *l);
 

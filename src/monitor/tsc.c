@@ -58,19 +58,19 @@ static uint64_t host_tsc_hz(void)
 	return seen ? seen : NS_PER_SEC;
 }
 
+static uint64_t ticks(const struct vm *vm, uint64_t ns)
+{
+	return muldiv64(ns, vm->tsc_hz, NS_PER_SEC);
+}
+
 static uint64_t by_clock(const struct vm *vm)
 {
-	return muldiv64(clock_now(&vm->clock), vm->tsc_hz, NS_PER_SEC);
+	return ticks(vm, clock_now(&vm->clock));
 }
 
 static uint64_t on_line(const struct tsc_line *line, uint64_t host)
 {
 	return line->guest + muldiv64(host + line->minus_host, line->ratio, RATIO_ONE);
-}
-
-static uint64_t ticks(const struct vm *vm, uint64_t ns)
-{
-	return muldiv64(ns, vm->tsc_hz, NS_PER_SEC);
 }
 
 uint64_t vm_tsc(struct vm *vm)

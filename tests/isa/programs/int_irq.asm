@@ -107,26 +107,24 @@ RING0_PROGRAM
 	CHECK	{esp, STACK}
 	DONE
 
-on_vector:
-	NOTE	1
+; Notes a number, and raises the interrupt that waits for a handler to do so.
+%macro HANDLER 1
+	NOTE	%1
 	cmp	byte [ss:pend], 1
-	jne	.no
+	jne	%%no
 	mov	byte [ss:pend], 0
 	push	eax
 	RAISE	IRQ
 	pop	eax
-.no:	iretd
+%%no:	iretd
+%endmacro
+
+on_vector:
+	HANDLER	1
 on_irq:	NOTE	2
 	iretd
 on_trap:
-	NOTE	3
-	cmp	byte [ss:pend], 1
-	jne	.no
-	mov	byte [ss:pend], 0
-	push	eax
-	RAISE	IRQ
-	pop	eax
-.no:	iretd
+	HANDLER	3
 on_nmi:	NOTE	4
 	cmp	byte [ss:pend], 2
 	jb	.no

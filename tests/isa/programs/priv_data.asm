@@ -16,17 +16,7 @@ pointer	equ V + 16
 
 ; Runs a snippet with the selector and compares: vector, error code, the register's new selector, the accessed bit.
 %macro TRY 2	; snippet, got_*
-	mov	al, [access]
-	call	describe_x
-	mov	eax, X
-	or	eax, [rpl]
-	mov	[pointer + 4], ax
-	mov	ecx, [cpl]
-	mov	edx, %1
-	call	run
-	mov	ebx, [want]
-	ASSERT	[got_vector], ebx
-	mov	al, [access]
+	RUN_ON_X %1
 	cmp	ebx, BACK
 	jne	%%fault
 	mov	ecx, X
@@ -74,14 +64,8 @@ RING0_PROGRAM
 	jnp	near .next
 	TRY	pop_ss, got_ss
 	TRY	lss_, got_ss
-.next:	inc	dword [rpl]
-	cmp	dword [rpl], 4
-	jb	near .rpl
-	inc	byte [access]
-	jnz	near .access
-	inc	dword [cpl]
-	cmp	dword [cpl], 4
-	jb	near .cpl
+.next:
+	NEXT_X
 	; null selectors: data segments take them, with any RPL, and fault when they are used; SS does not
 	mov	dword [cpl], 0
 .null:	mov	dword [rpl], 0

@@ -14,17 +14,7 @@ pointer	equ V + 32
 round	equ V + 40
 
 %macro TRY 1
-	mov	al, [access]
-	call	describe_x
-	mov	eax, X
-	or	eax, [rpl]
-	mov	[pointer + 4], ax
-	mov	ecx, [cpl]
-	mov	edx, %1
-	call	run
-	mov	ebx, [want]
-	ASSERT	[got_vector], ebx
-	mov	al, [access]
+	RUN_ON_X %1
 	cmp	ebx, BACK
 	jne	%%fault
 	mov	ecx, X
@@ -79,14 +69,7 @@ RING0_PROGRAM
 	mov	[stack], eax
 	TRY	return
 	TRY	iret_
-	inc	dword [rpl]
-	cmp	dword [rpl], 4
-	jb	near .rpl
-	inc	byte [access]
-	jnz	near .access
-	inc	dword [cpl]
-	cmp	dword [cpl], 4
-	jb	near .cpl
+	NEXT_X
 	call	stacks
 	call	segments
 	call	limits

@@ -260,14 +260,8 @@ stacks:	mov	dword [cpl], 2
 	jmp	.next
 .good:	ASSERT	dword [got_ss0], X | 1
 	ASSERT	dword [got_esp0], RSTACK1 - 20
-.next:	inc	dword [rpl]
-	cmp	dword [rpl], 4
-	jb	near .rpl
-	inc	byte [access]
-	jnz	near .access
-	inc	dword [cpl]
-	cmp	dword [cpl], 4
-	jb	near .cpl
+.next:
+	NEXT_X
 	; null and beyond; EXT when it is an exception
 	mov	word [TSS_ + 16], 1
 	call	int3_0

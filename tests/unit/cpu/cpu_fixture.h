@@ -6,6 +6,8 @@
 #ifndef GNOMON_TESTS_CPU_FIXTURE_H
 #define GNOMON_TESTS_CPU_FIXTURE_H
 
+#include "../run_suite.h"
+
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -279,15 +281,6 @@ static inline void check_unchanged(const char *what)
 static inline uint64_t stack_word(unsigned size, unsigned n)
 {
 	return peek(cpu.seg[SEG_SS].base + (cpu.gpr[RSP] & size_mask(cpu_stack_size(&cpu))) + n * size, size);
-}
-
-static inline int run_suite(Suite *s)
-{
-	SRunner *runner = srunner_create(s);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 #endif

@@ -5,6 +5,8 @@
 
 #include "monitor/loader.h"
 
+#include "../run_suite.h"
+
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,17 +91,6 @@ static inline void string_is_at(const struct loader *l, uint32_t address, const 
 	do
 		ck_assert_int_eq(memory_at(l, address++), *text);
 	while (*text++);
-}
-
-static inline int run_suite(Suite *suite)
-{
-	SRunner *runner = srunner_create(suite);
-	int failed;
-
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 #endif

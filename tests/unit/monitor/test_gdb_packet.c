@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "../run_suite.h"
 #include "monitor/gdb_address.h"
 #include "monitor/gdb_packet.h"
 #include "monitor/gdb_regs.h"
@@ -174,8 +175,6 @@ int main(void)
 {
 	Suite *s = suite_create("gdb_packet");
 	TCase *tc = tcase_create("all");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_test(tc, framing);
 	tcase_add_test(tc, longest);
@@ -184,9 +183,5 @@ int main(void)
 	tcase_add_test(tc, description);
 	tcase_add_test(tc, addresses);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The parts of `gnomon test` that need no VM: configurations, QEMU's options, what a test's end means. */
+#include "../run_suite.h"
 #include "monitor/suite/qemu_params.h"
 #include "monitor/suite/shell_words.h"
 #include "monitor/suite/suite.h"
@@ -278,8 +279,6 @@ int main(void)
 {
 	Suite *suite = suite_create("suite");
 	TCase *tc = tcase_create("suite");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(tc, shell, 0, ARRAY_LEN(words));
 	tcase_add_test(tc, configuration);
@@ -289,9 +288,5 @@ int main(void)
 	tcase_add_loop_test(tc, judgement, 0, ARRAY_LEN(ends));
 	tcase_add_test(tc, expectations);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

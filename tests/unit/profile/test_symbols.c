@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Symbols: a kernel's own tables found in memory, in both layouts; look-up by address. */
+#include "../run_suite.h"
 #include "profile/symbols.h"
 
 #include <check.h>
@@ -116,15 +117,9 @@ int main(void)
 {
 	Suite *suite = suite_create("symbols");
 	TCase *tc = tcase_create("symbols");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(tc, test_kallsyms, 0, 2);
 	tcase_add_test(tc, test_look_up);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }
