@@ -8,7 +8,6 @@
 
 #include "bt_profile_internal.h"
 #include "cpu/event.h"
-#include "cpu/exec.h"
 #include "cpu/step.h"
 #include "cpu/sys.h"
 #include "phase.h"
@@ -155,15 +154,10 @@ static void use_window(struct bt *bt)
 /* Counts an instruction that the stepper executes for the translator. */
 void bt_step(struct bt *bt, uint64_t *why)
 {
-	struct cpu *cpu = bt->cpu;
-	uint64_t rip = cpu->rip;
 	uint8_t phase = phase_set(bt->stats, PHASE_STEP);
 
 	++*why;
-	/* Part of a repeated instruction is none yet. Others may come back to themselves, or wait for FERR# to be seen.
-	 */
-	if (cpu_step(cpu) != STEP_DONE || cpu->rip != rip || !exec_decode_cache(cpu->exec, cpu_linear_pc(cpu))->repeats)
-		bt->frame.count++;
+	bt->frame.count += cpu_step_counts(bt->cpu);
 	phase_set(bt->stats, phase);
 }
 

@@ -265,3 +265,12 @@ enum step_result cpu_step(struct cpu *cpu)
 	}
 	return cpu_step_insn(cpu, &in);
 }
+
+bool cpu_step_counts(struct cpu *cpu)
+{
+	uint64_t rip = cpu->rip;
+
+	/* Others may come back to themselves, or wait for FERR# to be seen. */
+	return cpu_step(cpu) != STEP_DONE || cpu->rip != rip ||
+	       !exec_decode_cache(cpu->exec, cpu_linear_pc(cpu))->repeats;
+}

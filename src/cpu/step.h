@@ -28,6 +28,9 @@ enum step_result cpu_step(struct cpu *cpu);
 /* The same for an instruction that the caller has decoded already (its bytes are those at CS:RIP). */
 enum step_result cpu_step_insn(struct cpu *cpu, const struct insn *in);
 
+/* cpu_step(). False if that was only a part of a repeated instruction, which is none to be counted yet. */
+bool cpu_step_counts(struct cpu *cpu);
+
 /* Fetches and decodes at CS:RIP with fetch checks (CS limit, page faults with I bit). False: *f is to be delivered. */
 bool cpu_fetch(struct cpu *cpu, struct insn *in, struct x86_fault *f);
 

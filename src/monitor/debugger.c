@@ -162,8 +162,7 @@ static void execute_one(struct debugger *d)
 	if (cpu->pending_db || (cpu->nmi && !cpu->nmi_blocked && cpu->shadow != SHADOW_MOV_SS))
 		cpu_take_event(cpu);
 	else
-		cpu_step(cpu);
-	d->vm->stats.insns_executed++;
+		d->vm->stats.insns_executed += cpu_step_counts(cpu);
 	cpu->watch = d->watch.count ? &d->watch : NULL;
 }
 
@@ -191,8 +190,7 @@ static void run_stepper(struct debugger *d)
 			stop_and_tell(d, DEBUGGER_BREAKPOINT);
 			return;
 		}
-		cpu_step(cpu);
-		vm->stats.insns_executed++;
+		vm->stats.insns_executed += cpu_step_counts(cpu);
 		if (check_watch(d))
 			return;
 	}

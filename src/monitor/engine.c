@@ -4,7 +4,6 @@
 
 #include "bt/bt.h"
 #include "cpu/event.h"
-#include "cpu/exec.h"
 #include "cpu/step.h"
 #include "phase.h"
 #include "profiler.h"
@@ -25,12 +24,8 @@ static bool step_run(struct vm *vm)
 	/* Asked first: delivering one event may have caused the next (a breakpoint on its stack). */
 	phase_set(&vm->stats, PHASE_STEP);
 	while (!vm->stop && cpu->activity == CPU_RUNNING && !cpu_event_ready(cpu)) {
-		uint64_t rip = cpu->rip;
 		vm->stats.stepped_engine++;
-		/* Part of a repeated instruction is none yet. */
-		if (cpu_step(cpu) != STEP_DONE || cpu->rip != rip ||
-		    !exec_decode_cache(cpu->exec, cpu_linear_pc(cpu))->repeats)
-			vm->stats.insns_executed++;
+		vm->stats.insns_executed += cpu_step_counts(cpu);
 	}
 	return true;
 }
