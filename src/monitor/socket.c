@@ -13,6 +13,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+enum { BACKLOG = 8 }; /* connections that wait to be accepted */
+
 static int PRINTF_LIKE(4, 5) fail(int code, char *err, size_t errlen, const char *fmt, ...)
 {
 	va_list ap;
@@ -61,6 +63,28 @@ static int clear_path(const struct sockaddr_un *addr, char *err, size_t errlen)
 	return 0;
 }
 
+/*
+ * Binds the socket at a name of its own, listens, and only then gives it the name that others look at: whoever finds
+ * the file can connect, and nobody takes a socket that does not listen yet for a stale one. 0 or a negative errno.
+ */
+static int bind_and_listen(int fd, const struct sockaddr_un *addr)
+{
+	struct sockaddr_un own = {.sun_family = AF_UNIX};
+	size_t size = sizeof(own.sun_path);
+	int rc = 0;
+
+	/* A path that leaves no room for the suffix is bound as it is. */
+	if ((size_t)snprintf(own.sun_path, size, "%s.%d", addr->sun_path, getpid()) >= size)
+		return bind(fd, (const struct sockaddr *)addr, sizeof(*addr)) || listen(fd, BACKLOG) ? -errno : 0;
+	if (bind(fd, (struct sockaddr *)&own, sizeof(own)))
+		return -errno;
+	if (listen(fd, BACKLOG) || link(own.sun_path, addr->sun_path))
+		rc = errno == EEXIST ? -EADDRINUSE : -errno;
+	if (unlink(own.sun_path) && !rc)
+		rc = -errno;
+	return rc;
+}
+
 int listener_open(struct listener *l, const char *path, char *err, size_t errlen)
 {
 	struct sockaddr_un addr;
@@ -75,23 +99,17 @@ int listener_open(struct listener *l, const char *path, char *err, size_t errlen
 		return rc;
 	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	/* The mode before bind: the socket is never there with a wider one. */
-	if (l->fd < 0 || fchmod(l->fd, 0600) || bind(l->fd, (struct sockaddr *)&addr, sizeof(addr))) {
-		rc = fail(-errno, err, errlen, "cannot make the socket %s: %s", path, strerror(errno));
-		goto out;
+	rc = l->fd < 0 || fchmod(l->fd, 0600) ? -errno : bind_and_listen(l->fd, &addr);
+	if (rc) {
+		listener_close(l);
+		return fail(rc, err, errlen, "cannot listen at the socket %s: %s", path, strerror(-rc));
 	}
 	memcpy(l->path, addr.sun_path, sizeof(addr.sun_path));
 	if (!lstat(path, &st)) {
 		l->dev = st.st_dev;
 		l->ino = st.st_ino;
 	}
-	if (listen(l->fd, 8)) {
-		rc = fail(-errno, err, errlen, "cannot listen at %s: %s", path, strerror(errno));
-		goto out;
-	}
 	return 0;
-out:
-	listener_close(l);
-	return rc;
 }
 
 static int listen_at(struct listener *l, const struct addrinfo *ai)
@@ -102,7 +120,7 @@ static int listen_at(struct listener *l, const struct addrinfo *ai)
 	if (l->fd < 0)
 		return -errno;
 	setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	return bind(l->fd, ai->ai_addr, ai->ai_addrlen) || listen(l->fd, 8) ? -errno : 0;
+	return bind(l->fd, ai->ai_addr, ai->ai_addrlen) || listen(l->fd, BACKLOG) ? -errno : 0;
 }
 
 static uint16_t bound_port(const struct listener *l)

@@ -15,8 +15,8 @@ struct listener {
 };
 
 /*
- * Listens at path, for this user only (mode 0600). A socket file that nobody listens at is replaced; -EADDRINUSE if
- * somebody does. 0 or a negative errno with one line in err.
+ * Listens at path, for this user only (mode 0600). The file appears once connections are taken. A socket file that
+ * nobody listens at is replaced; -EADDRINUSE if somebody does. 0 or a negative errno with one line in err.
  */
 int listener_open(struct listener *l, const char *path, char *err, size_t errlen);
 
