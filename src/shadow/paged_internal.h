@@ -108,10 +108,14 @@ struct extent {
 	bool writable;
 };
 
-/* Pages to be unmapped in as few calls as possible. */
+/* What the guest's tables allow with a page. */
+enum rights { RIGHTS_NONE, RIGHTS_READ, RIGHTS_WRITE };
+
+/* Pages to be unmapped, or given other rights, in as few calls as possible. */
 struct batch {
 	struct window *w;
 	uint64_t from, to;
+	enum rights rights;
 };
 
 static inline unsigned window_regions(const struct paged *p)
@@ -136,10 +140,22 @@ uint32_t window_frame(const struct shadow *sh, const struct pm_backing *backing,
 /* Forgets pages and notes them for unmapping. */
 void window_drop(struct shadow *sh, struct batch *b, struct window *w, uint64_t page, uint64_t count);
 void batch_flush(struct shadow *sh, struct batch *b);
+/* The mappings that begin at pages of [page, page + count], the end included, and how a change of them is noted. */
+uint64_t window_edges_at(const struct window *w, uint64_t page, uint64_t count);
+void window_edges_changed(struct shadow *sh, struct window *w, uint64_t before, uint64_t after);
 /* Counts the mappings that begin in the window. */
 uint64_t window_edges(const struct shadow *sh, const struct window *w);
 /* Unmaps all, keeping entries of regions. */
 void window_empty(struct shadow *sh, struct window *w);
+
+/* --- rights.c --- */
+/* Does the budget allow what one more extent, or other rights of a page within one, can add? */
+bool window_edges_room(const struct shadow *sh);
+/* Protects traced pages of what was just mapped. False: the host has no room for more mappings. */
+bool window_protect_traced(const struct window *w, const struct extent *x);
+/* Notes that a mapped page is to be readable, or writable (if traced, as soon as it is no more). */
+void window_set_rights(struct shadow *sh, struct batch *b, struct window *w, uint64_t page, enum rights rights);
+void window_apply_rights(struct shadow *sh, struct batch *b);
 
 /* --- rmap.c --- */
 int rmap_init(struct shadow *sh);

@@ -80,6 +80,8 @@ const struct window *paged_window_at(const struct shadow *sh, hva_t address);
 bool paged_is_window(const struct shadow *sh, hva_t address);
 /* Is the address one of those reserved for windows? */
 bool paged_in_area(const struct shadow *sh, hva_t address);
+
+/* --- rights.c --- */
 /* Applies that the trace of a page of RAM has come or gone. */
 void windows_protect(struct shadow *sh, uint32_t frame);
 

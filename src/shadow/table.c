@@ -297,26 +297,30 @@ static void sync_directories(struct shadow *sh, struct batch *b, const struct ta
 		}
 }
 
-/* Is what the window shows at the page still right, its entry being pte? */
-static bool still_right(const struct shadow *sh, const struct window *w, uint64_t page, uint64_t pte)
+/* What the window may show at the page, its entry being pte, of what it shows now. */
+static enum rights rights_by(const struct shadow *sh, const struct window *w, uint64_t page, uint64_t pte)
 {
 	const struct region *r = &w->regions[page >> sh->paged.region_shift];
 	bool supervisor = window_number(&sh->paged, w) == SUPERVISOR, pae = sh->paged.entry_bytes == 8;
 	uint64_t offset, ignored = pae ? PTE_NX : 0;
 
 	if (!(pte & PTE_P) || !(pte & PTE_A) || (!supervisor && !(pte & PTE_U)))
-		return false;
+		return RIGHTS_NONE;
 	if (supervisor && (sh->cpu->cr4 & CR4_SMAP) && (pte & r->entry & PTE_U))
-		return false;
+		return RIGHTS_NONE;
 	if ((pte & PTE_NX) && (!(sh->cpu->efer & EFER_NXE) || (w->state[page] & PAGE_FETCHED)))
-		return false;
-	if (w->state[page] & PAGE_WRITABLE) {
-		bool allowed = (pte & r->entry & PTE_W) || (supervisor && !(sh->cpu->cr0 & CR0_WP));
-		if (!allowed || !(pte & PTE_D))
-			return false;
-	}
-	return physmem_ram_offset(sh->pm, ALIGN_DOWN(pte & ~ignored, PAGE_SIZE) & sh->pm->a20_mask, &offset) &&
-	       offset >> PAGE_SHIFT == w->frame[page];
+		return RIGHTS_NONE;
+	if (!physmem_ram_offset(sh->pm, ALIGN_DOWN(pte & ~ignored, PAGE_SIZE) & sh->pm->a20_mask, &offset) ||
+	    offset >> PAGE_SHIFT != w->frame[page])
+		return RIGHTS_NONE;
+	if (!(pte & PTE_D))
+		return RIGHTS_READ;
+	return (pte & r->entry & PTE_W) || (supervisor && !(sh->cpu->cr0 & CR0_WP)) ? RIGHTS_WRITE : RIGHTS_READ;
+}
+
+static enum rights rights_shown(const struct window *w, uint64_t page)
+{
+	return w->state[page] & PAGE_WRITABLE ? RIGHTS_WRITE : RIGHTS_READ;
 }
 
 static uint64_t read_entry(const struct shadow *sh, const struct table *t, unsigned i)
@@ -353,7 +357,18 @@ bool table_page_right(const struct shadow *sh, const struct window *w, uint64_t 
 	unsigned i = (unsigned)(page & (BIT(sh->paged.region_shift) - 1));
 	const struct table *t = table(sh, region->table);
 
-	return !region->table || was_written(t, i) || still_right(sh, w, page, read_entry(sh, t, i));
+	return !region->table || was_written(t, i) ||
+	       rights_by(sh, w, page, read_entry(sh, t, i)) >= rights_shown(w, page);
+}
+
+static void sync_page(struct shadow *sh, struct batch *b, struct window *w, uint64_t page, uint64_t pte)
+{
+	enum rights rights = rights_by(sh, w, page, pte);
+
+	if (rights == RIGHTS_NONE)
+		window_drop(sh, b, w, page, 1);
+	else if (rights != rights_shown(w, page) && (w->state[page] & PAGE_MAPPED))
+		window_set_rights(sh, b, w, page, rights);
 }
 
 static void sync_user(struct shadow *sh, struct batch *b, const struct table *t, uint32_t user)
@@ -366,8 +381,8 @@ static void sync_user(struct shadow *sh, struct batch *b, const struct table *t,
 	for (unsigned word = 0; word < TABLE_ENTRIES / 64; word++)
 		for (uint64_t bits = t->written[word]; bits; bits &= bits - 1) {
 			unsigned i = word * 64 + (unsigned)__builtin_ctzll(bits);
-			if (w->state[first + i] && !still_right(sh, w, first + i, read_entry(sh, t, i)))
-				window_drop(sh, b, w, first + i, 1);
+			if (w->state[first + i])
+				sync_page(sh, b, w, first + i, read_entry(sh, t, i));
 		}
 }
 

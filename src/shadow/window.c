@@ -12,8 +12,6 @@
 #define WINDOW_STRIDE (2 * WINDOW_BYTES)
 #define AREA_BYTES    ((WINDOWS + 1) * WINDOW_STRIDE)
 
-enum { EDGES_MAX = 3 }; /* that mapping an extent can add */
-
 enum { POPULATE_MAX = 32 }; /* pages of an extent that are mapped at once, not when touched */
 
 static void *reserve(size_t bytes, int prot)
@@ -152,8 +150,7 @@ static bool is_edge(const struct window *w, uint64_t page)
 	return before != here || (here && w->frame[page] != w->frame[page - 1] + 1);
 }
 
-/* Those of [page, page + count], the end included. */
-static uint64_t edges(const struct window *w, uint64_t page, uint64_t count)
+uint64_t window_edges_at(const struct window *w, uint64_t page, uint64_t count)
 {
 	uint64_t n = 0;
 
@@ -170,14 +167,14 @@ uint64_t window_edges(const struct shadow *sh, const struct window *w)
 	for (unsigned r = 0; r <= count; r++) {
 		uint64_t first = (uint64_t)r << shift;
 		if (r < count && w->regions[r].pages)
-			n += edges(w, first, BIT(shift) - 1);
+			n += window_edges_at(w, first, BIT(shift) - 1);
 		else if (r && w->regions[r - 1].pages)
 			n += is_edge(w, first);
 	}
 	return n;
 }
 
-static void edges_changed(struct shadow *sh, struct window *w, uint64_t before, uint64_t after)
+void window_edges_changed(struct shadow *sh, struct window *w, uint64_t before, uint64_t after)
 {
 	w->edges += after - before;
 	sh->paged.edges += after - before;
@@ -242,6 +239,10 @@ void batch_flush(struct shadow *sh, struct batch *b)
 {
 	if (!b->w)
 		return;
+	if (b->rights != RIGHTS_NONE) {
+		window_apply_rights(sh, b);
+		return;
+	}
 	sh->cpu->stats->mappings_dropped++;
 	/* Cutting a piece out of a mapping makes two of it: the host may have no room. All of it always goes. */
 	if (!try_unmap(sh, b->w, b->from, b->to - b->from))
@@ -251,7 +252,7 @@ void batch_flush(struct shadow *sh, struct batch *b)
 
 void window_drop(struct shadow *sh, struct batch *b, struct window *w, uint64_t page, uint64_t count)
 {
-	uint64_t before = edges(w, page, count), first = page, last;
+	uint64_t before = window_edges_at(w, page, count), first = page, last;
 
 	for (last = page + count; last > first && !w->state[last - 1]; last--)
 		;
@@ -259,15 +260,17 @@ void window_drop(struct shadow *sh, struct batch *b, struct window *w, uint64_t 
 		;
 	if (first == last)
 		return;
+	if (b->rights != RIGHTS_NONE)
+		batch_flush(sh, b); /* while its pages are mapped */
 	forget(sh, w, first, last - first);
-	edges_changed(sh, w, before, edges(w, page, count));
+	window_edges_changed(sh, w, before, window_edges_at(w, page, count));
 	if (b->w == w && b->to <= first && is_gap(sh, w, b->to, first)) {
 		b->to = last;
 	} else if (b->w == w && last <= b->from && is_gap(sh, w, last, b->from)) {
 		b->from = first;
 	} else {
 		batch_flush(sh, b);
-		*b = (struct batch){w, first, last};
+		*b = (struct batch){w, first, last, RIGHTS_NONE};
 	}
 }
 
@@ -292,7 +295,7 @@ void window_empty(struct shadow *sh, struct window *w)
 		}
 		forget(sh, w, (uint64_t)r << shift, 1ull << shift);
 	}
-	edges_changed(sh, w, w->edges, 0);
+	window_edges_changed(sh, w, w->edges, 0);
 	if (!try_unmap(sh, w, 0, WINDOW_PAGES))
 		PANIC("emptying a window: %s", strerror(errno));
 	sh->cpu->stats->mappings_dropped++;
@@ -305,12 +308,6 @@ uint32_t window_frame(const struct shadow *sh, const struct pm_backing *backing,
 	uint32_t page = (uint32_t)(offset >> PAGE_SHIFT);
 
 	return backing == &sh->pm->ram ? page : (uint32_t)(FRAME_OTHER | (unsigned)backing->fd << 20) + page;
-}
-
-static bool protect(const struct window *w, uint64_t page, uint64_t count, bool writable)
-{
-	return !mprotect(w->base + (page << PAGE_SHIFT), count << PAGE_SHIFT,
-			 writable ? PROT_READ | PROT_WRITE : PROT_READ);
 }
 
 static void set_states(struct shadow *sh, struct window *w, const struct extent *x)
@@ -343,37 +340,34 @@ static void set_states(struct shadow *sh, struct window *w, const struct extent 
 	w->regions[x->page >> sh->paged.region_shift].pages += (uint16_t)x->count;
 }
 
-/* Protects traced pages of what was just mapped, neighbours at once. */
-static bool protect_traced(const struct window *w, const struct extent *x)
+static bool only_adds_rights(const struct shadow *sh, const struct window *w, const struct extent *x)
 {
-	uint64_t end = x->page + x->count, n;
-
-	for (uint64_t page = x->page; page < end; page += n) {
-		bool traced = w->state[page] & PAGE_PROTECTED;
-		for (n = 1; page + n < end && !(w->state[page + n] & PAGE_PROTECTED) == !traced; n++)
-			;
-		if (traced && !protect(w, page, n, false))
-			return false;
-	}
-	return true;
+	return x->count == 1 && x->writable && (w->state[x->page] & (PAGE_MAPPED | PAGE_WRITABLE)) == PAGE_MAPPED &&
+	       w->frame[x->page] == window_frame(sh, x->backing, x->offset);
 }
 
 bool window_map(struct shadow *sh, struct window *w, const struct extent *x)
 {
-	uint64_t before = edges(w, x->page, x->count);
+	uint64_t before = window_edges_at(w, x->page, x->count);
 	bool mapped;
 
-	if (!rmap_room(sh, x->count) || sh->paged.edges + EDGES_MAX > sh->paged.max_edges)
+	if (!rmap_room(sh, x->count) || !window_edges_room(sh))
 		return false;
+	if (only_adds_rights(sh, w, x)) {
+		struct batch b = {0};
+		window_set_rights(sh, &b, w, x->page, RIGHTS_WRITE);
+		batch_flush(sh, &b);
+		return w->state[x->page];
+	}
 	if (mmap(w->base + (x->page << PAGE_SHIFT), x->count << PAGE_SHIFT,
 		 x->writable ? PROT_READ | PROT_WRITE : PROT_READ,
 		 MAP_SHARED | MAP_FIXED | (x->count <= POPULATE_MAX ? MAP_POPULATE : 0), x->backing->fd,
 		 (off_t)x->offset) == MAP_FAILED)
 		return false;
 	set_states(sh, w, x);
-	edges_changed(sh, w, before, edges(w, x->page, x->count));
+	window_edges_changed(sh, w, before, window_edges_at(w, x->page, x->count));
 	sh->cpu->stats->mappings_made++;
-	mapped = protect_traced(w, x);
+	mapped = window_protect_traced(w, x);
 	if (!mapped)
 		window_empty(sh, w);
 	return mapped;
@@ -393,26 +387,4 @@ void window_fetched(struct shadow *sh, struct window *w, uint64_t page, uint32_t
 	}
 	w->state[page] |= PAGE_FETCHED;
 	w->fetched++;
-}
-
-void windows_protect(struct shadow *sh, uint32_t frame)
-{
-	struct paged *p = &sh->paged;
-	bool traced = sh->pm->traced[frame];
-	uint32_t next;
-
-	for (uint32_t n = p->alias_head[frame]; n; n = next) {
-		struct window *w = &p->windows[p->aliases[n].page / WINDOW_PAGES];
-		uint64_t page = p->aliases[n].page % WINDOW_PAGES, before = edges(w, page, 1);
-		next = p->aliases[n].next;
-		if (!!(w->state[page] & PAGE_PROTECTED) == traced)
-			continue;
-		w->state[page] ^= PAGE_PROTECTED;
-		edges_changed(sh, w, before, edges(w, page, 1));
-		if (!protect(w, page, 1, !traced)) {
-			/* No room for more mappings. The window goes, and with it aliases. */
-			window_empty(sh, w);
-			next = p->alias_head[frame];
-		}
-	}
 }

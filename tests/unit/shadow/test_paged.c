@@ -211,6 +211,51 @@ START_TEST(test_accessed_and_dirty_stay)
 }
 END_TEST
 
+/* Pages that the guest makes read-only and writable again stay mapped, with other rights. The audit compares them with
+ * the host's. */
+START_TEST(test_rights_change_in_place)
+{
+	uint64_t made;
+
+	make_space(0);
+	enter_user(0);
+	for (unsigned n = 4; n < 8; n++)
+		touch(n, true);
+	made = stats.mappings_made;
+	for (unsigned n = 5; n < 7; n++)
+		poke(pte(0, n), frame(0, n) + (PTE_P | PTE_U | PTE_A | PTE_D));
+	shadow_mmu_event(sh, MMU_INVLPG, 0);
+	shadow_audit(sh);
+	ck_assert_int_eq(touch(4, true), SHADOW_EMULATE); /* nothing to resolve */
+	ck_assert_int_eq(touch(5, true), SHADOW_TRUE);
+	ck_assert_int_eq(touch(5, false), SHADOW_EMULATE);
+	/* One by a flush, the other when it is written. */
+	poke(pte(0, 5), frame(0, 5) + (PTE_P | PTE_W | PTE_U | PTE_A | PTE_D));
+	shadow_mmu_event(sh, MMU_INVLPG, 0);
+	ck_assert_int_eq(touch(5, true), SHADOW_EMULATE);
+	poke(pte(0, 6), frame(0, 6) + (PTE_P | PTE_W | PTE_U | PTE_A | PTE_D));
+	ck_assert_int_eq(touch(6, true), SHADOW_RESOLVED);
+	shadow_audit(sh);
+	ck_assert_uint_eq(stats.mappings_made, made);
+	ck_assert_uint_eq(stats.mappings_changed, 4);
+	/* Writable, but traced: not until the trace goes. */
+	track_protect(sh, frame(0, 6), TRACK_CODE);
+	shadow_audit(sh);
+	poke(pte(0, 6), frame(0, 6) + (PTE_P | PTE_U | PTE_A | PTE_D));
+	shadow_mmu_event(sh, MMU_INVLPG, 0);
+	poke(pte(0, 6), frame(0, 6) + (PTE_P | PTE_W | PTE_U | PTE_A | PTE_D));
+	shadow_mmu_event(sh, MMU_INVLPG, 0);
+	ck_assert_int_eq(touch(6, true), SHADOW_TRACED);
+	shadow_audit(sh);
+	track_release(sh, frame(0, 6), TRACK_CODE);
+	ck_assert_int_eq(touch(6, true), SHADOW_EMULATE);
+	/* Another page's frame is another mapping. */
+	poke(pte(0, 5), frame(0, 9) + (PTE_P | PTE_U | PTE_A | PTE_D));
+	shadow_mmu_event(sh, MMU_INVLPG, 0);
+	ck_assert(!mapped(5));
+}
+END_TEST
+
 START_TEST(test_budget)
 {
 	enum { LIMIT = 2000 };
@@ -316,6 +361,7 @@ int main(void)
 	tcase_add_test(t, test_tables_are_traced);
 	tcase_add_test(t, test_table_becomes_data);
 	tcase_add_test(t, test_accessed_and_dirty_stay);
+	tcase_add_test(t, test_rights_change_in_place);
 	tcase_add_test(t, test_budget);
 	tcase_add_loop_test(t, test_audit, 0, PLANTS + 1);
 	suite_add_tcase(s, t);

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The host's rights of pages that stay mapped: for traces, and where the guest's tables allow more or less than before.
+ */
+#define _GNU_SOURCE
+#include <sys/mman.h>
+
+#include "shadow_internal.h"
+
+enum { EDGES_MAX = 3 }; /* that mapping an extent can add */
+
+bool window_edges_room(const struct shadow *sh)
+{
+	return sh->paged.edges + EDGES_MAX <= sh->paged.max_edges;
+}
+
+static bool protect(const struct window *w, uint64_t page, uint64_t count, bool writable)
+{
+	return !mprotect(w->base + (page << PAGE_SHIFT), count << PAGE_SHIFT,
+			 writable ? PROT_READ | PROT_WRITE : PROT_READ);
+}
+
+/* Neighbours at once. */
+bool window_protect_traced(const struct window *w, const struct extent *x)
+{
+	uint64_t end = x->page + x->count, n;
+
+	for (uint64_t page = x->page; page < end; page += n) {
+		bool traced = w->state[page] & PAGE_PROTECTED;
+		for (n = 1; page + n < end && !(w->state[page + n] & PAGE_PROTECTED) == !traced; n++)
+			;
+		if (traced && !protect(w, page, n, false))
+			return false;
+	}
+	return true;
+}
+
+void windows_protect(struct shadow *sh, uint32_t frame)
+{
+	struct paged *p = &sh->paged;
+	bool traced = sh->pm->traced[frame];
+	uint32_t next;
+
+	for (uint32_t n = p->alias_head[frame]; n; n = next) {
+		struct window *w = &p->windows[p->aliases[n].page / WINDOW_PAGES];
+		uint64_t page = p->aliases[n].page % WINDOW_PAGES, before = window_edges_at(w, page, 1);
+		next = p->aliases[n].next;
+		if (!!(w->state[page] & PAGE_PROTECTED) == traced)
+			continue;
+		w->state[page] ^= PAGE_PROTECTED;
+		window_edges_changed(sh, w, before, window_edges_at(w, page, 1));
+		if (!protect(w, page, 1, !traced)) {
+			/* No room for more mappings. The window goes, and with it aliases. */
+			window_empty(sh, w);
+			next = p->alias_head[frame];
+		}
+	}
+}
+
+/* --- what the guest's tables allow --- */
+
+/* The page's state. Returns whether the host's rights change. */
+static bool change_state(struct shadow *sh, struct window *w, uint64_t page, enum rights rights)
+{
+	uint8_t *state = &w->state[page];
+	bool host = true;
+
+	if (rights == RIGHTS_READ) {
+		if (w->frame[page] < FRAME_OTHER)
+			rmap_remove(sh, w, page);
+		host = !(*state & PAGE_PROTECTED);
+		*state &= (uint8_t) ~(PAGE_WRITABLE | PAGE_PROTECTED);
+		return host;
+	}
+	*state |= PAGE_WRITABLE;
+	if (w->frame[page] < FRAME_OTHER) {
+		rmap_add(sh, w, page);
+		host = !sh->pm->traced[w->frame[page]];
+		*state |= host ? 0 : PAGE_PROTECTED;
+	}
+	return host;
+}
+
+void window_set_rights(struct shadow *sh, struct batch *b, struct window *w, uint64_t page, enum rights rights)
+{
+	uint64_t before = window_edges_at(w, page, 1);
+	bool host;
+
+	if (!window_edges_room(sh) || !rmap_room(sh, 1)) {
+		if (rights == RIGHTS_READ)
+			window_drop(sh, b, w, page, 1);
+		return; /* that it may be written is found out again when it is */
+	}
+	host = change_state(sh, w, page, rights);
+	window_edges_changed(sh, w, before, window_edges_at(w, page, 1));
+	if (!host)
+		return;
+	sh->cpu->stats->mappings_changed++;
+	if (b->w == w && b->rights == rights && b->to == page) {
+		b->to++;
+		return;
+	}
+	batch_flush(sh, b);
+	*b = (struct batch){w, page, page + 1, rights};
+}
+
+void window_apply_rights(struct shadow *sh, struct batch *b)
+{
+	struct window *w = b->w;
+
+	b->w = NULL;
+	/* Emptied meanwhile, as a whole. */
+	if (!(w->state[b->from] & PAGE_MAPPED))
+		return;
+	/* Pages within a mapping have become one of their own: the host may have no room. */
+	if (!protect(w, b->from, b->to - b->from, b->rights == RIGHTS_WRITE))
+		window_empty(sh, w);
+}
