@@ -42,15 +42,27 @@ static void check_links(const struct bt *bt, const struct block *b)
 	(void)bt;
 }
 
-static void check_table(const struct bt *bt, const struct context *c, const cache_pc_t *entries)
+static void check_entries(const struct bt *bt, const struct context *c, const uint32_t *entries, uint32_t page)
 {
-	for (unsigned i = 0; entries && i < INDIRECT_ENTRIES; i++) {
-		cache_pc_t to = entries[i];
-		const struct block *b = to == bt->stubs.indirect_miss ? NULL : bt_find_host(bt, to);
-		if (to != bt->stubs.indirect_miss)
-			ASSERTF(b && b->valid && b->indirect == to && b->ctx == c, "BT-10: entry %x of context %u", i,
-				c->id);
+	for (uint32_t eip = page << PAGE_SHIFT; eip >> PAGE_SHIFT == page; eip++) {
+		cache_pc_t to = bt->stubs.indirect_miss + entries[eip];
+		const struct block *b = entries[eip] ? bt_find_host(bt, to) : NULL;
+		if (entries[eip])
+			ASSERTF(b && b->valid && b->indirect == to && b->eip == eip && b->ctx == c,
+				"BT-10: entry %x of context %u", eip, c->id);
 	}
+}
+
+static void check_table(const struct bt *bt, const struct context *c, const struct indirect_table *t)
+{
+	unsigned pages = 0;
+
+	if (!t->entries)
+		return;
+	for (uint32_t n = 0; n < INDIRECT_ENTRIES / PAGE_SIZE / 64; n++)
+		for (uint64_t used = t->used[n]; used; used &= used - 1, pages++)
+			check_entries(bt, c, t->entries, n * 64 + (uint32_t)__builtin_ctzll(used));
+	ASSERTF(pages == t->pages, "BT-10: context %u has a table of %u pages, not %u", c->id, pages, t->pages);
 }
 
 void bt_audit(struct bt *bt)
@@ -68,5 +80,5 @@ void bt_audit(struct bt *bt)
 	}
 	for (unsigned c = 0; c < bt->ncontexts; c++)
 		for (unsigned s = 0; s < SHADOW_SPACES; s++)
-			check_table(bt, &bt->contexts[c], bt->contexts[c].tables[s].entries);
+			check_table(bt, &bt->contexts[c], &bt->contexts[c].tables[s]);
 }

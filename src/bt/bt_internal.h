@@ -15,7 +15,6 @@ enum {
 	HASH_BITS = 19,
 	MAX_CONTEXTS = 192,
 	MAX_FILLS = 256,
-	INDIRECT_ENTRIES = 1 << 16, /* by the low 16 bits of the target */
 	SITE_ENTRIES = 4096,
 	KNOWN_MODES = 8,
 	AUDIT_EVERY = 64,
@@ -25,6 +24,7 @@ enum {
 };
 
 #define DEFAULT_CACHE_BYTES (64 * MiB)
+#define INDIRECT_ENTRIES    (4 * GiB) /* of a table of indirect branch targets: one for each EIP */
 
 /* Flags that live in the host's while in the cache. */
 #define FLAGS_LIVE ((uint32_t)(FLAGS_ARITH | FLAG_DF))
@@ -71,21 +71,25 @@ struct mode_inputs {
 
 /* Entries of the present indirect table that hold to the next mmu_event only. */
 struct fills {
-	uint16_t at[MAX_FILLS];
-	unsigned count; /* may exceed MAX_FILLS: too many to note */
+	uint32_t at[MAX_FILLS]; /* EIPs */
+	unsigned count;		/* may exceed MAX_FILLS: too many to note */
 };
 
-/* By the low 16 bits of the target's EIP: its verifying entry, or the miss stub. */
+/*
+ * By the target's EIP: how far behind the miss stub its block is entered; 0: that stub. Address space for all of them,
+ * memory for those that are filled.
+ */
 struct indirect_table {
-	cache_pc_t *entries; /* INDIRECT_ENTRIES, allocated when first filled */
-	uint16_t used;	     /* bits 15:12 of the EIPs in it */
+	uint32_t *entries; /* INDIRECT_ENTRIES, reserved when first filled */
+	uint64_t *used;	   /* behind them; bit per page of EIPs: there may be entries that are not 0 */
+	unsigned pages;	   /* such bits */
 };
 
 struct context {
 	struct context_key key;
 	struct context *after_load[SEG_COUNT][SEGC_COUNT]; /* where a load of another class of segment led */
 	uint16_t id;
-	cache_pc_t *indirect; /* entries of the present address space; bt->miss_table if there are none */
+	uint32_t *indirect; /* entries of the present address space; bt->miss_table if there are none */
 	struct indirect_table tables[SHADOW_SPACES]; /* by address space; all but user mode with paging: the first */
 	struct fills fills;			     /* CTX_PAGED */
 };
@@ -150,7 +154,7 @@ struct block {
 	bool valid;
 	bool stale;	       /* breakpoints have changed: never to come back */
 	bool open;	       /* control can come to its end: the last map entry is code */
-	cache_pc_t indirect;   /* entry that verifies EIP in HOST_T0 */
+	cache_pc_t indirect;   /* entry for those who come through a table */
 	cache_pc_t body;       /* entry for links */
 	const uint8_t *source; /* copy of the guest bytes */
 	struct insn_map *map;  /* ninsns + 1: the last is the end of the last instruction */
@@ -264,7 +268,7 @@ struct bt {
 	struct context *ctx; /* of the CPU's present state; NULL: to be looked up */
 	struct mode_inputs known_modes[KNOWN_MODES];
 	struct ring_tables rings_of;
-	cache_pc_t *miss_table; /* all entries miss */
+	uint32_t *miss_table; /* all entries are 0; read-only */
 	struct site sites[SITE_ENTRIES];
 	uint8_t region_changes[USER_REGIONS]; /* of cpu->bt_user_region */
 	struct block *current;		      /* last entered: for dumps */
@@ -273,7 +277,8 @@ struct bt {
 	unsigned resume_uncounted;
 	uint64_t entry_rf, entry_count; /* RFLAGS.RF and instructions executed when the cache was last entered */
 	unsigned space;			/* present address space (user mode): shadow_space() */
-	unsigned ntables;		/* indirect tables allocated */
+	unsigned ntables;		/* indirect tables reserved */
+	unsigned table_pages;		/* their `pages` */
 	uint64_t mmu_events;		/* bt_mmu_event() calls */
 	gva_t breakpoints[BT_MAX_BREAKPOINTS];
 	unsigned nbreakpoints;
@@ -299,12 +304,19 @@ enum seg_class bt_classify(const struct cpu *cpu, unsigned seg);
 /* --- indirect.c --- */
 /* Sets context->indirect to what belongs to the present address space. */
 void bt_indirect_select(struct bt *bt, struct context *c);
+/* 0 or a negative errno. */
+int bt_indirect_init(struct bt *bt);
 /* Fills the entry of a block, which is the one for the CPU's present state. */
 void bt_indirect_fill(struct bt *bt, struct block *b);
 /* A block becomes invalid. */
 void bt_indirect_remove(struct bt *bt, const struct block *b);
 /* For shadow_on_lost(). */
 void bt_indirect_lost(void *arg, unsigned space, gva_t linear, uint64_t len);
+/* Which entry of the block the table has for its EIP: of a valid block, or 0. */
+static inline uint32_t bt_indirect_entry(const struct bt *bt, const struct block *b)
+{
+	return (uint32_t)(b->indirect - bt->stubs.indirect_miss);
+}
 /* After the shadow has dealt with an mmu_event. */
 void bt_indirect_event(struct bt *bt);
 /* Forgets all. */

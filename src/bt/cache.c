@@ -13,17 +13,20 @@
 extern const char bt_leave_exit[], bt_leave_indirect[];
 
 /*
- * Two mappings of the same memory. Not those of a memfd, as which it would look to the host's perf like a file that it
- * could read names from, and not like code that --perf-map names.
+ * Two mappings of the same memory, the executable one in the low 2 GiB: its addresses are displacements. Not those of a
+ * memfd, as which it would look to the host's perf like a file that it could read names from, and not like code that
+ * --perf-map names.
  */
 static int map_code(struct bt *bt, size_t bytes)
 {
 	void *run, *write = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	void *low = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_32BIT, -1, 0);
 	int err;
 
-	if (write == MAP_FAILED)
+	if (write == MAP_FAILED || low == MAP_FAILED)
 		return -errno;
-	run = mremap(write, 0, bytes, MREMAP_MAYMOVE); /* of shared memory: once more */
+	/* Of shared memory: once more. */
+	run = mremap(write, 0, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, low);
 	if (run == MAP_FAILED || mprotect(run, bytes, PROT_READ | PROT_EXEC) < 0) {
 		err = -errno;
 		if (run != MAP_FAILED)
@@ -78,14 +81,11 @@ int bt_cache_init(struct bt *bt, size_t bytes)
 	bt->dormant = calloc(1u << HASH_BITS, sizeof(*bt->dormant));
 	bt->hash = calloc(1u << HASH_BITS, sizeof(*bt->hash));
 	bt->page_blocks = calloc(bt->ram_pages, sizeof(*bt->page_blocks));
-	bt->miss_table = malloc(INDIRECT_ENTRIES * sizeof(*bt->miss_table));
 	if (!bt->blocks || !bt->exits || !bt->maps || !bt->insns || !bt->sources || !bt->relocs || !bt->places ||
-	    !bt->dormant || !bt->hash || !bt->page_blocks || !bt->miss_table)
+	    !bt->dormant || !bt->hash || !bt->page_blocks)
 		return -ENOMEM;
-	for (unsigned i = 0; i < INDIRECT_ENTRIES; i++)
-		bt->miss_table[i] = bt->stubs.indirect_miss;
 	bt->stats->cache_bytes_total = bt->cache_bytes;
-	return 0;
+	return bt_indirect_init(bt);
 }
 
 void bt_cache_destroy(struct bt *bt)
@@ -105,7 +105,6 @@ void bt_cache_destroy(struct bt *bt)
 	free(bt->dormant);
 	free(bt->hash);
 	free(bt->page_blocks);
-	free(bt->miss_table);
 }
 
 static unsigned bucket(const struct context *ctx, uint32_t eip, gpa_t gpa)

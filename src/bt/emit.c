@@ -328,3 +328,8 @@ void emit_jmp_to(struct emit *e, cache_pc_t to)
 	uint8_t *disp = emit_jmp(e);
 	emit_target32(e, disp, to);
 }
+
+void emit_jmp_reg(struct emit *e, unsigned reg)
+{
+	emit_op_reg(e, 4, 0xff, 4, reg);
+}

@@ -103,5 +103,6 @@ void emit_target8(struct emit *e, uint8_t *disp); /* to here */
 void emit_target32_here(struct emit *e, uint8_t *disp);
 void emit_target32(struct emit *e, uint8_t *disp, cache_pc_t to);
 void emit_jmp_to(struct emit *e, cache_pc_t to);
+void emit_jmp_reg(struct emit *e, unsigned reg);
 
 #endif

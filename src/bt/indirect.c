@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Tables of indirect branch targets. A context of user mode has one for each address space, so that they outlive
- * switches between these; what is in one holds until the shadow reports that a linear page leads elsewhere.
+ * Tables of indirect branch targets, by all bits of the EIP: what stands there needs no check where it leads. A context
+ * of user mode has one for each address space, so that they outlive switches between these; what is in one holds until
+ * the shadow reports that a linear page leads elsewhere.
  */
 #include <string.h>
 #include <sys/mman.h>
@@ -9,13 +10,15 @@
 #include "bt_internal.h"
 
 enum {
-	CHUNKS = INDIRECT_ENTRIES / PAGE_SIZE, /* by bits 15:12 of the EIP */
-	MAX_TABLES = 256,
-	FORGET_PAGES = 64, /* more than that at once: the whole table */
+	MAX_TABLES = 128,
+	MAX_TABLE_PAGES = 4096, /* in all tables; each may need 16 KiB */
+	FORGET_PAGES = 64,	/* more than that at once: the kernel takes the memory */
+	EIP_PAGES = 1 << 20,
 };
 
-#define INDIRECT_BYTES (INDIRECT_ENTRIES * sizeof(cache_pc_t))
-#define CHUNK_BYTES    (PAGE_SIZE * sizeof(cache_pc_t))
+#define ENTRIES_BYTES (INDIRECT_ENTRIES * sizeof(uint32_t))
+#define USED_BYTES    (EIP_PAGES / 8)
+#define CHUNK_BYTES   (PAGE_SIZE * sizeof(uint32_t))
 
 static bool is_user(const struct context *c)
 {
@@ -27,9 +30,22 @@ static unsigned space_of(const struct bt *bt, const struct context *c)
 	return is_user(c) ? bt->space : SHADOW_SUPERVISOR;
 }
 
+static void *reserve(int prot, size_t bytes)
+{
+	void *p = mmap(NULL, bytes, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+int bt_indirect_init(struct bt *bt)
+{
+	bt->miss_table = reserve(PROT_READ, ENTRIES_BYTES);
+	return bt->miss_table ? 0 : -ENOMEM;
+}
+
 void bt_indirect_select(struct bt *bt, struct context *c)
 {
-	cache_pc_t *entries = c->tables[space_of(bt, c)].entries;
+	uint32_t *entries = c->tables[space_of(bt, c)].entries;
 
 	c->indirect = entries ? entries : bt->miss_table;
 }
@@ -40,17 +56,19 @@ static void free_tables(struct bt *bt)
 		struct context *c = &bt->contexts[i];
 		for (unsigned s = 0; s < SHADOW_SPACES; s++)
 			if (c->tables[s].entries)
-				munmap(c->tables[s].entries, INDIRECT_BYTES);
+				munmap(c->tables[s].entries, ENTRIES_BYTES + USED_BYTES);
 		memset(c->tables, 0, sizeof(c->tables));
 		c->indirect = bt->miss_table;
 	}
 	bt->cpu->bt_indirect = bt->miss_table;
-	bt->ntables = 0;
+	bt->ntables = bt->table_pages = 0;
 }
 
 void bt_indirect_destroy(struct bt *bt)
 {
 	free_tables(bt);
+	if (bt->miss_table)
+		munmap(bt->miss_table, ENTRIES_BYTES);
 }
 
 /* The table of the context in the present address space; NULL: it goes on without. */
@@ -62,24 +80,29 @@ static struct indirect_table *present_table(struct bt *bt, struct context *c)
 		return t;
 	if (bt->ntables == MAX_TABLES)
 		free_tables(bt);
-	t->entries = mmap(NULL, INDIRECT_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (t->entries == MAP_FAILED) {
-		t->entries = NULL;
+	t->entries = reserve(PROT_READ | PROT_WRITE, ENTRIES_BYTES + USED_BYTES);
+	if (!t->entries)
 		return NULL;
-	}
-	memcpy(t->entries, bt->miss_table, INDIRECT_BYTES);
-	t->used = 0;
+	t->used = (uint64_t *)(t->entries + INDIRECT_ENTRIES);
+	t->pages = 0;
 	bt->ntables++;
 	c->indirect = t->entries;
 	return t;
 }
 
+static bool page_used(const struct indirect_table *t, uint32_t eip)
+{
+	uint32_t page = eip >> PAGE_SHIFT;
+
+	return t->used[page / 64] >> (page % 64) & 1;
+}
+
 static void forget_all(struct bt *bt, struct indirect_table *t)
 {
-	for (unsigned i = 0; i < CHUNKS; i++)
-		if (t->used >> i & 1)
-			memcpy(t->entries + i * PAGE_SIZE, bt->miss_table, CHUNK_BYTES);
-	t->used = 0;
+	if (t->pages)
+		madvise(t->entries, ENTRIES_BYTES + USED_BYTES, MADV_DONTNEED);
+	bt->table_pages -= t->pages;
+	t->pages = 0;
 }
 
 void bt_indirect_reset(struct bt *bt)
@@ -103,46 +126,65 @@ static bool tracked(struct bt *bt, const struct block *b)
 		shadow_fetched(bt->shadow, (uint32_t)(b->linear + b->guest_len - 1), b->next_page, user));
 }
 
+static void use_page(struct bt *bt, struct indirect_table *t, uint32_t eip)
+{
+	uint32_t page = eip >> PAGE_SHIFT;
+
+	if (page_used(t, eip))
+		return;
+	if (bt->table_pages == MAX_TABLE_PAGES)
+		bt_indirect_reset(bt);
+	t->used[page / 64] |= BIT(page % 64);
+	t->pages++;
+	bt->table_pages++;
+}
+
 void bt_indirect_fill(struct bt *bt, struct block *b)
 {
-	unsigned n = b->eip % INDIRECT_ENTRIES;
 	struct context *c = b->ctx;
 	bool noted = !(c->key.flags & CTX_PAGED) || tracked(bt, b); /* which may forget others */
 	struct indirect_table *t = present_table(bt, c);
 
 	if (!t)
 		return;
-	t->entries[n] = b->indirect;
-	t->used |= (uint16_t)BIT(n / PAGE_SIZE);
+	use_page(bt, t, b->eip);
+	t->entries[b->eip] = bt_indirect_entry(bt, b);
 	bt->stats->indirect_fills++;
 	if (noted)
 		return;
 	if (c->fills.count < MAX_FILLS)
-		c->fills.at[c->fills.count] = (uint16_t)n;
+		c->fills.at[c->fills.count] = b->eip;
 	c->fills.count++;
+}
+
+static void forget_eip(struct indirect_table *t, uint32_t eip)
+{
+	if (page_used(t, eip))
+		t->entries[eip] = 0;
 }
 
 void bt_indirect_remove(struct bt *bt, const struct block *b)
 {
-	unsigned n = b->eip % INDIRECT_ENTRIES;
-
 	for (unsigned s = 0; s < SHADOW_SPACES; s++) {
 		struct indirect_table *t = &b->ctx->tables[s];
-		if (t->entries && t->entries[n] == b->indirect)
-			t->entries[n] = bt->stubs.indirect_miss;
+		if (t->entries && page_used(t, b->eip) && t->entries[b->eip] == bt_indirect_entry(bt, b))
+			t->entries[b->eip] = 0;
 	}
 }
 
-/* The entries that code on one page may have: those whose EIP has the page's bits 15:12, or that cross into it. */
+/* Those whose EIP is on one page, or that cross into it. */
 static void forget_page(struct bt *bt, struct indirect_table *t, uint32_t linear)
 {
-	unsigned first = linear & (INDIRECT_ENTRIES - 1) & ~(unsigned)PAGE_MASK;
+	uint32_t page = linear >> PAGE_SHIFT;
 
-	if (t->used >> (first / PAGE_SIZE) & 1)
-		memcpy(t->entries + first, bt->miss_table, CHUNK_BYTES);
-	t->used &= (uint16_t)~BIT(first / PAGE_SIZE);
-	for (unsigned n = 1; n < INSN_MAX_BYTES; n++)
-		t->entries[(first - n) % INDIRECT_ENTRIES] = bt->stubs.indirect_miss;
+	for (uint32_t n = 1; n < INSN_MAX_BYTES; n++)
+		forget_eip(t, linear - n);
+	if (!page_used(t, linear))
+		return;
+	memset(t->entries + linear, 0, CHUNK_BYTES);
+	t->used[page / 64] &= ~BIT(page % 64);
+	t->pages--;
+	bt->table_pages--;
 }
 
 void bt_indirect_lost(void *arg, unsigned space, gva_t linear, uint64_t len)
@@ -160,18 +202,20 @@ void bt_indirect_lost(void *arg, unsigned space, gva_t linear, uint64_t len)
 			continue;
 		}
 		for (uint64_t at = 0; at < len; at += PAGE_SIZE)
-			forget_page(bt, t, (uint32_t)(linear + at));
+			forget_page(bt, t, (uint32_t)(linear + at) & ~(uint32_t)PAGE_MASK);
 	}
 }
 
 /* Entries of code whose loss is not reported. They are in the table of the space that was left. */
 static void forget_fills(struct bt *bt, struct context *c)
 {
-	if (c->fills.count > MAX_FILLS)
-		forget_all(bt, &c->tables[space_of(bt, c)]);
-	else
+	struct indirect_table *t = &c->tables[space_of(bt, c)];
+
+	if (t->entries && c->fills.count > MAX_FILLS)
+		forget_all(bt, t);
+	else if (t->entries)
 		for (unsigned n = 0; n < c->fills.count; n++)
-			c->indirect[c->fills.at[n]] = bt->stubs.indirect_miss;
+			forget_eip(t, c->fills.at[n]);
 	c->fills.count = 0;
 }
 

@@ -261,16 +261,24 @@ bool bt_must_return(const struct bt *bt)
 	return *bt->stop || bt->at_breakpoint || bt->cpu->activity != CPU_RUNNING || cpu_event_ready(bt->cpu);
 }
 
+/* Translated code may have changed the mode since bt->ctx was the one. */
+static void spaces_renumbered(struct bt *bt)
+{
+	struct context *ctx;
+
+	bt_indirect_event(bt);
+	ctx = bt_context(bt);
+	if (ctx)
+		bt_set_context(bt, ctx);
+}
+
 void bt_run_once(struct bt *bt)
 {
 	cache_pc_t at;
 
 	phase_set(bt->stats, PHASE_DISPATCH);
-	if (UNLIKELY(shadow_space(bt->shadow, true) != bt->space)) { /* it made room, and numbered them anew */
-		bt_indirect_event(bt);
-		if (bt->ctx)
-			bt_set_context(bt, bt->ctx);
-	}
+	if (UNLIKELY(shadow_space(bt->shadow, true) != bt->space)) /* it made room, and numbered them anew */
+		spaces_renumbered(bt);
 	at = entry(bt);
 	if (!at)
 		return;

@@ -352,19 +352,9 @@ static unsigned decode_block(struct xlat *t, struct insn *ins, unsigned max)
 	return n;
 }
 
-/* T0 must be this block's EIP. Flags are untouched. */
 void xlat_head(struct xlat *t)
 {
-	uint8_t *same;
-
 	t->b->indirect = emit_pc(&t->e);
-	emit_mov(&t->e, 8, HOST_T1, RCX);
-	emit_lea(&t->e, 4, RCX, (struct host_addr){HOST_T0, REG_NONE, 1, (int32_t)(0u - t->b->eip), false, false});
-	same = emit_jecxz(&t->e);
-	emit_mov(&t->e, 8, RCX, HOST_T1);
-	emit_jmp_to(&t->e, t->bt->stubs.indirect_miss);
-	emit_target8(&t->e, same);
-	emit_mov(&t->e, 8, RCX, HOST_T1);
 	if (t->bt->count) {
 		emit_load(&t->e, 8, HOST_T1, AT_CPU(CPU_OFF(bt_indirect_hits)));
 		emit_lea(&t->e, 8, HOST_T1, (struct host_addr){HOST_T1, REG_NONE, 1, 1, false, false});

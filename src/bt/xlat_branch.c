@@ -17,8 +17,10 @@ void xlat_jump_table(struct xlat *t)
 {
 	bt_profile_count_branch(t);
 	emit_load(&t->e, 8, HOST_T1, AT_CPU(CPU_OFF(bt_indirect)));
-	emit_movzx16(&t->e, HOST_T2, HOST_T0);
-	emit_op_mem(&t->e, 4, 0xff, 4, (struct host_addr){HOST_T1, HOST_T2, 8, 0, false, false});
+	emit_load(&t->e, 4, HOST_T2, (struct host_addr){HOST_T1, HOST_T0, 4, 0, false, false});
+	emit_lea(&t->e, 8, HOST_T2,
+		 (struct host_addr){HOST_T2, REG_NONE, 1, (int32_t)t->bt->stubs.indirect_miss, false, false});
+	emit_jmp_reg(&t->e, HOST_T2);
 }
 
 static void jump_indirect(struct xlat *t, enum xlat_branch_kind kind)

@@ -109,6 +109,9 @@ static void put_host_insn(const struct block *b, unsigned at)
 		field_name(in.disp, name, sizeof(name));
 		*bracket = 0;
 		put("\t%s[%s%s\n", line, name, strchr(bracket + 1, ']'));
+	} else if (in.disp == (int64_t)bt->stubs.indirect_miss && (bracket = strchr(line, '+'))) {
+		bracket[1] = 0;
+		put("\t%sindirect_miss]\n", line);
 	} else if (target == (int64_t)bt->stubs.exit || target == (int64_t)bt->stubs.indirect_miss) {
 		put("\tjmp %s\n", target == (int64_t)bt->stubs.exit ? "exit" : "indirect_miss");
 	} else if (code[0] == 0x49 && code[1] == 0xba && load_le(code + 2, 8) == (uintptr_t)shadow_watched(sh)) {
