@@ -7,6 +7,9 @@
 #include "cpu/step.h"
 #include "vm.h"
 
+/* Instructions of a range between looks at timers, which no signal tells of meanwhile. */
+enum { STEP_BATCH = 1000 };
+
 bool debugger_stopped(const struct debugger *d)
 {
 	return d->vm->paused & VM_PAUSED_BY_DEBUGGER;
@@ -74,6 +77,7 @@ void debugger_resume(struct debugger *d, bool step)
 	struct vm *vm = d->vm;
 
 	d->step = step;
+	d->range_first = d->range_end = 0;
 	/* Unless it has been sent elsewhere, and there a breakpoint counts. */
 	d->step_off = d->reason == DEBUGGER_BREAKPOINT && d->stop_pc == cpu_linear_pc(&vm->cpu);
 	d->watch.hit = false;
@@ -82,6 +86,13 @@ void debugger_resume(struct debugger *d, bool step)
 	if (vm->bt)
 		bt_set_breakpoints(vm->bt, d->breakpoint, d->nbreakpoints);
 	vm_pause(vm, VM_PAUSED_BY_DEBUGGER, false);
+}
+
+void debugger_step_range(struct debugger *d, uint64_t first, uint64_t end)
+{
+	debugger_resume(d, true);
+	d->range_first = first;
+	d->range_end = end;
 }
 
 void debugger_restart(struct debugger *d)
@@ -166,16 +177,33 @@ static void execute_one(struct debugger *d)
 	cpu->watch = d->watch.count ? &d->watch : NULL;
 }
 
+/* Behind an instruction. True: it was the last one. */
+static bool step_done(struct debugger *d)
+{
+	const struct cpu *cpu = &d->vm->cpu;
+
+	if (check_watch(d) || !d->step)
+		return true;
+	if (cpu->rip < d->range_first || cpu->rip >= d->range_end)
+		stop_and_tell(d, DEBUGGER_STEP);
+	else if (find(d, cpu_linear_pc(cpu)) < d->nbreakpoints)
+		stop_and_tell(d, DEBUGGER_BREAKPOINT);
+	else
+		return false;
+	return true;
+}
+
 bool debugger_step(struct debugger *d)
 {
-	bool step = d->step;
+	struct vm *vm = d->vm;
+	unsigned left = STEP_BATCH;
 
-	if ((!step && !d->step_off) || d->vm->cpu.activity != CPU_RUNNING)
+	if ((!d->step && !d->step_off) || vm->cpu.activity != CPU_RUNNING)
 		return false; /* a halted CPU waits for an interrupt first, as any */
 	d->step_off = false;
-	execute_one(d);
-	if (!check_watch(d) && step)
-		stop_and_tell(d, DEBUGGER_STEP);
+	do {
+		execute_one(d);
+	} while (!step_done(d) && --left && vm->cpu.activity == CPU_RUNNING && !vm->stop);
 	return true;
 }
 

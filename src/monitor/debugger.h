@@ -42,7 +42,8 @@ struct debugger {
 	gva_t stop_pc;		   /* linear */
 	uint8_t watch_on;	   /* DEBUGGER_WATCHPOINT: WATCH_* */
 	gva_t watch_at;
-	bool step;     /* one instruction, then stop */
+	bool step;     /* one instruction, then stop; or as many as begin within the range */
+	uint64_t range_first, range_end; /* EIPs, the end is beyond; equal: no range */
 	bool step_off; /* the first instruction, at a breakpoint that has been told of, is executed whatever is there */
 	bool reset_told; /* the pending reset has been told of */
 };
@@ -55,6 +56,8 @@ void debugger_detach(struct debugger *d);
 void debugger_interrupt(struct debugger *d);
 /* step: one instruction (or an iteration of a repeated one), without taking external interrupts. */
 void debugger_resume(struct debugger *d, bool step);
+/* Steps until EIP is outside of [first, end), or at a breakpoint; at least one instruction. */
+void debugger_step_range(struct debugger *d, uint64_t first, uint64_t end);
 bool debugger_stopped(const struct debugger *d);
 /* RESET# to the machine, which then stands before its first instruction. */
 void debugger_restart(struct debugger *d);
@@ -69,7 +72,7 @@ int debugger_set_watchpoint(struct debugger *d, gva_t at, uint64_t len, uint8_t 
 
 /* --- hooks of the run loop, while a debugger is attached --- */
 
-/* A step is due: made. False: go on. Called before events are taken. */
+/* A step is due: made, or several of a range. False: go on. Called before events are taken. */
 bool debugger_step(struct debugger *d);
 /* Runs the engine, up to a breakpoint or watchpoint. Returns as the engine does. */
 bool debugger_run(struct debugger *d);

@@ -92,6 +92,18 @@ static enum gdb_answer step_signal(struct gdb *gdb, const char *s)
 	return resume_at(gdb, s, true, true);
 }
 
+/* vCont;rFIRST,END: steps within the range, which saves a reply for each instruction of a line. */
+static enum gdb_answer step_range(struct gdb *gdb, const char *s)
+{
+	uint64_t first, end;
+
+	if (!gdb_take_range(&s, &first, &end) || (*s && *s != ':' && *s != ';'))
+		return ANSWER_INVALID;
+	gdb->running = true;
+	debugger_step_range(&gdb->debugger, first, end);
+	return NO_ANSWER;
+}
+
 /* vCont;action[:thread];... With one thread, the first that there is counts. */
 static enum gdb_answer vcont(struct gdb *gdb, const char *s)
 {
@@ -102,6 +114,8 @@ static enum gdb_answer vcont(struct gdb *gdb, const char *s)
 	case 's':
 	case 'S':
 		return resume(gdb, true);
+	case 'r':
+		return step_range(gdb, s + 1);
 	default:
 		return ANSWER_INVALID;
 	}
@@ -109,7 +123,7 @@ static enum gdb_answer vcont(struct gdb *gdb, const char *s)
 
 static enum gdb_answer vcont_actions(struct gdb *gdb, const char *s)
 {
-	gdb_text(&gdb->reply, "vCont;c;C;s;S");
+	gdb_text(&gdb->reply, "vCont;c;C;s;S;r");
 	return ANSWER;
 }
 

@@ -176,6 +176,77 @@ class Steps(Guest):
         self.assertEqual(self.remote.registers()["esp"], esp + 4)
 
 
+class Ranges(Guest):
+    """vCont;r: many steps, one stop."""
+
+    def step_range(self, first, end, more=""):
+        return self.remote.ask(f"vCont;r{AT[first]:x},{AT[end]:x}:1{more}")
+
+    def test_offered(self):
+        self.assertIn("r", self.remote.ask("vCont?").split(";"))
+
+    def test_loop(self):
+        self.run_to("loop_head")
+        self.assertEqual(self.remote.registers()["ecx"], 1000)
+        self.assertEqual(self.step_range("loop_head", "loop_end", ";c"), "T05thread:1;")
+        self.assertAt(self.remote.eip(), "loop_end")
+        self.assertEqual(self.remote.registers()["ecx"], 0)
+
+    def test_empty(self):
+        """At least one instruction, wherever it is."""
+        self.run_to("loop_head")
+        self.step_range("loop_head", "loop_head")
+        self.assertAt(self.remote.eip(), "loop_middle")
+        self.step_range("rep_movs", "rep_behind")
+        self.assertEqual(self.remote.registers()["ecx"], 999)
+        self.assertNotEqual(self.remote.eip(), AT["loop_middle"])
+
+    def test_string(self):
+        self.run_to("rep_movs")
+        self.step_range("rep_movs", "rep_behind")
+        self.assertAt(self.remote.eip(), "rep_behind")
+        self.assertEqual(self.remote.registers()["ecx"], 0)
+
+    def test_call(self):
+        """Leaves with a call, and with an exception."""
+        self.run_to("cross_behind")
+        self.step_range("cross_behind", "call_behind")
+        self.assertAt(self.remote.eip(), "function")
+        self.run_to("div_insn")
+        self.step_range("int_behind", "div_behind")
+        self.assertAt(self.remote.eip(), "on_divide")
+
+    def test_breakpoint(self):
+        self.run_to("loop_head")
+        self.remote.ok(f"Z0,{AT['loop_middle']:x},1")
+        for left in (999, 998):
+            self.assertEqual(self.step_range("loop_head", "loop_end"), "T05thread:1;swbreak:;")
+            self.assertAt(self.remote.eip(), "loop_middle")
+            self.assertEqual(self.remote.registers()["ecx"], left)
+        self.remote.ok(f"z0,{AT['loop_middle']:x},1")
+
+    def test_watchpoint(self):
+        self.run_to("stos_behind")
+        self.remote.ok(f"Z2,{AT['watched']:x},4")
+        self.assertIn("watch", self.step_range("stos_behind", "push_behind"))
+        self.assertAt(self.remote.eip(), "inc_behind")
+        self.remote.ok(f"z2,{AT['watched']:x},4")
+
+    def test_interrupt(self):
+        """A range that is never left: the debugger can still stop it."""
+        self.run_to("loop_head")
+        self.remote.send("vCont;r0,ffffffff:1")
+        self.assertEqual(self.remote.byte(), b"+")
+        time.sleep(0.1)
+        self.remote.raw(b"\x03")
+        self.assertEqual(self.remote.receive(), "T02thread:1;")
+        self.run_to("loop_end")
+
+    def test_wrong(self):
+        for packet in ("vCont;r", "vCont;r10", "vCont;r10,", "vCont;r10,20x", "vCont;rx,20:1"):
+            self.assertEqual(self.remote.ask(packet), INVALID, packet)
+
+
 class Watchpoints(Guest):
     def watch(self, kind, address, length, *stops):
         """Each stop: what is told, the address, the place behind."""
