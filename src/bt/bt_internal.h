@@ -462,7 +462,7 @@ void bt_lockstep_destroy(struct bt *bt);
 
 /* --- fpu.c --- */
 /* For cpu->fpu_stored. */
-void bt_fpu_stored(void *arg, bool whole);
+void bt_fpu_stored(void *arg, const struct fpu_pointers *before, bool whole);
 
 /* --- enter.S --- */
 void bt_enter(struct bt_frame *frame, cache_pc_t at);

@@ -5,25 +5,50 @@
 #include "cpu/exec.h"
 
 /* FOP of an x87 instruction that ran in the cache holds the ModRM byte of the host's encoding. */
-static void fix_fpu_opcode(struct bt *bt, const struct block *b, int n, cache_pc_t fip, bool whole)
+static void fix_fpu_opcode(struct bt *bt, const struct insn *in, cache_pc_t fip, bool whole)
 {
 	const uint8_t *host = (const uint8_t *)fip;
 	const uint8_t *image = bt->cpu->fpu.image;
-	unsigned at = b->map[n].guest, code_size = b->ctx->key.flags & CTX_CODE32 ? 4 : 2;
-	struct insn in;
 
 	/* Intel's processors remember it for unmasked exceptions only; and there, 0 is an opcode as well. */
 	if (whole && !load_le(&image[FX_FOP], 2) && !(image[FX_FSW] & FSW_ES))
 		return;
-	if (insn_decode(&in, b->source + at, b->guest_len - at, code_size))
-		return;
 	for (unsigned i = 0; i < 6 && (*host & 0xf8) != 0xd8; i++) /* prefixes */
 		host++;
-	exec_fix_fop(bt->cpu, &in, host[1]);
+	exec_fix_fop(bt->cpu, in, host[1]);
+}
+
+/*
+ * FDP of one is the linear address (its low half), as its operand had the base added. So the sum of FDP and fdp_base is
+ * right; FDP alone is where `in` has the operand, and its segment register was not loaded since.
+ */
+static void fix_fpu_operand(struct cpu *cpu, const struct insn *in)
+{
+	uint32_t linear = (uint32_t)load_le(&cpu->fpu.image[FX_FDP], 8);
+
+	cpu->fdp_base = in->has_mem ? (uint32_t)cpu->seg[in->seg].base : 0;
+	store_le(&cpu->fpu.image[FX_FDP], 8, linear - cpu->fdp_base);
+}
+
+/* The pointers that the instruction n of the block has left. */
+static void fix_fpu_pointers(struct bt *bt, const struct block *b, int n, cache_pc_t fip,
+			     const struct fpu_pointers *before, bool whole)
+{
+	uint8_t *image = bt->cpu->fpu.image;
+	unsigned at = b->map[n].guest, code_size = b->ctx->key.flags & CTX_CODE32 ? 4 : 2;
+	struct insn in;
+
+	if (!insn_decode(&in, b->source + at, b->guest_len - at, code_size)) {
+		fix_fpu_opcode(bt, &in, fip, whole);
+		if (load_le(&image[FX_FDP], 8) != before->fdp)
+			fix_fpu_operand(bt->cpu, &in);
+	}
+	store_le(&image[FX_FIP], 8, b->eip + at);
+	bt->cpu->fip_base = b->ctx->key.cs_base;
 }
 
 /* For cpu_fpu_sync(): FIP names the cache, give it the guest's address. */
-void bt_fpu_stored(void *arg, bool whole)
+void bt_fpu_stored(void *arg, const struct fpu_pointers *before, bool whole)
 {
 	struct bt *bt = arg;
 	uint8_t *image = bt->cpu->fpu.image;
@@ -38,6 +63,7 @@ void bt_fpu_stored(void *arg, bool whole)
 	b = bt_find_host(bt, fip);
 	n = b ? bt_find_insn(b, fip) : -1;
 	if (n >= 0 && n < b->ninsns)
-		fix_fpu_opcode(bt, b, n, fip, whole);
-	store_le(&image[FX_FIP], 8, n >= 0 && n < b->ninsns ? b->eip + b->map[n].guest : 0);
+		fix_fpu_pointers(bt, b, n, fip, before, whole);
+	else
+		store_le(&image[FX_FIP], 8, 0);
 }

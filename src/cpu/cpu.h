@@ -107,6 +107,7 @@ struct tlb {
 };
 
 struct cpu;
+struct fpu_pointers;
 struct insn;
 struct watchpoints;
 
@@ -193,9 +194,11 @@ struct cpu {
 	uint64_t star, lstar, cstar, sfmask, kernel_gs_base;
 	uint64_t pat, misc_enable, mtrr_def_type, mtrr_fix[11], mtrr_var[16];
 	struct fpu_state fpu;
+	uint32_t fip_base, fdp_base; /* of the segments that the x87 unit's pointers are offsets in (fpu.h) */
 
-	/* cpu_fpu_sync() has stored what translated code left; may be NULL. whole: it knows all bits of FIP */
-	void (*fpu_stored)(void *arg, bool whole);
+	/* cpu_fpu_sync() has stored what translated code left; may be NULL. `before`: the pointers when it was loaded.
+	 * whole: all bits of FIP are known */
+	void (*fpu_stored)(void *arg, const struct fpu_pointers *before, bool whole);
 	void *fpu_stored_arg;
 
 	/* The translator's: */

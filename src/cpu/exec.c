@@ -170,20 +170,26 @@ void exec_fix_fop(struct cpu *cpu, const struct insn *in, uint8_t host_modrm)
 		store_le(&cpu->fpu.image[FX_FOP], 2, high | in->modrm);
 }
 
-/* The x87 instruction and data pointers must name guest addresses (vol. 1, 8.1.8). */
-static void fix_fpu_pointers(struct cpu *cpu, const struct insn *in, const uint8_t *slot, uint64_t offset, bool whole)
+/* The x87 instruction and data pointers must name guest addresses (vol. 1, 8.1.8). `before`: those from before the
+ * instruction. */
+static void fix_fpu_pointers(struct cpu *cpu, const struct insn *in, const uint8_t *slot, uint64_t offset,
+			     const struct fpu_pointers *before, bool whole)
 {
 	struct host_exec *x = cpu->exec;
 	uint64_t mask = whole ? UINT64_MAX : UINT32_MAX;
 	uint64_t fip = load_le(&cpu->fpu.image[FX_FIP], 8);
 	uint64_t fdp = load_le(&cpu->fpu.image[FX_FDP], 8);
 
+	fpu_forget_bases(cpu, before);
 	if (fip == ((uintptr_t)slot & mask)) {
 		store_le(&cpu->fpu.image[FX_FIP], 8, cpu->rip);
+		cpu->fip_base = (uint32_t)cpu->seg[SEG_CS].base;
 		exec_fix_fop(cpu, in, (in->modrm & 0x38) | 5); /* HOST_MEM_RIP */
 	}
-	if (in->has_mem && ((fdp - (uintptr_t)x->bounce) & mask) < BOUNCE_BYTES)
+	if (in->has_mem && ((fdp - (uintptr_t)x->bounce) & mask) < BOUNCE_BYTES) {
 		store_le(&cpu->fpu.image[FX_FDP], 8, offset);
+		cpu->fdp_base = (uint32_t)cpu->seg[in->seg].base;
+	}
 }
 
 /* The guest exception for a host one. True: nothing to raise (FERR# asserted, the instruction is retried). */
@@ -222,7 +228,7 @@ static bool run(struct cpu *cpu, const struct insn *in, uint8_t *slot, uint64_t 
 	int failed = exec_run(cpu->gpr, slot, &x->flags);
 	if (fpu) {
 		bool whole = fpu_save(cpu, &loaded);
-		fix_fpu_pointers(cpu, in, slot, offset, whole);
+		fix_fpu_pointers(cpu, in, slot, offset, &loaded, whole);
 	}
 	if (failed)
 		return host_exception(cpu, f);
@@ -287,6 +293,25 @@ static unsigned stored_bytes(const struct insn *in)
 	return in->id == INSN_FXSAVE && in->code_size != 8 ? FXSAVE_TO_XMM7 : in->mem_size;
 }
 
+/* FNSTENV and its like in real-address and V86 mode, whose format the host has not run it in. `before`: the pointers
+ * that it has stored. */
+static void fix_environment(struct cpu *cpu, const struct insn *in, uint8_t *image, const struct fpu_pointers *before)
+{
+	struct fpu_pointers loaded;
+
+	switch (in->id) {
+	case INSN_FNSTENV:
+	case INSN_FNSAVE:
+		fpu_image_to_real(image, in->mem_size, before);
+		break;
+	case INSN_FLDENV:
+	case INSN_FRSTOR:
+		loaded = fpu_image_pointers(image, in->mem_size);
+		fpu_set_linear_pointers(cpu, &loaded);
+		break;
+	}
+}
+
 bool exec_insn(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 {
 	struct host_exec *x = cpu->exec;
@@ -309,13 +334,18 @@ bool exec_insn(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 	uint8_t *slot = find_slot(x, in, align);
 	if (!slot)
 		return x86_raise(f, EXC_UD);
+	struct fpu_pointers before = fpu_linear_pointers(cpu);
 	if (may_not_store(cpu, in))
 		return run_x87_store(cpu, in, slot, offset, f);
 	if (in->has_mem && !fetch_operand(cpu, in, offset, x->bounce + align, f))
 		return false;
 	if (!run(cpu, in, slot, offset, f))
 		return false;
-	if (in->mem_write && cpu->next_rip != cpu->rip)
+	if (cpu->next_rip == cpu->rip) /* FERR#: it has not been executed */
+		return true;
+	if (cpu_real_segments(cpu))
+		fix_environment(cpu, in, x->bounce + align, &before);
+	if (in->mem_write)
 		return cpu_write_bytes(cpu, in->seg, offset, stored_bytes(in), x->bounce + align, f);
 	return true;
 }

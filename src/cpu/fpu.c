@@ -88,6 +88,7 @@ void cpu_fpu_sync(struct cpu *cpu)
 	memcpy(cpu->fpu.image, now, FX_MXCSR);
 	memcpy(cpu->fpu.image + FX_ST0, now + FX_ST0, FX_XMM0 - FX_ST0);
 	cpu->fpu_live = false;
+	fpu_forget_bases(cpu, &loaded);
 	if (cpu->fpu_stored)
-		cpu->fpu_stored(cpu->fpu_stored_arg, whole);
+		cpu->fpu_stored(cpu->fpu_stored_arg, &loaded, whole);
 }

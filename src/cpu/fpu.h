@@ -26,6 +26,27 @@ struct fpu_pointers {
 	uint16_t fop;
 };
 
+/*
+ * FCS and FDS are not kept, and protected mode's images have zeros for them, as CPUID says (vol. 1, 8.1.8). In
+ * real-address and V86 mode there are linear addresses in their place, for which cpu->fip_base and fdp_base are kept: 0
+ * where FIP or FDP was loaded, or lost.
+ */
+
+/* Pointers that are not those from before are of no segment, for all that is known. */
+void fpu_forget_bases(struct cpu *cpu, const struct fpu_pointers *before);
+
+/* The pointers, as linear addresses. */
+struct fpu_pointers fpu_linear_pointers(const struct cpu *cpu);
+/* Sets them. */
+void fpu_set_linear_pointers(struct cpu *cpu, const struct fpu_pointers *p);
+
+/*
+ * Images of FNSTENV and FNSAVE in real-address and V86 mode (vol. 1, figures 8-11 and 8-12), of `bytes`: made of one in
+ * protected mode's format, which differs in the pointers alone; and the pointers of one.
+ */
+void fpu_image_to_real(uint8_t *image, unsigned bytes, const struct fpu_pointers *linear);
+struct fpu_pointers fpu_image_pointers(const uint8_t *image, unsigned bytes);
+
 /* Loads the guest's state; tells the pointers in it. */
 void fpu_load(const struct cpu *cpu, struct fpu_pointers *loaded);
 

@@ -79,6 +79,15 @@ PROGRAM PM32
 	fnclex
 	fnstsw	ax
 	CHECK	{ax, 0x3800}
+	; pointers are offsets, whatever the segment's base; selectors are not kept
+	mov	ax, BASED_4G
+	mov	fs, ax
+	UNMASK	4
+	fld1
+.at:	fdiv	dword [fs:M]
+	fnstenv	[E]
+	fninit
+	CHECK	{mem32, E + 12, .at}, {mem32, E + 16, 0x00350000}, {mem32, E + 20, M}, {mem32, E + 24, 0xffff0000}
 	; the frames' size and what of them FXSAVE leaves alone
 	fninit
 	fxrstor	[FX]
