@@ -179,6 +179,9 @@ static void recover(struct bt *bt, const struct block *b, int n, cache_pc_t pc)
 	}
 	bt->frame.count += m->uncounted;
 	recover_insn(bt, b, n);
+	/* Between elements: RF is in what is saved now (vol. 3, 17.3.1.1). */
+	if ((m->flags & MAP_REP) && offset >= m->swap_from && (uint32_t)cpu->gpr[RCX] != cpu->bt_rep_count)
+		cpu->rflags |= FLAG_RF;
 }
 
 static struct block *block_at(struct bt *bt, cache_pc_t pc, int *n)

@@ -55,6 +55,8 @@ static bool flat_string(struct xlat *t, unsigned uses)
 	struct insn_map *map = xlat_map(t);
 
 	map->flags |= MAP_STRING;
+	if (t->in->repeats)
+		emit_store(&t->e, 4, RCX, AT_CPU(CPU_OFF(bt_rep_count)));
 	if (uses & USES_SI)
 		rebase(t, RSI);
 	if (uses & USES_DI)

@@ -214,6 +214,7 @@ struct cpu {
 	struct ring_selector bt_writable; /* what VERW of ring 0 last said of */
 	struct tsc_line tsc_line;
 	uint64_t bt_flags;	   /* the host's, where translated code changes them and may have to put them back */
+	uint32_t bt_rep_count;	   /* ECX when the last repeated string instruction began, or went on */
 	uint64_t bt_indirect_hits; /* counted with --count */
 	uint64_t bt_branches[3];   /* by enum xlat_branch_kind, counted with --profile-exact */
 	uint32_t bt_last_branch;
