@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Restates the invariants of README.md that concern blocks; under --audit, after every translation. */
+/* Restates the invariants of README.md that concern blocks; under --audit, now and then. */
 #include "bt_internal.h"
 #include "shadow/track.h"
 
@@ -65,6 +65,26 @@ static void check_table(const struct bt *bt, const struct context *c, const stru
 	ASSERTF(pages == t->pages, "BT-10: context %u has a table of %u pages, not %u", c->id, pages, t->pages);
 }
 
+static void check_breakpoints(const struct bt *bt, const struct block *b)
+{
+	uint16_t last = b->map[b->ninsns - 1].guest;
+	bool breaks = false;
+
+	for (unsigned i = 0; i < b->nexits; i++) {
+		if (b->exits[i].kind != EXIT_BREAK)
+			continue;
+		breaks = true;
+		ASSERTF(b->exits[i].target == b->eip + last && bt_is_breakpoint(bt, (uint32_t)(b->linear + last)),
+			"BT-11: block %x breaks at %x, where no breakpoint is", b->linear, b->exits[i].target);
+	}
+	if (!bt_breakpoint_within(bt, b->linear, b->guest_len))
+		return;
+	for (unsigned i = 0; i < b->ninsns; i++)
+		ASSERTF(!bt_is_breakpoint(bt, (uint32_t)(b->linear + b->map[i].guest)) ||
+			    (breaks && b->map[i].guest == last),
+			"BT-11: block %x runs over the breakpoint at its byte %u", b->linear, b->map[i].guest);
+}
+
 void bt_audit(struct bt *bt)
 {
 	for (unsigned i = 0; i < bt->nblocks; i++) {
@@ -77,6 +97,7 @@ void bt_audit(struct bt *bt)
 			check_traced(bt, b);
 		}
 		check_links(bt, b);
+		check_breakpoints(bt, b);
 	}
 	for (unsigned c = 0; c < bt->ncontexts; c++)
 		for (unsigned s = 0; s < SHADOW_SPACES; s++)

@@ -68,6 +68,8 @@ void bt_set_breakpoints(struct bt *bt, const gva_t *at, unsigned n)
 	else
 		for (unsigned i = 0; i < changes; i++)
 			drop_blocks(bt, changed[i]);
+	if (bt->audit)
+		bt_audit(bt);
 }
 
 bool bt_at_breakpoint(const struct bt *bt)

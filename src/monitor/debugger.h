@@ -42,7 +42,7 @@ struct debugger {
 	gva_t stop_pc;		   /* linear */
 	uint8_t watch_on;	   /* DEBUGGER_WATCHPOINT: WATCH_* */
 	gva_t watch_at;
-	bool step;     /* one instruction, then stop; or as many as begin within the range */
+	bool step;			 /* one instruction, then stop; or as many as begin within the range */
 	uint64_t range_first, range_end; /* EIPs, the end is beyond; equal: no range */
 	bool step_off; /* the first instruction, at a breakpoint that has been told of, is executed whatever is there */
 	bool reset_told; /* the pending reset has been told of */

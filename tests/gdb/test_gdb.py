@@ -64,7 +64,7 @@ SESSION = [
 
 
 def main():
-    with Vm(GNOMON, "--kernel", GUEST, "--memory", "16M", "--engine", ENGINE) as vm:
+    with Vm(GNOMON, "--kernel", GUEST, "--memory", "16M", "--engine", ENGINE, "--audit") as vm:
         answers = debug(GUEST, vm.path, SESSION)
         checksum, kept = (re.search("= (0x[0-9a-f]+)", answers[command]).group(1) for command in
                           ("print/x ((int (*)(void)) checksum)()", "print/x *(int *)&sum"))
