@@ -281,6 +281,7 @@ struct machine *machine_create(enum isa_engine engine)
 	m->cpu.stats = &m->stats;
 	m->cpu.exec = m->exec;
 	m->cpu.max = true;
+	m->cpu.tsc_line.ratio = 1;	/* RDTSC is translated, though time stands still */
 	m->cpu.vendor = "GenuineIntel"; /* the programs go by Intel's manual */
 	cpu_reset(&m->cpu, false);
 	if (engine != ENGINE_STEP) {
