@@ -60,6 +60,7 @@ enum {
 	CTX_NO_TSC = 1024,  /* CR4.TSD. At any CPL, so that a change of ring knows what is behind it */
 	CTX_NO_USER = 2048, /* SMAP keeps supervisor mode from user mode's memory: CR4.SMAP, RFLAGS.AC clear */
 	CTX_GS_SHIFT = 12,
+	CTX_CPL12 = 1 << 15, /* CPL is 1 or 2: CTX_CPL3, but pages are supervisor mode's */
 };
 
 /* All that a context key is made of, as far as it changes, and the context it led to. */

@@ -45,6 +45,7 @@ static struct context_key make_key(const struct cpu *cpu)
 	flags |= cpu_protected(cpu) ? CTX_PROTECTED : 0;
 	flags |= cpu_v86(cpu) ? CTX_V86 : 0;
 	flags |= cpu->cpl ? CTX_CPL3 : 0;
+	flags |= cpu->cpl == 1 || cpu->cpl == 2 ? CTX_CPL12 : 0;
 	flags |= cpu->cpl <= cpu_iopl(cpu) ? CTX_IOPL : 0;
 	flags |= cpu->cr0 & (CR0_EM | CR0_TS) ? CTX_NO_FPU : 0;
 	flags |= (cpu->cr0 & (CR0_MP | CR0_TS)) == (CR0_MP | CR0_TS) ? CTX_WAIT_TRAPS : 0;

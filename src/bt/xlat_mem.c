@@ -241,7 +241,7 @@ bool xlat_ident_checked(struct xlat *t)
  * it is back. Changes T2. */
 static uint8_t *if_page(struct xlat *t, bool write)
 {
-	bool user = t->ctx->key.flags & CTX_CPL3;
+	bool user = (t->ctx->key.flags & (CTX_CPL3 | CTX_CPL12)) == CTX_CPL3;
 	unsigned want = write ? SHADOW_PAGE_STORABLE : SHADOW_PAGE_LOADABLE;
 	uint8_t *can;
 

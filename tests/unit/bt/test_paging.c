@@ -231,6 +231,36 @@ START_TEST(test_twins)
 }
 END_TEST
 
+/* Increments a word in each of 16 pages from HOLE on, at a CPL. */
+static void touch_pages(unsigned cpl)
+{
+	enter_ring(cpl);
+	cpu_mmu_event(&cpu, MMU_CR3, 0);
+	cpu.gpr[RBX] = HOLE;
+	cpu.gpr[RCX] = 16;
+	run_from(CODE);
+	ck_assert_int_eq(halted_in(), 0x30);
+}
+
+/* _i: CPL. What looks at a page's state before it accesses it looks at that of the window that it goes to: once the
+ * pages are there, nothing is single-stepped. */
+START_TEST(test_looks)
+{
+	uint64_t stepped;
+
+	/* inc [ebx]; add ebx, 1000; dec ecx; jnz CODE; int 30 */
+	CODE_BYTES(CODE, 0xff, 0x03, 0x81, 0xc3, 0x00, 0x10, 0x00, 0x00, 0x49, 0x75, 0xf5, 0xcd, 0x30);
+	set_gate(0x30, gate(CODE0, HANDLER + 16 * 0x30, SEG_P | SYS_INT32 | dpl(3), 0));
+	bt->sites[(CODE ^ CODE >> 12) % SITE_ENTRIES] = (struct site){.linear = CODE, .guarded = true};
+	touch_pages((unsigned)_i);
+	stepped = stats.stepped;
+	touch_pages((unsigned)_i);
+	ck_assert_uint_eq(stats.stepped, stepped);
+	for (unsigned i = 0; i < 16; i++)
+		ck_assert_uint_eq(peek(HOLE + i * PAGE_SIZE, 4), 2);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("paging");
@@ -244,6 +274,7 @@ static Suite *suite(void)
 	tcase_add_test(t, test_aliases);
 	tcase_add_loop_test(t, test_code_across_pages, 0, 2);
 	tcase_add_test(t, test_twins);
+	tcase_add_loop_test(t, test_looks, 0, 4);
 	suite_add_tcase(s, t);
 	return s;
 }
