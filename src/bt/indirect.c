@@ -22,7 +22,7 @@ enum {
 
 static bool is_user(const struct context *c)
 {
-	return (c->key.flags & CTX_PAGED) && (c->key.flags & CTX_CPL3);
+	return (c->key.flags & (CTX_PAGED | CTX_CPL3 | CTX_CPL12)) == (CTX_PAGED | CTX_CPL3);
 }
 
 static unsigned space_of(const struct bt *bt, const struct context *c)

@@ -261,6 +261,27 @@ START_TEST(test_looks)
 }
 END_TEST
 
+/* _i: CPL of code on pages of supervisor mode's. Where indirect branches lead is known beyond a load of CR3. */
+START_TEST(test_supervisor_targets)
+{
+	/* mov ecx, 10; mov eax, FAR; call eax; loop to the call; int 30 */
+	CODE_BYTES(CODE, 0xb9, 0x10, 0, 0, 0, 0xb8, 0, 0, FAR >> 16, 0, 0xff, 0xd0, 0xe2, 0xfc, 0xcd, 0x30);
+	CODE_BYTES(FAR, 0xc3);
+	set_gate(0x30, gate(CODE0, HANDLER + 16 * 0x30, SEG_P | SYS_INT32 | dpl(3), 0));
+	set_pte(CODE, CODE, PTE_P | PTE_W);
+	set_pte(FAR, FAR, PTE_P | PTE_W);
+	for (unsigned turn = 0; turn < 3; turn++) {
+		enter_ring((unsigned)_i);
+		cpu_mmu_event(&cpu, MMU_CR3, 0);
+		if (turn == 2)
+			stats.indirect_misses = 0;
+		run_from(CODE);
+		ck_assert_int_eq(halted_in(), 0x30);
+	}
+	ck_assert_uint_eq(stats.indirect_misses, 0);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("paging");
@@ -275,6 +296,7 @@ static Suite *suite(void)
 	tcase_add_loop_test(t, test_code_across_pages, 0, 2);
 	tcase_add_test(t, test_twins);
 	tcase_add_loop_test(t, test_looks, 0, 4);
+	tcase_add_loop_test(t, test_supervisor_targets, 0, 3);
 	suite_add_tcase(s, t);
 	return s;
 }
