@@ -22,7 +22,7 @@ enum {
 
 	CNT_SCI_EN    = 0x0001,
 	CNT_SLP_EN    = 0x2000,
-	CNT_WRITABLE  = 0x1c06, /* SLP_TYP, GBL_RLS, BRLD_EN; SCI_EN is set through the SMI port only */
+	CNT_WRITABLE  = 0x1c07, /* SLP_TYP, GBL_RLS, BRLD_EN, SCI_EN */
 
 	SLP_S5        = 0, /* SLP_TYP as in the reference board's DSDT */
 	SLP_S3        = 1,
@@ -113,11 +113,14 @@ void acpi_pm_gpe(struct acpi_pm *pm, unsigned n)
 
 void acpi_pm_wake(struct acpi_pm *pm)
 {
-	uint16_t sts = pm->pm1_sts, gpe_sts = pm->gpe_sts;
+	uint16_t sts = pm->pm1_sts, gpe_sts = pm->gpe_sts, sci_en = pm->pm1_cnt & CNT_SCI_EN;
 
 	acpi_pm_reset(pm);
 	pm->pm1_sts = sts | PM1_WAK;
 	pm->gpe_sts = gpe_sts;
+	/* Firmware has to give the machine back in ACPI mode. SeaBIOS leaves that to the hardware, as that mode's SMI.
+	 */
+	pm->pm1_cnt = sci_en;
 }
 
 static void sleep_now(struct acpi_pm *pm, unsigned type)
@@ -173,7 +176,7 @@ static void write_control(struct acpi_pm *pm, uint64_t offset, uint8_t v)
 {
 	uint16_t new = merge(pm->pm1_cnt, offset, v);
 
-	pm->pm1_cnt = (new &CNT_WRITABLE) | (pm->pm1_cnt & CNT_SCI_EN);
+	pm->pm1_cnt = new &CNT_WRITABLE;
 	if (offset & 1 && new &CNT_SLP_EN)
 		sleep_now(pm, new >> 10 & 7);
 }

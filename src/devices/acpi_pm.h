@@ -56,8 +56,8 @@ void acpi_pm_gpe(struct acpi_pm *pm, unsigned n);
 /* The RTC's alarm goes off (ACPI 6.4, 4.8.2.4): RTC_STS, and the end of S3 if RTC_EN is set. */
 void acpi_pm_rtc_alarm(struct acpi_pm *pm);
 
-/* In place of the reset at the end of S3: the status bits are kept (they tell what woke the machine), WAK_STS is added.
- */
+/* In place of the reset at the end of S3: the status bits are kept (they tell what woke the machine), WAK_STS is added;
+ * SCI_EN is kept. */
 void acpi_pm_wake(struct acpi_pm *pm);
 
 /* The 24-bit PM timer now. */

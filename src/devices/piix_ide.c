@@ -249,3 +249,12 @@ void piix_ide_reset(struct piix_ide *p)
 	memset(p->pci.config + IDETIM, 0, SIDETIM + 1 - IDETIM);
 	pci_dev_reset(&p->pci);
 }
+
+void piix_ide_wake(struct piix_ide *p)
+{
+	uint8_t timing[SIDETIM + 1 - IDETIM];
+
+	memcpy(timing, p->pci.config + IDETIM, sizeof(timing));
+	piix_ide_reset(p);
+	memcpy(p->pci.config + IDETIM, timing, sizeof(timing));
+}

@@ -40,5 +40,8 @@ struct piix_ide {
 int piix_ide_init(struct piix_ide *p, struct pci_bus *bus, struct clock *clock,
 		  const struct irq_line irq[PIIX_IDE_CHANNELS]);
 void piix_ide_reset(struct piix_ide *p);
+/* At the end of S3: a reset that keeps the timing registers, and with them that the channels are in use, without which
+ * drivers leave them alone. Firmware sets this up again, but SeaBIOS does so at a boot only. */
+void piix_ide_wake(struct piix_ide *p);
 
 #endif

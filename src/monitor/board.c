@@ -395,17 +395,17 @@ void board_destroy(struct board *b)
 	pm_backing_destroy(&b->bios);
 }
 
-/* All but what stays as it is in S3: the memory controller, and with it what of the BIOS runs from RAM. */
+/* All but what S3 treats in another way. The memory controller stays as it is, and with it what of the BIOS runs from
+ * RAM; so does the display adapter, since nobody would set its mode again for a text console (a video BIOS might, but
+ * SeaVGABIOS does not). */
 static void reset_devices(struct board *b)
 {
 	pci_bus_reset(&b->pci);
 	piix3_reset(&b->piix3);
-	piix_ide_reset(&b->ide);
 	fdc_reset(&b->fdc);
 	piix4_pm_reset(&b->piix4_pm);
 	for (unsigned i = 0; i < b->nvirtio; i++)
 		virtio_pci_reset(b->virtio[i]);
-	vga_pci_reset(&b->vga_pci);
 	dma_reset(&b->dma);
 	pit_reset(&b->pit);
 	hpet_reset(&b->hpet);
@@ -429,12 +429,15 @@ void board_reset(struct board *b)
 {
 	i440fx_reset(&b->i440fx);
 	acpi_pm_reset(&b->acpi);
+	piix_ide_reset(&b->ide);
+	vga_pci_reset(&b->vga_pci);
 	reset_devices(b);
 }
 
 void board_wake(struct board *b)
 {
 	acpi_pm_wake(&b->acpi);
+	piix_ide_wake(&b->ide);
 	reset_devices(b);
 	rtc_cmos_set(&b->rtc, RTC_SHUTDOWN, SHUTDOWN_S3);
 }

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 
-from guest import Linux, guest_image, host_tool, no_trouble, run
+from guest import Linux, guest_image, host_tool, image, no_trouble, run
 
 DISK = 64 << 20
 
@@ -185,6 +185,59 @@ def reboots(gnomon, kernel, options, folder):
         vm.serial.wait(r"# $")
         vm.serial.send("poweroff -f\n")
         vm.ends(0)
+
+
+def suspend(gnomon, kernel, options, folder):
+    """Sleeps in S3 and wakes: by its clock's alarm, the power button, a key and the control socket. All goes on as it was, and
+    each time once more: disks with something in flight, both clocks, the screen, the keyboard and the power button's interrupt."""
+    boot = guest_image(folder, kernel, modules=(*image.MODULES, "button", "evdev"))
+    disks = [os.path.join(folder, name) for name in ("virtio", "ide")]
+    for path in disks:
+        make_disk(path)
+    with Linux(gnomon, boot, "console=tty0 console=ttyS0 shells=ttyS0,tty2 quiet",
+               ["--disk", disks[0] + ",if=virtio", "--disk", disks[1], *options]) as vm:
+        serial = vm.serial
+        serial.wait(r"^guest: userland", 100)
+        serial.wait(r"# $")
+        serial.command("for d in vda sda; do mkdir /mnt/$d; mount -t ext4 /dev/$d /mnt/$d; done; (while :; do for d in vda sda; do"
+                       " dd if=/dev/urandom of=/mnt/$d/flow bs=64k count=40 2>/dev/null; sync; done; done) & echo set$?", r"^set0$")
+        vm.key("alt-f2")
+        for n, cause in enumerate(("alarm", "powerdown", "key", "wakeup")):
+            serial.command(f"for d in vda sda; do dd if=/dev/urandom of=/mnt/$d/{n} bs=64k count=40 2>/dev/null; done; sha256sum /mnt/*/? >/tmp/sums;"
+                           " echo sums$?", r"^sums0$")
+            if cause == "alarm":
+                serial.command("echo +3 >/sys/class/rtc/rtc0/wakealarm; echo alarm$?", r"^alarm0$")
+            before = int(serial.command("echo t=$(date +%s)=", r"^t=(\d+)=")[1])
+            host = time.monotonic()
+            serial.send("echo mem >/sys/power/state; echo woke$?\n")
+            if cause != "alarm":
+                wait_for(lambda: vm.ctl("status").stdout.strip() == "suspended", 20)
+                vm.ctl(*(("key", "a") if cause == "key" else (cause,)))
+            serial.wait(r"^woke0$", 30)
+            after = int(serial.command("echo t=$(date +%s)=", r"^t=(\d+)=")[1])
+            passed = time.monotonic() - host
+            assert abs(after - before - passed) <= 2, f"{cause}: {after - before} s by the guest's clock, {passed} s by the host's"
+            assert cause != "alarm" or after - before >= 2, f"woke {after - before} s after the alarm was set"
+            serial.command("echo 3 >/proc/sys/vm/drop_caches; sha256sum -c /tmp/sums >/tmp/checked; echo checked$?", r"^checked0$")
+            vm.type(f"echo typed$((6 * 7))x{n}\n")
+            vm.wait(rf"typed42x{n}")
+            presses = r"cut -c1-8 /sys/firmware/acpi/interrupts/ff_pwr_btn"
+            count = int(serial.command(f"echo n=$({presses})=", r"^n= *(\d+)=")[1])
+            vm.ctl("powerdown")
+            serial.command(f"while [ $({presses}) -le {count} ]; do :; done; echo pressed$?", r"^pressed0$")
+        no_trouble(serial.command("dmesg; echo end of lo''g", r"^end of log$").string)
+        serial.command("kill %1; wait; for d in vda sda; do until umount /mnt/$d; do sleep 1; done; done; echo unmounted$?", r"^unmounted0$")
+        serial.send("poweroff -f\n")
+        vm.ends(0)
+    for path in disks:
+        check_disk(path)
+
+
+def wait_for(condition, timeout):
+    end = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < end, f"not within {timeout} s"
+        time.sleep(0.05)
 
 
 def kernel_log(text):

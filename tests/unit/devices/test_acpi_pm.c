@@ -89,9 +89,12 @@ START_TEST(test_sci_and_power_button)
 {
 	acpi_pm_power_button(&pm);
 	out16(2, 0x0100);
-	ck_assert(!sci.level); /* SCI_EN is off, */
-	out16(4, 1);	       /* and no way to set it from here */
-	ck_assert_uint_eq(in16(4), 0);
+	ck_assert(!sci.level); /* SCI_EN is off */
+	out16(4, 1);
+	ck_assert_uint_eq(in16(4), 1);
+	ck_assert(sci.level);
+	out16(4, 0);
+	ck_assert(!sci.level);
 	smi_command(ACPI_SMI_ENABLE);
 	ck_assert_uint_eq(in16(4), 1);
 	ck_assert(sci.level);
@@ -162,6 +165,27 @@ START_TEST(test_wake)
 }
 END_TEST
 
+/* The guest finds the machine in ACPI mode, as it left it, with no event enabled. */
+START_TEST(test_mode_after_wake)
+{
+	smi_command(ACPI_SMI_ENABLE);
+	out16(2, 0x0100);
+	out16(4, 0x2401);
+	acpi_pm_power_button(&pm);
+	ck_assert(wakes);
+	acpi_pm_wake(&pm);
+	ck_assert_uint_eq(in16(4), 1);
+	ck_assert_uint_eq(in16(2), 0);
+	ck_assert_uint_eq(in16(0), 0x8100);
+	ck_assert(!sci.level);
+	out16(2, 0x0100);
+	ck_assert(sci.level);
+	out16(4, 0x2400); /* not left in ACPI mode */
+	acpi_pm_wake(&pm);
+	ck_assert_uint_eq(in16(4), 0);
+}
+END_TEST
+
 START_TEST(test_gpe)
 {
 	smi_command(ACPI_SMI_ENABLE);
@@ -198,7 +222,8 @@ END_TEST
 int main(void)
 {
 	const TTest *list[] = {
-	    test_timer, test_timer_overflow, test_sci_and_power_button, test_sleep, test_wake, test_gpe, test_hostile,
+	    test_timer, test_timer_overflow, test_sci_and_power_button, test_sleep, test_wake, test_mode_after_wake,
+	    test_gpe,	test_hostile,
 	};
 
 	return run_tests("acpi_pm", list, ARRAY_LEN(list), setup);

@@ -301,6 +301,25 @@ START_TEST(test_reset)
 }
 END_TEST
 
+/* The end of S3: a reset, but drivers still find the channels in use. */
+START_TEST(test_wake)
+{
+	enum { IDETIM = 0x40 };
+
+	pci_config_write(&ide.pci, IDETIM, 4, 0x80008000);
+	fixture_enable_master();
+	bus_write(&ports, BMIBA + 4, 4, 0x1000);
+	piix_ide_wake(&ide);
+	ck_assert_uint_eq(pci_config_read(&ide.pci, IDETIM, 4), 0x80008000);
+	ck_assert_uint_eq(pci_config_read(&ide.pci, PCI_COMMAND, 2), 0);
+	ck_assert_uint_eq(read_status(), 0x50);
+	fixture_enable_master();
+	ck_assert_uint_eq(bus_read(&ports, BMIBA + 4, 4), 0);
+	piix_ide_reset(&ide);
+	ck_assert_uint_eq(pci_config_read(&ide.pci, IDETIM, 4), 0);
+}
+END_TEST
+
 START_TEST(test_dma)
 {
 	put_prd(0, 0x10000, 1024, false);
@@ -440,6 +459,7 @@ int main(void)
 	tcase_add_test(tc, test_errors);
 	tcase_add_test(tc, test_misc_commands);
 	tcase_add_test(tc, test_reset);
+	tcase_add_test(tc, test_wake);
 	tcase_add_test(tc, test_dma);
 	tcase_add_test(tc, test_dma_table_ends);
 	tcase_add_test(tc, test_dma_in_slices);
