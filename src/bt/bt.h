@@ -9,6 +9,7 @@
 #include <ucontext.h>
 
 #include "cpu/cpu.h"
+#include "opt.h"
 #include "shadow/shadow.h"
 
 struct bt;
@@ -26,6 +27,7 @@ struct bt_config {
 	size_t cache_bytes;		   /* 0: default, 64 MiB */
 	bool count;			   /* count executed instructions exactly (slower) */
 	bool audit;
+	opt_off_t opt_off;
 	enum bt_profile profile;
 	void (*before_flush)(void *arg); /* blocks are about to be forgotten; may be NULL */
 	void *before_flush_arg;

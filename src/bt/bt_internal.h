@@ -236,6 +236,7 @@ struct bt {
 	struct stats *stats;
 	const volatile sig_atomic_t *stop;
 	bool count, audit, lockstep;
+	opt_off_t opt_off;
 	unsigned audit_countdown; /* audits are dear: one every AUDIT_EVERY translations */
 
 	/* the cache: two mappings of one memfd */

@@ -89,6 +89,7 @@ int bt_create(struct bt **out, const struct bt_config *cfg)
 	bt->stop = cfg->stop;
 	bt->audit = cfg->audit;
 	bt->count = cfg->count;
+	bt->opt_off = cfg->opt_off;
 	bt->stats->insn_names = insn_names;
 	bt->stats->insn_count = INSN_COUNT;
 	bt->frame.cpu = (uintptr_t)cfg->cpu + CPU_BIAS;
@@ -182,8 +183,8 @@ struct block *bt_find_block(struct bt *bt, struct context *ctx)
 		return b;
 	bt->stats->dispatcher_misses++;
 	phase = phase_set(bt->stats, PHASE_TRANSLATE);
-	b = bt_revive(bt, ctx, eip, gpa);
-	if (!b)
+	b = opt_on(bt->opt_off, OPT_REVIVE) ? bt_revive(bt, ctx, eip, gpa) : NULL;
+	if (!b && opt_on(bt->opt_off, OPT_TWIN))
 		b = bt_copy_twin(bt, ctx, eip, gpa);
 	if (!b) {
 		if (generation != bt->generation) /* flushed for the copy: contexts, too */

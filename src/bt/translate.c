@@ -154,6 +154,8 @@ static bool checks_fail(const struct xlat *t, const struct insn_row *row)
 /* REWRITE and those CALLOUT instructions that have a translation. */
 static bool rewrite(struct xlat *t)
 {
+	opt_off_t off = t->bt->opt_off;
+
 	switch (t->in->id) {
 	case INSN_PUSH:
 		return xlat_push(t);
@@ -180,22 +182,23 @@ static bool rewrite(struct xlat *t)
 		return xlat_read_sreg(t);
 	case INSN_MOV_TO_SREG:
 	case INSN_POP_SREG:
-		return xlat_load_sreg(t);
+		return opt_on(off, OPT_SEGMENTS) && xlat_load_sreg(t);
 	case INSN_SYSENTER:
-		return xlat_sysenter(t);
+		return opt_on(off, OPT_SYSENTER) && xlat_sysenter(t);
 	case INSN_SYSEXIT:
-		return xlat_sysexit(t);
+		return opt_on(off, OPT_SYSENTER) && xlat_sysexit(t);
 	case INSN_INT:
-		return xlat_int(t);
+		return opt_on(off, OPT_GATES) && xlat_int(t);
 	case INSN_IRETD:
-		return xlat_iret(t);
+		return opt_on(off, OPT_GATES) && xlat_iret(t);
 	case INSN_VERW:
-		return xlat_verw(t);
+		return opt_on(off, OPT_GATES) && xlat_verw(t);
 	case INSN_RDTSC:
 	case INSN_RDTSCP:
-		return xlat_rdtsc(t);
+		return opt_on(off, OPT_RDTSC) && xlat_rdtsc(t);
 	default:
-		return xlat_flags(t) || xlat_string(t, SITE_PLAIN);
+		return (opt_on(off, OPT_FLAGS) && xlat_flags(t)) ||
+		       (opt_on(off, OPT_STRINGS) && xlat_string(t, SITE_PLAIN));
 	}
 }
 
@@ -311,7 +314,7 @@ static bool decode(struct xlat *t, uint32_t linear, unsigned code_size, struct i
 	return insn_decode(in, bytes, INSN_MAX_BYTES, code_size) == 0;
 }
 
-static bool ends_straight_line(const struct insn *in)
+static bool ends_straight_line(const struct insn *in, opt_off_t off)
 {
 	switch (in->id) {
 	case INSN_JMP_REL:
@@ -321,6 +324,8 @@ static bool ends_straight_line(const struct insn *in)
 	case INSN_RET:
 		return true;
 	}
+	if (!opt_on(off, OPT_EXTEND) && insn_rows[in->id].class == CLASS_BRANCH)
+		return true;
 	return in->id == INSN_INVALID || (callout_effects[in->id] & ENDS_BLOCK) ||
 	       insn_rows[in->id].class == CLASS_UNDEF;
 }
@@ -344,7 +349,7 @@ static unsigned decode_block(struct xlat *t, struct insn *ins, unsigned max)
 			in->len = 1;
 		}
 		n++;
-		if (ends_straight_line(in))
+		if (ends_straight_line(in, t->bt->opt_off))
 			break;
 		eip += in->len;
 		linear += in->len;

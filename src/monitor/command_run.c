@@ -31,6 +31,10 @@ int command_run(int argc, char *const *argv)
 		print_help();
 		status = EXIT_POWERED_OFF;
 		break;
+	case OPTIONS_OPT_HELP:
+		options_print_opts(stdout);
+		status = EXIT_POWERED_OFF;
+		break;
 	case OPTIONS_VERSION:
 		printf("gnomon %s\n", GNOMON_VERSION);
 		status = EXIT_POWERED_OFF;

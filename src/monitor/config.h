@@ -3,7 +3,7 @@
 #ifndef GNOMON_MONITOR_CONFIG_H
 #define GNOMON_MONITOR_CONFIG_H
 
-#include "base.h"
+#include "opt.h"
 
 /* RAM: what lies above 3 GiB continues at 4 GiB (as on an i440FX). */
 #define CONFIG_MEMORY_MIN     (1 * MiB)
@@ -90,6 +90,7 @@ struct vm_config {
 	enum engine_kind engine;
 	bool lockstep;
 	bool audit;
+	opt_off_t opt_off;
 	unsigned max_mappings; /* 0: vm.max_map_count */
 	bool count;	       /* count instructions exactly */
 	char *trace;	       /* already valid for trace_select() */

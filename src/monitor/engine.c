@@ -34,9 +34,10 @@ static const struct vm_engine engine_step = {"step", step_create, step_destroy, 
 
 static int translator_create(struct vm *vm)
 {
-	int rc = shadow_create(
-	    &vm->shadow,
-	    &(struct shadow_config){.cpu = &vm->cpu, .audit = vm->cfg->audit, .max_mappings = vm->cfg->max_mappings});
+	int rc = shadow_create(&vm->shadow, &(struct shadow_config){.cpu = &vm->cpu,
+								    .audit = vm->cfg->audit,
+								    .opt_off = vm->cfg->opt_off,
+								    .max_mappings = vm->cfg->max_mappings});
 
 	if (rc)
 		return rc;
@@ -45,6 +46,7 @@ static int translator_create(struct vm *vm)
 						    .stop = &vm->stop,
 						    .count = vm->cfg->count,
 						    .audit = vm->cfg->audit,
+						    .opt_off = vm->cfg->opt_off,
 						    .profile = !vm->profiler		? BT_PROFILE_OFF
 							       : vm->cfg->profile_exact ? BT_PROFILE_EXACT
 											: BT_PROFILE_SAMPLED,

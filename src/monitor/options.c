@@ -19,6 +19,7 @@ struct parse {
 	const char *option; /* as the user knows it: "--memory" */
 	char *err;
 	size_t errlen;
+	enum options_result result; /* of options_parse() when a parser returns false */
 };
 
 /* Every complaint names the option; the caller prints "gnomon: " before it. */
@@ -399,6 +400,18 @@ static bool parse_max_mappings(struct parse *p, const char *value)
 	return true;
 }
 
+static bool parse_opt(struct parse *p, const char *value)
+{
+	char bad[64];
+
+	if (!strcmp(value, "help")) {
+		p->result = OPTIONS_OPT_HELP;
+		return false;
+	}
+	return !opt_select(value, &p->cfg->opt_off, bad, sizeof(bad)) ||
+	       wrong(p, "'%s' is not -NAME or +NAME of an optimisation (--opt help lists them)", bad);
+}
+
 static bool parse_count(struct parse *p, const char *value)
 {
 	return p->cfg->count = true;
@@ -511,7 +524,7 @@ enum options_result options_parse(struct vm_config *cfg, int argc, char *const *
 		const char *value, *arg = argv[i];
 		const struct option_row *row;
 		char option[32];
-		struct parse p = {.cfg = cfg, .option = option, .err = err, .errlen = errlen};
+		struct parse p = {.cfg = cfg, .option = option, .err = err, .errlen = errlen, .result = OPTIONS_WRONG};
 
 		if (!strcmp(arg, "--help") || !strcmp(arg, "-h"))
 			return OPTIONS_HELP;
@@ -536,7 +549,7 @@ enum options_result options_parse(struct vm_config *cfg, int argc, char *const *
 			value = argv[++i];
 		}
 		if (!row->parse(&p, value))
-			return OPTIONS_WRONG;
+			return p.result;
 	}
 	return check_together(cfg, err, errlen);
 }
@@ -563,6 +576,13 @@ void options_print_row(FILE *out, const struct option_info *o)
 	snprintf(left, sizeof(left), "--%s%s%s%s", o->name, o->argument ? " " : "", o->argument ? o->argument : "",
 		 o->many ? " ..." : "");
 	print_row(out, left, o->help);
+}
+
+void options_print_opts(FILE *out)
+{
+	fprintf(out, "Optimisations; --opt -NAME switches one off, --opt -all all of them:\n");
+	for (enum opt o = 0; o < OPT_COUNT; o++)
+		print_row(out, opt_name(o), opt_help(o));
 }
 
 void options_print_help(FILE *out)

@@ -17,9 +17,10 @@ enum {
 
 enum options_result {
 	OPTIONS_OK,
-	OPTIONS_HELP,	 /* --help was given */
-	OPTIONS_VERSION, /* --version was given */
-	OPTIONS_WRONG,	 /* err says what */
+	OPTIONS_HELP,	  /* --help was given */
+	OPTIONS_VERSION,  /* --version was given */
+	OPTIONS_OPT_HELP, /* --opt help was given */
+	OPTIONS_WRONG,	  /* err says what */
 };
 
 /*
@@ -27,6 +28,9 @@ enum options_result {
  * and destroys whatever the result. On OPTIONS_WRONG err holds one line. Opens no files.
  */
 enum options_result options_parse(struct vm_config *cfg, int argc, char *const *argv, char *err, size_t errlen);
+
+/* The table of optimisations, for --opt help. */
+void options_print_opts(FILE *out);
 
 /* The generated table of options and of trace categories. */
 void options_print_help(FILE *out);

@@ -7,12 +7,14 @@
 #define GNOMON_SHADOW_H
 
 #include "cpu/cpu.h"
+#include "opt.h"
 
 struct shadow;
 
 struct shadow_config {
 	struct cpu *cpu;
-	bool audit;	       /* check all invariants at every change */
+	bool audit; /* check all invariants at every change */
+	opt_off_t opt_off;
 	unsigned max_mappings; /* how many mappings the host allows the process; 0: vm.max_map_count */
 };
 

@@ -209,7 +209,8 @@ class Options(Case):
     def test_values(self):
         for option, value in (("--timeout", "0"), ("--timeout", "soon"), ("--boot", "xyz"), ("--boot", "dd"),
                               ("--engine", "kvm"), ("--display", "sdl"), ("--serial", "tcp:1"),
-                              ("--debugcon", "99999:file:x"), ("--control", "tcp:1"), ("--trace", "nonsense")):
+                              ("--debugcon", "99999:file:x"), ("--control", "tcp:1"), ("--trace", "nonsense"),
+                              ("--opt", "nonsense"), ("--opt", "-nonsense"), ("--opt", "link")):
             self.bad(option, value, about=option)
 
     def test_commands(self):
@@ -220,7 +221,7 @@ class Options(Case):
         self.complains("ctl", self.path("no-socket"), "stop", status=FAILED, about=self.path("no-socket"))
 
     def test_help_and_version(self):
-        for args in ([], ["--help"], ["help"], ["run", "--help"], ["ctl", "--help"]):
+        for args in ([], ["--help"], ["help"], ["run", "--help"], ["ctl", "--help"], ["run", "--opt", "help"], ["test", "--opt", "help"]):
             result = run(*args)
             self.assertEqual((result.returncode, result.stderr), (0, ""), args)
             self.assertGreater(len(result.stdout.splitlines()), 5)

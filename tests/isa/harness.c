@@ -20,7 +20,7 @@
 #define TICK_NS	   (10 * NS_PER_MS) /* looks whether time is up */
 #define TIMEOUT_NS (20 * NS_PER_SEC)
 
-const char *const isa_engine_names[ENGINES] = {"step", "bt", "lockstep", "bt_few"};
+const char *const isa_engine_names[ENGINES] = {"step", "bt", "lockstep", "bt_few", "bt_plain"};
 
 uint32_t machine_random(struct machine *m)
 {
@@ -285,13 +285,16 @@ struct machine *machine_create(enum isa_engine engine)
 	m->cpu.vendor = "GenuineIntel"; /* the programs go by Intel's manual */
 	cpu_reset(&m->cpu, false);
 	if (engine != ENGINE_STEP) {
+		opt_off_t off = engine == ENGINE_BT_PLAIN ? OPT_ALL_OFF : 0;
 		require(shadow_create(&m->shadow, &(struct shadow_config){.cpu = &m->cpu,
 									  .audit = true,
+									  .opt_off = off,
 									  .max_mappings = engine == ENGINE_BT_FEW}),
 			"shadow");
 		require(bt_create(
 			    &m->bt,
-			    &(struct bt_config){.cpu = &m->cpu, .shadow = m->shadow, .stop = &m->stop, .audit = true}),
+			    &(struct bt_config){
+				.cpu = &m->cpu, .shadow = m->shadow, .stop = &m->stop, .audit = true, .opt_off = off}),
 			"translator");
 	}
 	add_timer(m);
@@ -316,7 +319,7 @@ static bool run_engine(struct machine *m)
 
 	if (m->engine == ENGINE_LOCKSTEP)
 		return bt_lockstep(m->bt);
-	if (m->engine == ENGINE_BT || m->engine == ENGINE_BT_FEW) {
+	if (m->engine != ENGINE_STEP) {
 		bt_run(m->bt);
 		return true;
 	}

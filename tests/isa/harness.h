@@ -83,8 +83,9 @@ enum {
 	ISA_PORT_BYTES = 0x100,
 };
 
-/* ENGINE_BT_FEW: the translator with hardly any host mappings to live with. */
-enum isa_engine { ENGINE_STEP, ENGINE_BT, ENGINE_LOCKSTEP, ENGINE_BT_FEW, ENGINES };
+/* ENGINE_BT_FEW: the translator with hardly any host mappings to live with; ENGINE_BT_PLAIN: with all that --opt can
+ * switch off switched off. */
+enum isa_engine { ENGINE_STEP, ENGINE_BT, ENGINE_LOCKSTEP, ENGINE_BT_FEW, ENGINE_BT_PLAIN, ENGINES };
 
 extern const char *const isa_engine_names[ENGINES];
 

@@ -90,6 +90,11 @@ int command_test(int argc, char *const *argv)
 		status = 0;
 		goto out;
 	}
+	if (!rc && o.opt_help) {
+		options_print_opts(stdout);
+		status = 0;
+		goto out;
+	}
 	if (!rc)
 		rc = suite_plan(&s, &o, err, sizeof(err));
 	if (!rc && o.expect)

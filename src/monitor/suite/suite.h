@@ -85,7 +85,7 @@ struct suite_options {
 	unsigned jobs;
 	double timeout; /* 0: not given */
 	bool all, uniprocessor, list;
-	bool help;
+	bool help, opt_help;
 	struct strings run; /* options for `gnomon run` */
 };
 

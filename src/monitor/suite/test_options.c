@@ -144,7 +144,7 @@ static int take_option(struct parse *p, int argc, char *const *argv, int *i, boo
 
 	if (!info)
 		return wrong(p, "unknown option '%s' (gnomon test --help)", arg);
-	if (seen[row])
+	if (seen[row] && !info->many)
 		return wrong(p, "--%s is given twice", info->name);
 	seen[row] = true;
 	if (!info->argument && value)
@@ -177,7 +177,8 @@ static int check_passed(struct parse *p)
 	result = options_parse(&cfg, (int)args.n, args.v, p->err, p->errlen);
 	config_destroy(&cfg);
 	strings_free(&args);
-	return result == OPTIONS_OK ? 0 : -EINVAL;
+	p->o->opt_help = result == OPTIONS_OPT_HELP;
+	return result == OPTIONS_OK || p->o->opt_help ? 0 : -EINVAL;
 }
 
 static int check_together(struct parse *p)
@@ -185,6 +186,10 @@ static int check_together(struct parse *p)
 	struct suite_options *o = p->o;
 	const char *only = o->group ? "--group" : o->all ? "--all" : o->uniprocessor ? "--uniprocessor" : NULL;
 
+	if (check_passed(p))
+		return -EINVAL;
+	if (o->opt_help)
+		return 0;
 	if (!o->config && only)
 		return wrong(p, "%s without --config", only);
 	if (!o->config && !o->names.n)
@@ -193,7 +198,7 @@ static int check_together(struct parse *p)
 		return wrong(p, "--append does not go with --config, which has the tests' arguments");
 	if (o->names.failed || o->run.failed)
 		return wrong(p, "out of memory");
-	return check_passed(p);
+	return 0;
 }
 
 int test_options_parse(struct suite_options *o, int argc, char *const *argv, char *err, size_t errlen)

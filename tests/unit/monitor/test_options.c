@@ -56,7 +56,8 @@ START_TEST(everything)
 		"--serial none "
 		"--debugcon 0x402:file:d:1 --debugcon 233:file:e --debug-exit 0xf4 --pc-testdev --no-reboot "
 		"--control unix:q --display none --engine bt "
-		"--lockstep --audit --count --trace bt,irq --trace-file t --stats s.json --timeout 2.5",
+		"--lockstep --audit --opt -link,-twin --opt +twin --count --trace bt,irq --trace-file t --stats s.json "
+		"--timeout 2.5",
 		err, sizeof(err)),
 	    OPTIONS_OK);
 	ck_assert_uint_eq(cfg.memory, 4 * GiB);
@@ -89,6 +90,7 @@ START_TEST(everything)
 	ck_assert_str_eq(cfg.control, "q");
 	ck_assert_int_eq(cfg.display, DISPLAY_NONE);
 	ck_assert(cfg.lockstep && cfg.audit && cfg.count);
+	ck_assert_uint_eq(cfg.opt_off, BIT(OPT_LINK));
 	ck_assert_str_eq(cfg.trace_file, "t");
 	ck_assert_str_eq(cfg.stats, "s.json");
 	ck_assert(cfg.timeout == 2.5);
@@ -159,6 +161,9 @@ static const char *const bad_lines[][2] = {
     {"--engine kvm", "not bt or step"},
     {"--engine step --lockstep", "does not go with"},
     {"--audit=yes", "takes no value"},
+    {"--opt nonsense", "'nonsense' is not -NAME or +NAME"},
+    {"--opt -link --opt -twin,-lin", "'-lin' is not"},
+    {"--opt ''", "'' is not"},
     {"--trace bt,nonsense", "'nonsense' is not a trace category"},
     {"--trace-file x", "without --trace"},
     {"--timeout 0", "more than 0"},
@@ -200,11 +205,15 @@ START_TEST(help_and_version)
 	config_destroy(&cfg);
 	ck_assert_int_eq(parse(&cfg, "--version", err, sizeof(err)), OPTIONS_VERSION);
 	config_destroy(&cfg);
+	ck_assert_int_eq(parse(&cfg, "--audit --opt help --nonsense", err, sizeof(err)), OPTIONS_OPT_HELP);
+	config_destroy(&cfg);
 	options_print_help(out);
+	options_print_opts(out);
 	fclose(out);
 	ck_assert_ptr_nonnull(strstr(text, "--disk FILE[,snapshot][,if=IF] ..."));
 	ck_assert_ptr_nonnull(strstr(text, "--timeout SECONDS"));
 	ck_assert_ptr_nonnull(strstr(text, trace_help(TRACE_bt)));
+	ck_assert_ptr_nonnull(strstr(text, opt_help(OPT_COUNT - 1)));
 	free(text);
 }
 END_TEST
