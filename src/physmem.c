@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "physmem.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -35,6 +36,12 @@ void pm_backing_destroy(struct pm_backing *b)
 	if (b->fd >= 0)
 		close(b->fd);
 	*b = (struct pm_backing){.fd = -1};
+}
+
+void pm_backing_clear(struct pm_backing *b)
+{
+	if (fallocate(b->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)b->size) < 0)
+		memset(b->host, 0, b->size);
 }
 
 int physmem_init(struct physmem *pm, uint64_t ram_bytes)

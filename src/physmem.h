@@ -96,6 +96,8 @@ void physmem_destroy(struct physmem *pm);
 /* Memory for a ROM or a frame buffer; size in bytes is rounded up to pages. 0 or a negative errno. */
 int pm_backing_init(struct pm_backing *b, const char *name, uint64_t size);
 void pm_backing_destroy(struct pm_backing *b);
+/* Fills it with zeros, which take no memory. Mappings of it show them too. */
+void pm_backing_clear(struct pm_backing *b);
 
 /* Adds a region. It stays the caller's and must outlive the physmem. */
 void physmem_add(struct physmem *pm, struct pm_region *r);

@@ -9,6 +9,7 @@
 #include <ucontext.h>
 
 #include "cpu/cpu.h"
+#include "memory.h"
 #include "opt.h"
 #include "shadow/shadow.h"
 
@@ -20,11 +21,13 @@ enum bt_profile {
 	BT_PROFILE_EXACT,   /* blocks and branches count themselves, too */
 };
 
+#define BT_CACHE_DEFAULT (64 * MiB)
+
 struct bt_config {
 	struct cpu *cpu;
 	struct shadow *shadow;
 	const volatile sig_atomic_t *stop; /* set (and HOSTSIG_KICK sent to the thread) to make bt_run return soon */
-	size_t cache_bytes;		   /* 0: default, 64 MiB */
+	size_t cache_bytes;		   /* 0: BT_CACHE_DEFAULT */
 	bool count;			   /* count executed instructions exactly (slower) */
 	bool audit;
 	opt_off_t opt_off;
@@ -98,6 +101,8 @@ void bt_profile_blocks(struct bt *bt, bool all, void (*fn)(void *arg, const stru
 
 /* How many blocks were entered since the last call (BT_PROFILE_EXACT; else 0): by one other thread, roughly. */
 unsigned bt_profile_working_set(struct bt *bt);
+
+void bt_count_memory(const struct bt *bt, struct memory_use *u);
 
 /* Prints the current block, guest and host code, for panic(). */
 void bt_dump(struct bt *bt);

@@ -23,8 +23,7 @@ enum {
 	    256, /* callouts of an adapted site in a row that would not have faulted before it becomes fast again */
 };
 
-#define DEFAULT_CACHE_BYTES (64 * MiB)
-#define INDIRECT_ENTRIES    (4 * GiB) /* of a table of indirect branch targets: one for each EIP */
+#define INDIRECT_ENTRIES (4 * GiB) /* of a table of indirect branch targets: one for each EIP */
 
 /* Flags that live in the host's while in the cache. */
 #define FLAGS_LIVE ((uint32_t)(FLAGS_ARITH | FLAG_DF))

@@ -97,7 +97,7 @@ int bt_create(struct bt **out, const struct bt_config *cfg)
 	bt->frame.window = shadow_window(cfg->shadow);
 	err = check_host();
 	if (!err)
-		err = bt_cache_init(bt, cfg->cache_bytes ? cfg->cache_bytes : DEFAULT_CACHE_BYTES);
+		err = bt_cache_init(bt, cfg->cache_bytes ? cfg->cache_bytes : BT_CACHE_DEFAULT);
 	if (!err)
 		err = bt_profile_init(bt, cfg);
 	if (err) {

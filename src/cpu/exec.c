@@ -74,6 +74,12 @@ fail:
 	return err;
 }
 
+void exec_count_memory(const struct host_exec *x, struct memory_use *u)
+{
+	memory_count(u, MEMORY_decoder, x, sizeof(*x));
+	memory_count_shared(u, MEMORY_decoder, x->write, CODE_BYTES);
+}
+
 void exec_destroy(struct host_exec *x)
 {
 	if (!x)

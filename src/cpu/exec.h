@@ -8,6 +8,7 @@
 #define GNOMON_EXEC_H
 
 #include "decode_cache.h"
+#include "memory.h"
 
 struct host_exec;
 
@@ -27,6 +28,8 @@ void exec_fix_fop(struct cpu *cpu, const struct insn *in, uint8_t host_modrm);
 
 /* A decoded instruction remembered by address; NULL if the bytes differ. exec owns it; valid until the next call. */
 struct insn *exec_decode_cache(struct host_exec *x, gva_t linear);
+
+void exec_count_memory(const struct host_exec *x, struct memory_use *u);
 
 /* The decoder's cache of this virtual CPU, for the translator too. */
 struct decode_cache *exec_templates(struct host_exec *x);

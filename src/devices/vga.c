@@ -42,7 +42,7 @@ void vga_reset(struct vga *vga)
 	memset(vga->dac_latch, 0, sizeof(vga->dac_latch));
 	memset(vga->dac, 0, sizeof(vga->dac));
 	vga_vbe_reset(vga);
-	memset(vga->vram.host, 0, vga->vram.size);
+	pm_backing_clear(&vga->vram);
 	vga_window_update(vga);
 }
 

@@ -10,6 +10,11 @@
 #define CONFIG_MEMORY_MAX     (64 * GiB)
 #define CONFIG_MEMORY_DEFAULT (256 * MiB)
 
+/* The translation cache. Its code is reached by displacements of 32 bits. */
+#define CONFIG_TC_SIZE_MIN     (1 * MiB)
+#define CONFIG_TC_SIZE_MAX     (1 * GiB)
+#define CONFIG_TC_SIZE_DEFAULT (64 * MiB) /* BT_CACHE_DEFAULT */
+
 enum {
 	CONFIG_MAX_DISKS = 8,
 	CONFIG_MAX_SERIALS = 4,
@@ -91,6 +96,7 @@ struct vm_config {
 	bool lockstep;
 	bool audit;
 	opt_off_t opt_off;
+	uint64_t tc_size;      /* bytes */
 	unsigned max_mappings; /* 0: vm.max_map_count */
 	bool count;	       /* count instructions exactly */
 	char *trace;	       /* already valid for trace_select() */

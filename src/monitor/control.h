@@ -5,6 +5,7 @@
 
 #include "base.h"
 #include "devices/keymap.h"
+#include "memory.h"
 #include "stats.h"
 
 enum vm_status {
@@ -44,6 +45,7 @@ struct vm_control_ops {
 	/* The text screen as UTF-8, a newline after each row; malloc'ed. NULL: the screen is in a graphics mode. */
 	char *(*text)(void *arg);
 	int (*stats)(void *arg, struct stats *out);
+	int (*memory)(void *arg, struct memory_use *out);
 	/* What --profile knows so far, as JSON (jansson's json_t, a new reference); NULL: no profile is taken. */
 	struct json_t *(*profile)(void *arg);
 };

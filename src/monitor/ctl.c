@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "commands.h"
 #include "devices/keymap.h"
+#include "memory.h"
 #include "options.h"
 #include "qmp_client.h"
 #include "stats.h"
@@ -318,6 +319,23 @@ static int ctl_stats(struct ctl *ctl)
 			if (!strcmp(stat_table[i].name, name))
 				help = stat_table[i].help;
 		printf("%-24s%16lld  %s\n", name, (long long)json_integer_value(value), help);
+	}
+	json_decref(result);
+	return 0;
+}
+
+static int ctl_memory(struct ctl *ctl)
+{
+	json_t *result;
+	int status = execute(ctl, "x-memory", NULL, &result);
+
+	if (status)
+		return status;
+	for (unsigned i = 0; i <= MEMORY_KINDS; i++) {
+		const char *name = i < MEMORY_KINDS ? memory_names[i] : "beyond_ram";
+		const char *help = i < MEMORY_KINDS ? memory_helps[i] : "all but guest_ram";
+		double bytes = (double)json_integer_value(json_object_get(result, name));
+		printf("%-24s%12.1f MiB  %s\n", name, bytes / MiB, help);
 	}
 	json_decref(result);
 	return 0;

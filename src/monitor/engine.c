@@ -32,6 +32,8 @@ static bool step_run(struct vm *vm)
 
 static const struct vm_engine engine_step = {"step", step_create, step_destroy, step_run};
 
+_Static_assert(CONFIG_TC_SIZE_DEFAULT == BT_CACHE_DEFAULT, "one default");
+
 static int translator_create(struct vm *vm)
 {
 	int rc = shadow_create(&vm->shadow, &(struct shadow_config){.cpu = &vm->cpu,
@@ -44,6 +46,7 @@ static int translator_create(struct vm *vm)
 	rc = bt_create(&vm->bt, &(struct bt_config){.cpu = &vm->cpu,
 						    .shadow = vm->shadow,
 						    .stop = &vm->stop,
+						    .cache_bytes = vm->cfg->tc_size,
 						    .count = vm->cfg->count,
 						    .audit = vm->cfg->audit,
 						    .opt_off = vm->cfg->opt_off,

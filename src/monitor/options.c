@@ -118,6 +118,23 @@ static bool parse_memory(struct parse *p, const char *value)
 	return true;
 }
 
+/* Without a suffix: MiB. */
+static bool parse_tc_size(struct parse *p, const char *value)
+{
+	bool plain = *value && strspn(value, "0123456789") == strlen(value);
+	uint64_t bytes;
+	int rc = parse_size(value, &bytes);
+
+	if (rc == -EINVAL)
+		return wrong(p, "'%s' is not a size such as 64M", value);
+	if (!rc && plain)
+		bytes = bytes > CONFIG_TC_SIZE_MAX ? bytes : bytes * MiB;
+	if (rc || bytes < CONFIG_TC_SIZE_MIN || bytes > CONFIG_TC_SIZE_MAX)
+		return wrong(p, "'%s' is outside 1M to %lluM", value, (unsigned long long)(CONFIG_TC_SIZE_MAX / MiB));
+	p->cfg->tc_size = ALIGN_UP(bytes, PAGE_SIZE);
+	return true;
+}
+
 static bool parse_cpu(struct parse *p, const char *value)
 {
 	const char *rest = after(value, "max"), *vendor;

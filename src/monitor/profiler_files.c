@@ -211,7 +211,7 @@ int profile_files_main(struct profiler *p, bool complete)
 	json_object_set_new(j, "phases", phases_described());
 	json_object_set_new(j, "insns", insn_names(&p->vm->stats));
 	json_object_set_new(j, "insn_ns", insn_times(p));
-	json_object_set_new(j, "counters", stats_json(&p->vm->stats, NULL, 0));
+	json_object_set_new(j, "counters", stats_json(&p->vm->stats));
 	text = json_dumps(j, JSON_INDENT(1));
 	json_decref(j);
 	if (!text)

@@ -164,7 +164,15 @@ static json_t *x_stats(struct qmp_client *client, json_t *args, struct qmp_error
 	struct stats stats;
 	int rc = client->qmp->vm->stats(client->qmp->vm->arg, &stats);
 
-	return rc ? done(rc, "x-stats", e) : stats_json(&stats, NULL, 0);
+	return rc ? done(rc, "x-stats", e) : stats_json(&stats);
+}
+
+static json_t *x_memory(struct qmp_client *client, json_t *args, struct qmp_error *e)
+{
+	struct memory_use use;
+	int rc = client->qmp->vm->memory(client->qmp->vm->arg, &use);
+
+	return rc ? done(rc, "x-memory", e) : memory_json(&use);
 }
 
 static json_t *x_profile(struct qmp_client *client, json_t *args, struct qmp_error *e)

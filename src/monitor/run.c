@@ -98,6 +98,8 @@ static void finish(struct vm *vm)
 	vm->clock.rearm = NULL;
 	if (vm->running) {
 		vm_collect_stats(vm);
+		if (vm->cfg->stats)
+			vm_count_memory(vm, &vm->memory);
 		if (vm->profiler)
 			profiler_detach(vm->profiler);
 		vm->engine->destroy(vm);

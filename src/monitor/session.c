@@ -344,7 +344,7 @@ static int run(struct session *s, char *err, size_t errlen)
 	s->profiler = NULL;
 	if (rc < 0)
 		snprintf(err, errlen, "cannot start the VM: %s", strerror(-rc));
-	if (s->cfg->stats && stats_json_write(s->cfg->stats, &s->vm->stats, NULL, 0, err, errlen) < 0)
+	if (s->cfg->stats && stats_json_write(s->cfg->stats, &s->vm->stats, &s->vm->memory, err, errlen) < 0)
 		return EXIT_FAILED;
 	return rc < 0 || profile_rc < 0 ? EXIT_FAILED : rc;
 }

@@ -4,17 +4,19 @@
 #include <stdio.h>
 #include <string.h>
 
-static void add_group(json_t *all, const struct stats_group *g)
+/* Callouts by instruction, as far as there were any. */
+static json_t *callouts(const struct stats *stats)
 {
 	json_t *group = json_object();
 
-	for (unsigned i = 0; i < g->count; i++)
-		if (g->values[i])
-			json_object_set_new(group, g->names[i], json_integer((json_int_t)g->values[i]));
-	json_object_set_new(all, g->name, group);
+	for (unsigned i = 0; group && i < stats->insn_count; i++)
+		if (stats->insn_callouts[i])
+			json_object_set_new(group, stats->insn_names[i],
+					    json_integer((json_int_t)stats->insn_callouts[i]));
+	return group;
 }
 
-json_t *stats_json(const struct stats *stats, const struct stats_group *groups, unsigned ngroups)
+json_t *stats_json(const struct stats *stats)
 {
 	json_t *all = json_object();
 
@@ -23,23 +25,31 @@ json_t *stats_json(const struct stats *stats, const struct stats_group *groups, 
 		memcpy(&value, (const char *)stats + stat_table[i].offset, sizeof(value));
 		json_object_set_new(all, stat_table[i].name, json_integer((json_int_t)value));
 	}
-	if (all && stats->insn_names) {
-		struct stats_group callouts = {"callouts_by_insn", stats->insn_names, stats->insn_callouts,
-					       stats->insn_count};
-		add_group(all, &callouts);
-	}
-	for (unsigned g = 0; all && g < ngroups; g++)
-		add_group(all, &groups[g]);
+	if (all && stats->insn_names)
+		json_object_set_new(all, "callouts_by_insn", callouts(stats));
 	return all;
 }
 
-int stats_json_write(const char *path, const struct stats *stats, const struct stats_group *groups, unsigned ngroups,
-		     char *err, size_t errlen)
+json_t *memory_json(const struct memory_use *use)
 {
-	json_t *all = stats_json(stats, groups, ngroups);
+	json_t *all = json_object();
+
+	for (unsigned i = 0; all && i < MEMORY_KINDS; i++)
+		json_object_set_new(all, memory_names[i], json_integer((json_int_t)use->bytes[i]));
+	if (all)
+		json_object_set_new(all, "beyond_ram", json_integer((json_int_t)memory_beyond_ram(use)));
+	return all;
+}
+
+int stats_json_write(const char *path, const struct stats *stats, const struct memory_use *use, char *err,
+		     size_t errlen)
+{
+	json_t *all = stats_json(stats);
 	FILE *out = fopen(path, "we");
 	int rc = 0;
 
+	if (all)
+		json_object_set_new(all, "memory", memory_json(use));
 	if (!out) {
 		rc = -errno;
 	} else {

@@ -72,6 +72,7 @@ struct vm {
 	struct physmem pm;
 	struct clock clock;
 	struct stats stats;
+	struct memory_use memory; /* in the end, with --stats */
 	struct board board;
 	const struct vm_config *cfg;
 	const struct vm_engine *engine;
@@ -188,6 +189,10 @@ int vm_key(struct vm *vm, enum key key, bool down);
 
 /* Brings counters that are kept elsewhere up to date. */
 void vm_collect_stats(struct vm *vm);
+
+/* What the process takes now, for this VM and (in `other`) whatever else it does. On the vCPU's thread, while the
+ * engine is there. 0, or a negative errno: the host does not say. */
+int vm_count_memory(const struct vm *vm, struct memory_use *u);
 
 /* Runs the VM to its end; complaints go to say(). Returns the exit status of the program (options.h), and why it ended
  * in *end, which may be NULL. */

@@ -206,6 +206,27 @@ static int op_stats(void *arg, struct stats *out)
 	return call(arg, do_stats, &c);
 }
 
+struct memory_request {
+	const struct vm *vm;
+	struct memory_use *out;
+	int rc;
+};
+
+static void do_memory(void *arg)
+{
+	struct memory_request *r = arg;
+
+	r->rc = vm_count_memory(r->vm, r->out);
+}
+
+static int op_memory(void *arg, struct memory_use *out)
+{
+	struct memory_request r = {.vm = arg, .out = out};
+	int rc = call(arg, do_memory, &r);
+
+	return rc ? rc : r.rc;
+}
+
 static struct json_t *op_profile(void *arg)
 {
 	struct vm *vm = arg;
@@ -233,6 +254,7 @@ struct vm_control_ops vm_control(struct vm *vm)
 	    .pointer = op_pointer,
 	    .text = op_text,
 	    .stats = op_stats,
+	    .memory = op_memory,
 	    .profile = op_profile,
 	};
 }

@@ -7,6 +7,7 @@
 #define GNOMON_SHADOW_H
 
 #include "cpu/cpu.h"
+#include "memory.h"
 #include "opt.h"
 
 struct shadow;
@@ -104,6 +105,8 @@ bool shadow_to_linear(const struct shadow *sh, hva_t address, gva_t *linear);
 
 /* For cpu_ops.mmu_event. */
 void shadow_mmu_event(struct shadow *sh, enum mmu_event event, gva_t address);
+
+void shadow_count_memory(const struct shadow *sh, struct memory_use *u);
 
 /* Checks every mapping against the guest's memory map: panics with the invariant's number. */
 void shadow_audit(const struct shadow *sh);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Debian's 32-bit kernels with a busybox userland: test_linux.py GNOMON CASE KERNEL [options of gnomon run]."""
 import hashlib
+import json
 import os
 import re
 import subprocess
@@ -238,6 +239,28 @@ def wait_for(condition, timeout):
     while not condition():
         assert time.monotonic() < end, f"not within {timeout} s"
         time.sleep(0.05)
+
+
+FULL_CACHE = """
+echo "digits $(seq 1 3000 | md5sum | tr -dc 0-9 | head -c 6)"
+for i in $(seq 1 12); do busybox true && /bin/true; done
+echo "sum $(($(seq -s + 1 300)))"
+"""
+
+
+def small_cache(gnomon, kernel, options, folder):
+    """A translation cache that is full again and again: the same guest, and more than one flush."""
+    boot = guest_image(folder, kernel, ("coreutils",), "#!/bin/sh" + FULL_CACHE)
+    with Linux(gnomon, boot, "console=ttyS0 quiet", ["--tc-size", "2", *options]) as vm:
+        vm.serial.wait(r"^digits 976274$", 100)
+        vm.serial.wait(r"^sum 45150$", 100)
+        vm.serial.wait(r"^guest: ended with 0", 20)
+        vm.ends(0)
+        no_trouble(vm.serial.drain())
+        with open(vm.stats_file, encoding="ascii") as f:
+            stats = json.load(f)
+    assert stats["cache_bytes_total"] == 2 << 20 and stats["flushes"] > 3, stats
+    assert stats["memory"]["code"] <= 2 << 20, stats["memory"]
 
 
 def kernel_log(text):

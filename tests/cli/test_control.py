@@ -64,6 +64,25 @@ class Control(Case):
             for client in (qmp, other):
                 client.close()
 
+    def test_memory(self):
+        """What it says of itself is what the host's kernel says of the process."""
+        with Vm(self, "--memory", "64M") as vm:
+            self.assertEqual(vm.ctl("wait-text", "No bootable device", "--timeout", "30").returncode, 0)
+            self.assertIn("return", Qmp(vm.socket).execute("stop"))
+            memory = Qmp(vm.socket).execute("x-memory")["return"]
+            with open(f"/proc/{vm.process.pid}/status", encoding="ascii") as f:
+                host = {line.split()[0]: int(line.split()[1]) << 10 for line in f if line.split()[-1] == "kB"}
+            shared = memory["guest_ram"] + memory["code"] + memory["devices"]
+            claimed = memory.pop("beyond_ram") + memory["guest_ram"]
+            self.assertEqual(claimed, sum(memory.values()))
+            self.assertAlmostEqual(claimed - shared, host["RssAnon:"] + host["RssFile:"] + host["VmPTE:"], delta=2 << 20)
+            self.assertGreater(memory["guest_ram"], 64 << 10)  # the BIOS has been there
+            self.assertLess(memory["guest_ram"], 64 << 20)
+            self.assertLess(memory["devices"], 8 << 20)  # an untouched frame buffer takes none
+            for kind in ("code", "blocks", "shadow", "decoder", "program"):
+                self.assertGreater(memory[kind], 4 << 10, kind)
+            self.assertIn("MiB  all but guest_ram", vm.ctl("memory").stdout)
+
     def test_malformed(self):
         with Vm(self) as vm:
             with socket.socket(socket.AF_UNIX) as raw:

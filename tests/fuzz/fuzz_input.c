@@ -285,6 +285,12 @@ static struct json_t *fake_profile(void *arg)
 	return NULL;
 }
 
+static int fake_memory(void *arg, struct memory_use *out)
+{
+	*out = (struct memory_use){0};
+	return 0;
+}
+
 static int fake_stats(void *arg, struct stats *out)
 {
 	memset(out, 0, sizeof(*out));
@@ -294,10 +300,11 @@ static int fake_stats(void *arg, struct stats *out)
 static size_t random_command(struct rng *r, char *out, size_t size)
 {
 	static const char *const commands[] = {
-	    "qmp_capabilities", "query-status",	 "stop",    "cont",	  "system_reset",
-	    "system_powerdown", "system_wakeup", "quit",    "screendump", "send-key",
-	    "input-send-event", "x-text",	 "x-stats", "x-profile",  "query-commands",
-	    "query-version",	"nonsense",	 "",	    "a\\u0000b",  "\\ud800"};
+	    "qmp_capabilities", "query-status",	 "stop",     "cont",	   "system_reset",
+	    "system_powerdown", "system_wakeup", "quit",     "screendump", "send-key",
+	    "input-send-event", "x-text",	 "x-stats",  "x-memory",   "x-profile",
+	    "query-commands",	"query-version", "nonsense", "",	   "a\\u0000b",
+	    "\\ud800"};
 	static const char *const arguments[] = {
 	    "",
 	    ",\"arguments\":{}",
@@ -393,8 +400,9 @@ static bool served(const char *path)
 static bool run_qmp(struct rng *r)
 {
 	static const struct vm_control_ops ops = {
-	    NULL,	  fake_status,	   fake_command, fake_command, fake_command, fake_command, fake_command,
-	    fake_command, fake_screendump, fake_key,	 fake_pointer, fake_text,    fake_stats,   fake_profile};
+	    NULL,	  fake_status,	fake_command, fake_command,    fake_command,
+	    fake_command, fake_command, fake_command, fake_screendump, fake_key,
+	    fake_pointer, fake_text,	fake_stats,   fake_memory,     fake_profile};
 	struct iothread io;
 	char path[64], err[300];
 	struct qmp *qmp;

@@ -31,6 +31,7 @@ START_TEST(defaults)
 
 	ck_assert_int_eq(parse(&cfg, "", err, sizeof(err)), OPTIONS_OK);
 	ck_assert_uint_eq(cfg.memory, 256 * MiB);
+	ck_assert_uint_eq(cfg.tc_size, 64 * MiB);
 	ck_assert_str_eq(cfg.boot, "dca");
 	ck_assert_ptr_null(cfg.cdrom);
 	ck_assert_uint_eq(cfg.nserials, 0);
@@ -56,7 +57,8 @@ START_TEST(everything)
 		"--serial none "
 		"--debugcon 0x402:file:d:1 --debugcon 233:file:e --debug-exit 0xf4 --pc-testdev --no-reboot "
 		"--control unix:q --display none --engine bt "
-		"--lockstep --audit --opt -link,-twin --opt +twin --count --trace bt,irq --trace-file t --stats s.json "
+		"--lockstep --audit --opt -link,-twin --opt +twin --tc-size 3 --count --trace bt,irq --trace-file t "
+		"--stats s.json "
 		"--timeout 2.5",
 		err, sizeof(err)),
 	    OPTIONS_OK);
@@ -91,6 +93,7 @@ START_TEST(everything)
 	ck_assert_int_eq(cfg.display, DISPLAY_NONE);
 	ck_assert(cfg.lockstep && cfg.audit && cfg.count);
 	ck_assert_uint_eq(cfg.opt_off, BIT(OPT_LINK));
+	ck_assert_uint_eq(cfg.tc_size, 3 * MiB);
 	ck_assert_str_eq(cfg.trace_file, "t");
 	ck_assert_str_eq(cfg.stats, "s.json");
 	ck_assert(cfg.timeout == 2.5);
@@ -161,6 +164,15 @@ static const char *const bad_lines[][2] = {
     {"--engine kvm", "not bt or step"},
     {"--engine step --lockstep", "does not go with"},
     {"--audit=yes", "takes no value"},
+    {"--tc-size ''", "not a size"},
+    {"--tc-size big", "not a size"},
+    {"--tc-size 0", "outside 1M to 1024M"},
+    {"--tc-size 1023K", "outside"},
+    {"--tc-size 1025", "outside"},
+    {"--tc-size 2G", "outside"},
+    {"--tc-size 18446744073709551615", "outside"},
+    {"--tc-size 99999999999999999999", "outside"},
+    {"--tc-size -1", "not a size"},
     {"--opt nonsense", "'nonsense' is not -NAME or +NAME"},
     {"--opt -link --opt -twin,-lin", "'-lin' is not"},
     {"--opt ''", "'' is not"},

@@ -117,6 +117,12 @@ static struct json_t *fake_profile(void *arg)
 	return NULL;
 }
 
+static int fake_memory(void *arg, struct memory_use *out)
+{
+	*out = (struct memory_use){.bytes = {[MEMORY_guest_ram] = 5000, [MEMORY_code] = 20, [MEMORY_other] = 3}};
+	return 0;
+}
+
 static int fake_stats(void *arg, struct stats *out)
 {
 	*out = (struct stats){.blocks_translated = 1234567890123};
@@ -149,6 +155,7 @@ static void setup(void)
 	    .pointer = fake_pointer,
 	    .text = fake_text,
 	    .stats = fake_stats,
+	    .memory = fake_memory,
 	    .profile = fake_profile,
 	};
 	ck_assert_int_eq(iothread_init(&io), 0);
@@ -390,6 +397,8 @@ START_TEST(results)
 
 	expect(ask(fd, "{\"execute\":\"x-text\"}"), "{\"text\":\"GRUB \u2502 menu\\nsecond\\n\"}");
 	expect(ask(fd, "{\"execute\":\"x-stats\"}"), "\"blocks_translated\":1234567890123,");
+	expect(ask(fd, "{\"execute\":\"x-memory\"}"), "\"guest_ram\":5000,\"code\":20,");
+	expect(ask(fd, "{\"execute\":\"x-memory\"}"), "\"other\":3,\"beyond_ram\":23}");
 	expect(ask(fd, "{\"execute\":\"screendump\",\"arguments\":{\"filename\":\"/x.png\",\"format\":\"png\"}}"),
 	       "{}");
 	expect(ask(fd, "{\"execute\":\"screendump\",\"arguments\":{\"filename\":\"/x\",\"device\":\"d\",\"head\":0}}"),

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How much memory the translator takes: what cache.c and indirect.c have allocated, as far as it is in use. */
+#include "bt_internal.h"
+
+/* Nearly all of a table is not there: only pages that have ever held an entry are looked at. */
+static void count_table(struct memory_use *u, const struct indirect_table *t)
+{
+	enum { WORDS = (INDIRECT_ENTRIES >> PAGE_SHIFT) / 64 };
+
+	if (!t->entries)
+		return;
+	memory_count(u, MEMORY_blocks, t->used, WORDS * sizeof(*t->used));
+	for (unsigned word = 0; t->pages && word < WORDS; word++)
+		for (uint64_t bits = t->used[word]; bits; bits &= bits - 1) {
+			uint64_t page = word * 64 + (unsigned)__builtin_ctzll(bits);
+			memory_count(u, MEMORY_blocks, t->entries + page * PAGE_SIZE, PAGE_SIZE * sizeof(*t->entries));
+		}
+}
+
+void bt_count_memory(const struct bt *bt, struct memory_use *u)
+{
+	const size_t hash = sizeof(*bt->hash) << HASH_BITS;
+
+	memory_count_shared(u, MEMORY_code, bt->cache_write, bt->cache_bytes);
+	memory_count(u, MEMORY_blocks, bt, sizeof(*bt));
+	memory_count(u, MEMORY_blocks, bt->blocks, bt->max_blocks * sizeof(*bt->blocks));
+	memory_count(u, MEMORY_blocks, bt->exits, bt->max_exits * sizeof(*bt->exits));
+	memory_count(u, MEMORY_blocks, bt->maps, bt->max_maps * sizeof(*bt->maps));
+	memory_count(u, MEMORY_blocks, bt->insns, bt->max_insns * sizeof(*bt->insns));
+	memory_count(u, MEMORY_blocks, bt->sources, bt->max_sources);
+	memory_count(u, MEMORY_blocks, bt->relocs, bt->max_relocs * sizeof(*bt->relocs));
+	memory_count(u, MEMORY_blocks, bt->hash, hash);
+	memory_count(u, MEMORY_blocks, bt->dormant, hash);
+	memory_count(u, MEMORY_blocks, bt->places, hash);
+	memory_count(u, MEMORY_blocks, bt->page_blocks, bt->ram_pages * sizeof(*bt->page_blocks));
+	for (unsigned i = 0; i < MAX_CONTEXTS; i++)
+		for (unsigned s = 0; s < SHADOW_SPACES; s++)
+			count_table(u, &bt->contexts[i].tables[s]);
+}
