@@ -10,8 +10,12 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../scripts/guest"))
 import image  # noqa: E402
+import installer  # noqa: E402
 
-PACKAGES = ("gzip", "bzip2", "coreutils", "dash")
+PACKAGES = ("gzip", "bzip2", "coreutils", "dash")  # what is booted in rows boot*
+PROGRAMS = (*PACKAGES, "7zip", "sqlite3", "lua5.4", "openssl")  # what rows run
+MODULES = ("virtio_pci", "virtio_blk", "ata_piix", "ata_generic", "sd_mod")  # of disk rows
+DISKS = {"virtio": 64 << 20, "ide": 64 << 20}
 
 
 def members(archive):
@@ -52,30 +56,62 @@ def runs(command):
         return False
 
 
-class Guest:
-    """kernel and initrd for VMs; root for the host, in memory as the guest's is; which programs there are."""
+def runs_i386(programs):
+    return runs([os.path.join(programs, "bench"), "exit"])
 
-    def __init__(self, flavour, programs, folder, gnomon):
+
+class Installer:
+    """Debian's installer, as a VM's guest: its dialogs on the serial line."""
+
+    def __init__(self, folder, gnomon):
+        out = os.path.join(folder, "installer")
+        installer.make(out)
+        self.gnomon = gnomon
+        self.kernel, self.initrd = os.path.join(out, "linux"), os.path.join(out, "initrd.gz")
+        self.release = installer.INSTALLER
+
+    def disks(self, machine):
+        return {}
+
+    def append(self, more):
+        return f"console=ttyS0,115200 {more}".strip()
+
+
+class Guest:
+    """kernel and initrd for VMs; whole: with all programs and drivers, scratch disks, and `root` for the host, in memory as the guest's is."""
+
+    def __init__(self, flavour, programs, folder, gnomon, whole=False):
         self.gnomon = gnomon
         self.flavour = flavour
         self.host_program = os.path.join(programs, "bench64")
         program = os.path.join(programs, "bench")
-        self.runs_i386 = runs([program, "exit"])
-        out = os.path.join(folder, flavour)
-        image.make(flavour, PACKAGES, additions=[(program, "bench")], modules=(), out=out)
+        self.runs_i386 = runs_i386(programs)
+        out = os.path.join(folder, flavour + (".whole" if whole else ""))
+        image.make(flavour, PROGRAMS if whole else PACKAGES, additions=[(program, "bench")], modules=MODULES if whole else (), out=out)
         self.kernel = os.path.join(out, "vmlinuz")
         self.initrd = os.path.join(out, "initrd.gz")
         self.root = os.path.join(folder, "root")
+        self.folder = folder
+        self.whole = whole
         with open(os.path.join(out, "initrd"), "rb") as f:
             archive = f.read()
         # As Debian's own are: compressed.
         with open(self.initrd, "wb") as f:
             f.write(gzip.compress(archive, 6, mtime=0))
-        if not os.path.exists(self.root):
+        if whole:
             os.makedirs(self.root)
             unpack(archive, self.root)
         with open(os.path.join(out, "manifest"), encoding="utf-8") as f:
             self.release = f.readline().split()[1]
+
+    def disks(self, machine):
+        """{interface: path} of a machine's scratch disks, made when asked for first."""
+        paths = {kind: os.path.join(self.folder, f"{machine}.{kind}") for kind in DISKS if self.whole}
+        for kind, path in paths.items():
+            if not os.path.exists(path):
+                with open(path, "wb") as f:
+                    f.write(os.urandom(1 << 20) * (DISKS[kind] >> 20))
+        return paths
 
     def append(self, more):
         return f"console=ttyS0 rdinit=/bench {more}".strip()

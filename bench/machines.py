@@ -92,6 +92,8 @@ class Machine:
                 begin = int(rest[1]), now
             elif word == "ROW" and rest[0] == name:
                 result.update(zip(("best", "median", "mean"), map(float, rest[1:4])), operations=int(rest[4]))
+            elif word == "FIRST" and rest[0] == name:
+                result["first"] = float(rest[1])
             elif word == "CHECK":
                 result["check"] = rest[1]
             elif word == "FAIL":
@@ -113,9 +115,8 @@ class Machine:
         return (cpu_seconds(self.process.pid) - before) / seconds
 
     def memory(self):
-        """Peak resident set of the process in bytes."""
-        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as f:
-            return next(int(line.split()[1]) * 1024 for line in f if line.startswith("VmHWM"))
+        """{"guest_ram": what the guest has touched, "beyond_ram": all else that the process holds, ...} in bytes; None: not known."""
+        return None
 
     def close(self):
         """Ends it, at once."""
@@ -167,12 +168,17 @@ class Gnomon(Machine):
         path = os.path.join(self.folder, "qmp")
         self.qmp = None
         try:
-            super().__init__([guest.gnomon, "run", "--kernel", guest.kernel, "--initrd", guest.initrd, "--append", guest.append(append),
-                              "--memory", MEMORY, "--display", "none", "--serial", "stdio", "--control", "unix:" + path], timeout)
+            super().__init__([*self.command(guest, append), "--control", "unix:" + path], timeout)
             self._connect(path)
         except Failure:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
+
+    @staticmethod
+    def command(guest, append):
+        disks = [f"--disk={path},if={kind}" for kind, path in guest.disks(Gnomon.name).items()]
+        return [guest.gnomon, "run", "--kernel", guest.kernel, "--initrd", guest.initrd, "--append", guest.append(append),
+                "--memory", MEMORY, "--display", "none", "--serial", "stdio", *disks]
 
     def _connect(self, path):
         sock = socket.socket(socket.AF_UNIX)
@@ -193,6 +199,9 @@ class Gnomon(Machine):
     def counters(self):
         return self._execute("x-stats")
 
+    def memory(self):
+        return self._execute("x-memory")
+
     def close(self):
         super().close()
         if self.qmp:
@@ -204,8 +213,53 @@ class Qemu(Machine):
     name = "qemu"
 
     def __init__(self, guest, timeout, append=""):
-        super().__init__(["qemu-system-i386", "-accel", "tcg", "-m", MEMORY, "-kernel", guest.kernel, "-initrd", guest.initrd, "-append",
-                          guest.append(append), "-display", "none", "-net", "none", "-monitor", "none", "-serial", "stdio"], timeout)
+        super().__init__(self.command(guest, append), timeout)
+
+    @staticmethod
+    def command(guest, append):
+        disks = [word for kind, path in guest.disks(Qemu.name).items() for word in ("-drive", f"file={path},format=raw,if={kind}")]
+        return ["qemu-system-i386", "-accel", "tcg", "-m", MEMORY, "-kernel", guest.kernel, "-initrd", guest.initrd, "-append",
+                guest.append(append), "-display", "none", "-net", "none", "-monitor", "none", "-serial", "stdio", *disks]
+
+    def memory(self):
+        return resident(self.process.pid, int(MEMORY.rstrip("M")) << 20)
+
+
+def resident(pid, ram):
+    """Of a process whose guest's RAM is one mapping of that size: the resident part of that, and of all else; page tables with it."""
+    result = {"guest_ram": 0, "beyond_ram": 0}
+    with open(f"/proc/{pid}/smaps", encoding="ascii") as f:
+        for line in f:
+            if line.startswith("Size:"):
+                kind = "guest_ram" if int(line.split()[1]) << 10 == ram else "beyond_ram"
+            elif line.startswith("Rss:"):
+                result[kind] += int(line.split()[1]) << 10
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        result["page_tables"] = next(int(line.split()[1]) << 10 for line in f if line.startswith("VmPTE"))
+    result["beyond_ram"] += result["page_tables"]
+    return result
+
+
+def first_screen(name, guest, text, timeout):
+    """Seconds from the start of the process until the guest has written `text` on its serial port; as a boot's result."""
+    machine = MACHINES[name]
+    started = time.monotonic()
+    process = subprocess.Popen(machine.command(guest, ""), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    seen = b""
+    try:
+        while text not in seen:
+            left = started + timeout - time.monotonic()
+            if left <= 0 or not select.select([process.stdout], [], [], left)[0]:
+                raise Failure(f"{text!r} did not come within {timeout} s")
+            data = os.read(process.stdout.fileno(), 65536)
+            if not data:
+                raise Failure("ended early")
+            seen += data
+        return {"wall": time.monotonic() - started, "cpu": cpu_seconds(process.pid)}
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
 
 
 MACHINES = {machine.name: machine for machine in (Native, Gnomon, Qemu)}

@@ -6,27 +6,18 @@ import math
 import statistics
 import sys
 
+import summary
+from summary import figure, ratio
+
 COUNTERS = ("callouts", "stepped", "hidden_faults", "true_faults", "traced_writes", "mappings_made", "dispatcher_lookups",
             "blocks_translated", "indirect_misses", "cache_entries")
 NOTEWORTHY = 0.02  # counts an operation below this are not shown
 CLOCK_SHARE, CLOCK_SLACK = 0.03, 0.02  # a guest's clock may disagree by a share, and s for serial line and scheduling
-GROUPS = ("boot", "system", "program", "compute")
-
-
-def figure(result):
-    """The number of a row in one round: seconds of a boot, nanoseconds of an operation."""
-    return result.get("wall", result.get("best"))
+GROUPS = ("boot", "system", "disk", "program", "compute", "short")
 
 
 def values(results, row, machine):
     return [figure(result) for result in results[row].get(machine, []) if result]
-
-
-def ratio(results, row, over, under):
-    """Median over the rounds of one machine's figure by another's in the same round, or None."""
-    pairs = zip(results[row].get(over, []), results[row].get(under, []))
-    ratios = [figure(a) / figure(b) for a, b in pairs if a and b]
-    return statistics.median(ratios) if ratios else None
 
 
 def cpu_ratio(results, row):
@@ -83,13 +74,55 @@ def boot_table(everything):
     return lines
 
 
+def summary_lines(everything):
+    """Geometric means, and what is asked of them."""
+    means = summary.means(everything)
+    lines = ["| geometric mean | Gnomon / native | TCG / native | TCG / Gnomon |", "| --- | ---: | ---: | ---: |"] if means else []
+    for title, found in means.items():
+        lines.append("| " + " | ".join([title, *(number(value) for value in found.values())]) + " |")
+    bars = summary.bars(everything)
+    if bars:
+        lines += ["", "| bar | measured | wanted | met |", "| --- | ---: | ---: | --- |"]
+    lines += [f"| {what} | {value} | {bar} | {'yes' if met else '**no**'} |" for what, value, bar, met in bars]
+    return lines
+
+
+def first_table(everything):
+    """The first run of each program in a VM that has just been started, by its best one: what translation costs."""
+    results, lines = everything["results"], []
+    for row in sorted_rows(everything):
+        cells = []
+        for name in ("native", "gnomon", "qemu"):
+            pairs = [(r["first"], r["best"]) for r in results[row].get(name, []) if r and "first" in r]
+            cells += [scaled(statistics.median(first for first, _ in pairs), False), number(statistics.median(first / best for first, best in pairs))] \
+                if pairs else ["-", "-"]
+        if cells != ["-"] * 6:
+            lines.append("| " + " | ".join([row, *cells]) + " |")
+    head = ["| first run | native | / best | Gnomon | / best | TCG | / best |", "| --- |" + " ---: |" * 6]
+    return [*head, *lines] if lines else []
+
+
 def idle_lines(everything):
     lines = []
     for name, entries in everything["results"].get("idle", {}).items():
-        share = statistics.median(entry["share"] for entry in entries if entry)
-        memory = statistics.median(entry["memory"] for entry in entries if entry)
-        lines.append(f"- {name}: {100 * share:.1f}% of a processor while the guest waits; at most {memory / 2**20:.0f} MiB resident after all rows")
+        shares = [entry["share"] for entry in entries if entry]
+        if shares:
+            lines.append(f"- {name}: {100 * statistics.median(shares):.1f}% of a processor while the guest waits")
     return lines
+
+
+def memory_table(everything):
+    """After all rows, in MiB: what the guest has touched of its RAM, what the process holds beyond that, and for what."""
+    found = {name: [entry["memory"] for entry in entries if entry and entry.get("memory")]
+             for name, entries in everything["results"].get("idle", {}).items()}
+    found = {name: entries for name, entries in found.items() if entries}
+    kinds = list(dict.fromkeys(kind for entries in found.values() for kind in entries[0]))
+    kinds = sorted(kinds, key=lambda kind: {"guest_ram": 0, "beyond_ram": 1}.get(kind, 2))
+    lines = ["| memory after all rows, MiB | " + " | ".join(kind.replace("_", " ") for kind in kinds) + " |", "| --- |" + " ---: |" * len(kinds)]
+    for name, entries in found.items():
+        cells = [f"{statistics.median(e[kind] for e in entries) / 2**20:.1f}" if kind in entries[0] else "" for kind in kinds]
+        lines.append("| " + " | ".join([name, *cells]) + " |")
+    return lines if found else []
 
 
 def per_operation(entries):
@@ -156,7 +189,8 @@ def notes(everything):
 
 
 def markdown(everything):
-    parts = [notes(everything), main_table(everything), boot_table(everything), idle_lines(everything)]
+    parts = [notes(everything), summary_lines(everything), main_table(everything), first_table(everything), boot_table(everything),
+             memory_table(everything), idle_lines(everything)]
     counters = counter_table(everything)
     if counters:
         parts.append(["Gnomon's counters, for each operation:", "", *counters])
@@ -180,48 +214,61 @@ def label(x, y, text, **attributes):
     return f'<text x="{x:.1f}" y="{y:.1f}" {more}>{html.escape(text)}</text>'
 
 
-def panel(out, x0, x1, top, rows, low, high, title, points):
-    """One logarithmic panel; points(row) gives [(value, colour)]."""
+def panel(out, x0, x1, top, lines, low, high, title, points):
+    """One logarithmic panel; points(ratios) gives [(value, colour)]."""
     place = lambda v: x0 + (x1 - x0) * (math.log(min(max(v, low), high)) - math.log(low)) / (math.log(high) - math.log(low))
-    bottom = top + LINE * len(rows)
+    bottom = top + LINE * len(lines)
     out.append(label((x0 + x1) / 2, top - 26, title, text_anchor="middle", font_weight="bold"))
     for mark in axis(low, high):
         x = place(mark)
         out.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{bottom}" stroke="{"#444" if mark == 1 else "#ddd"}"/>')
         out.append(label(x, top - 8, f"{mark:g}", text_anchor="middle", fill="#555"))
-    for i, row in enumerate(rows):
+    for i, (row, ratios, _) in enumerate(lines):
         y = top + LINE * (i + 0.5)
-        found = points(row)
+        found = points(ratios)
         if len(found) == 2:
             out.append(f'<line x1="{place(found[0][0]):.1f}" x2="{place(found[1][0]):.1f}" y1="{y}" y2="{y}" stroke="#bbb" stroke-width="2"/>')
         for value, colour in found:
             out.append(f'<circle cx="{place(value):.1f}" cy="{y}" r="4.5" fill="{colour}"><title>{row}: {value:.2f}</title></circle>')
 
 
+def plotted(everything):
+    """[(label, {"gnomon/native": ...}, is it a mean)]: the rows, and behind those of each mean that mean."""
+    lines, rows = [], sorted_rows(everything)
+    means = summary.means(everything)
+    last = {groups[-1]: title for title, groups in summary.MEANS}
+    for i, row in enumerate(rows):
+        group = everything["what"][row][0]
+        lines.append((row, {f"{a}/{b}": ratio(everything["results"], row, a, b) for a, b in summary.PAIRS}, False))
+        ends = i + 1 == len(rows) or everything["what"][rows[i + 1]][0] != group
+        if ends and last.get(group) in means:
+            lines.append((f"mean: {last[group]}", means[last[group]], True))
+    return lines
+
+
 def plot(everything):
     """An SVG file: how much longer than natively each takes, and how much longer under TCG than under Gnomon."""
-    results, rows = everything["results"], sorted_rows(everything)
-    pair = lambda row, a, b: ratio(results, row, a, b)
-    native = lambda row: [(pair(row, name, "native"), COLOURS[name]) for name in ("gnomon", "qemu") if pair(row, name, "native")]
-    ahead = lambda row: [(pair(row, "qemu", "gnomon"), COLOURS["gnomon" if pair(row, "qemu", "gnomon") >= 1 else "qemu"])] \
-        if pair(row, "qemu", "gnomon") else []
-    bounds = lambda points: (0.9 * min([1, *(v for row in rows for v, _ in points(row))]),
-                             1.1 * max([2, *(v for row in rows for v, _ in points(row))]))
-    height = TOP + LINE * len(rows) + 20
+    lines = plotted(everything)
+    native = lambda found: [(found[f"{name}/native"], COLOURS[name]) for name in ("gnomon", "qemu") if found[f"{name}/native"]]
+    ahead = lambda found: [(found["qemu/gnomon"], COLOURS["gnomon" if found["qemu/gnomon"] >= 1 else "qemu"])] if found["qemu/gnomon"] else []
+    bounds = lambda points: (0.9 * min([1, *(v for _, found, _ in lines for v, _ in points(found))]),
+                             1.1 * max([2, *(v for _, found, _ in lines for v, _ in points(found))]))
+    height = TOP + LINE * len(lines) + 20
     middle = LEFT + (WIDTH - LEFT - RIGHT) * 0.56
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" style="{STYLE}">',
            f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
            label(LEFT, 22, f"Gnomon and QEMU TCG, {everything['about']['date'][:10]}, medians of {everything['about']['rounds']} rounds", font_size="15")]
     for x, name, text in ((LEFT, "gnomon", "Gnomon"), (LEFT + 90, "qemu", "QEMU TCG")):
         out += [f'<circle cx="{x + 5}" cy="36" r="4.5" fill="{COLOURS[name]}"/>', label(x + 14, 40, text)]
-    group = None
-    for i, row in enumerate(rows):
-        if group not in (None, everything["what"][row][0]):
-            out.append(f'<line x1="10" x2="{WIDTH - RIGHT}" y1="{TOP + LINE * i}" y2="{TOP + LINE * i}" stroke="#888"/>')
-        group = everything["what"][row][0]
-        out.append(label(LEFT - 10, TOP + LINE * (i + 0.5) + 4, row, text_anchor="end"))
-    panel(out, LEFT, middle - 20, TOP, rows, *bounds(native), "time, native = 1 (less is better)", native)
-    panel(out, middle + 20, WIDTH - RIGHT, TOP, rows, *bounds(ahead), "TCG's time by Gnomon's (more is better)", ahead)
+    for i, (name, _, is_mean) in enumerate(lines):
+        y = TOP + LINE * i
+        if is_mean:
+            out.append(f'<rect x="10" y="{y}" width="{WIDTH - RIGHT - 10}" height="{LINE}" fill="#f0f0e4"/>')
+        if i and lines[i - 1][2]:
+            out.append(f'<line x1="10" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}" stroke="#888"/>')
+        out.append(label(LEFT - 10, y + LINE / 2 + 4, name, text_anchor="end", font_weight="bold" if is_mean else "normal"))
+    panel(out, LEFT, middle - 20, TOP, lines, *bounds(native), "time, native = 1 (less is better)", native)
+    panel(out, middle + 20, WIDTH - RIGHT, TOP, lines, *bounds(ahead), "TCG's time by Gnomon's (more is better)", ahead)
     return "\n".join([*out, "</svg>"]) + "\n"
 
 

@@ -12,6 +12,7 @@ import boot
 import guests
 import machines
 import report
+import summary
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.join(HERE, "../build/bench")
@@ -20,8 +21,12 @@ BOOTS = {  # name: (kernel, more of its command line, what it is)
     "boot_quiet": ("686", "quiet", "the same without messages"),
     "boot_pae": ("686-pae", "", "Debian's 686-pae kernel, with all messages on serial"),
 }
-GRUB = "boot_grub"
+GRUB, INSTALLER = "boot_grub", "boot_installer"
+FIRST_SCREEN = b"Select a language"
+INSTALLER_ROUNDS = 3  # it takes TCG half a minute
+WHOLE = "whole"
 IDLE_SECONDS = 2
+NATIVE_NOT = ("disk",)  # groups of rows that only VMs have
 
 
 def progress(text):
@@ -48,16 +53,16 @@ class Bench:
         n %= len(names)
         return names[n:] + names[:n]
 
-    def start(self, name, kernel="686", append=""):
+    def start(self, name, kernel, append=""):
         machine = machines.MACHINES[name]
         more = [] if name == "native" else [append]
         return machine(self.systems[kernel], self.args.timeout, *more)
 
     def boots(self, n):
-        """Boots that nothing else is done with; the boot row itself is measured where the VM is then used."""
+        """Boots that nothing else is done with."""
         virtual = [name for name in self.args.machines if name != "native"]
         for row, (kernel, append, _) in BOOTS.items():
-            if row not in self.args.boots or row == "boot":
+            if row not in self.args.boots:
                 continue
             for name in self.order(n, virtual):
                 progress(f"round {n + 1}: {row} {name}")
@@ -73,16 +78,22 @@ class Bench:
                 wall, counters = boot.measure("grub-cd", "qemu" if name == "qemu" else "bt", self.args.gnomon, self.args.timeout)
                 self.note(GRUB, name, {"wall": wall, "counters": counters})
 
-    def restart(self, running, name, row=None):
-        """A machine for rows; its boot is a row itself the first time in a round."""
+        if INSTALLER in self.args.boots and n < INSTALLER_ROUNDS:
+            for name in self.order(n, virtual):
+                progress(f"round {n + 1}: {INSTALLER} {name}")
+                try:
+                    self.note(INSTALLER, name, machines.first_screen(name, self.systems[INSTALLER], FIRST_SCREEN, self.args.timeout))
+                except machines.Failure as failure:
+                    self.failed(INSTALLER, name, failure)
+
+    def restart(self, running, name):
+        """A machine for rows."""
         try:
-            running[name] = self.start(name)
+            running[name] = self.start(name, WHOLE)
             running[name].set_time(self.args.ms)
-            if row and name != "native":
-                self.note(row, name, {**running[name].boot, "counters": running[name].counters()})
         except machines.Failure as failure:
             running.pop(name, None)
-            self.failed(row or "restart", name, failure)
+            self.failed("restart", name, failure)
 
     def one_row(self, running, name, row):
         try:
@@ -99,15 +110,17 @@ class Bench:
 
     def round(self, n):
         self.boots(n)
+        if not self.rows:
+            return
         running = {}
         try:
             for name in self.order(n):
                 progress(f"round {n + 1}: boot {name}")
-                self.restart(running, name, "boot" if "boot" in self.args.boots else None)
-            for i, (row, _, _) in enumerate(self.rows):
+                self.restart(running, name)
+            for i, (row, group, _) in enumerate(self.rows):
                 for name in self.order(n + i):
                     progress(f"round {n + 1}: {row} {name}")
-                    if name in running:
+                    if name in running and not (name == "native" and group in NATIVE_NOT):
                         self.one_row(running, name, row)
             for name, machine in running.items():
                 if name != "native":
@@ -145,7 +158,7 @@ def parse(argv, all_rows):
     if args.quick:
         args.rounds, args.ms = 3, 100
     args.machines = args.machines.split(",")
-    boots = [*BOOTS, GRUB]
+    boots = [*BOOTS, GRUB, INSTALLER]
     wanted = args.rows.split(",") if args.rows else [*names, *boots]
     wanted = [row for want in wanted for row in ([n for n, g, _ in all_rows if g == want] or (boots if want == "boot" else [want]))]
     unknown = [row for row in wanted if row not in (*names, *boots)] + [m for m in args.machines if m not in machines.MACHINES]
@@ -156,14 +169,28 @@ def parse(argv, all_rows):
     return args
 
 
+def make_systems(args, rows, folder):
+    """{name: what is booted}: a kernel's name for rows boot*, WHOLE for all others, INSTALLER."""
+    kernels = {BOOTS[name][0] for name in args.boots if name in BOOTS}
+    systems = {kernel: guests.Guest(kernel, BUILD, folder, args.gnomon) for kernel in sorted(kernels)}
+    if rows:
+        systems[WHOLE] = guests.Guest("686", BUILD, folder, args.gnomon, whole=True)
+    if INSTALLER in args.boots:
+        systems[INSTALLER] = guests.Installer(folder, args.gnomon)
+    return systems
+
+
+def releases(systems):
+    return ", ".join(sorted({system.release for system in systems.values()}))
+
+
 def main():
     all_rows = guests.rows(BUILD)
     args = parse(sys.argv[1:], all_rows)
     rows = [row for row in all_rows if row[0] in args.wanted]
     folder = guests.work_folder()
     try:
-        kernels = {"686"} | {BOOTS[name][0] for name in args.boots if name in BOOTS}
-        systems = {kernel: guests.Guest(kernel, BUILD, folder, args.gnomon) for kernel in sorted(kernels)}
+        systems = make_systems(args, rows, folder)
         bench = Bench(args, systems, rows)
         done = 0
         try:
@@ -174,17 +201,19 @@ def main():
             print(f"\nStopped after {done} whole rounds.", file=sys.stderr)
         progress("")
         about = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "cpu": boot.cpu_model(),
-                 "cpus": os.cpu_count(), "host": f"{os.uname().sysname} {os.uname().release}", "guest": systems["686"].release,
+                 "cpus": os.cpu_count(), "host": f"{os.uname().sysname} {os.uname().release}", "guest": releases(systems),
                  "gnomon": boot.version([args.gnomon, "--version"]), "qemu": boot.version(["qemu-system-i386", "--version"]),
-                 "native": "i386 code" if systems["686"].runs_i386 else "amd64 code: this host runs no i386 code",
+                 "native": "i386 code" if guests.runs_i386(BUILD) else "amd64 code: this host runs no i386 code",
                  "memory": machines.MEMORY, "rounds": done, "ms": args.ms, "load_average": os.getloadavg()[0]}
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     what = {name: (group, text) for name, group, text in all_rows}
     what.update({name: ("boot", text) for name, (_, _, text) in BOOTS.items()})
     what[GRUB] = ("boot", "GRUB's rescue CD to its menu")
+    what[INSTALLER] = ("boot", "Debian 12's installer to its first screen, on the serial line")
     everything = {"about": about, "what": what, "results": bench.results, "failures": bench.failures,
                   "different": checks(bench.results)}
+    everything["summary"] = {"means": summary.means(everything), "bars": [dict(zip(("what", "measured", "wanted", "met"), bar)) for bar in summary.bars(everything)]}
     text = report.markdown(everything)
     print(text)
     os.makedirs(os.path.dirname(os.path.abspath(args.out)), exist_ok=True)

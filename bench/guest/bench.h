@@ -16,7 +16,7 @@ typedef void row_body(uint64_t count, void *arg);
  *  `per` operations are done by each one that is counted: the loop has that many pages, calls ... inside. */
 void measure(row_body *body, void *arg, unsigned per);
 
-/** As measure(), for operations of which one is a batch by itself. */
+/** As measure(), for operations of which one is a batch by itself. The first is told apart: "FIRST row ns". */
 void measure_single(row_body *body, void *arg);
 
 /** Monotonic nanoseconds. */
@@ -38,7 +38,8 @@ uint8_t *anonymous(size_t pages);
 /** A pseudo-random number; the same sequence in each run. */
 uint32_t next_random(uint32_t *state);
 
-/** Measures one program from its start to its end. Its output goes to a file, whose check sum is printed with the row.
+/** Measures one program from its start to its end, and its first run by itself (README.md: cold). Its output goes to a
+ * file, whose check sum is printed with the row.
  */
 void measure_program(const char *const argv[]);
 

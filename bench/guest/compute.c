@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Rows that only compute: what translated code is worth. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,6 +125,45 @@ void row_chase(void)
 void row_chase_l1(void)
 {
 	chase((16u << 10) / sizeof(struct link));
+}
+
+#define LINES 256
+
+static char text[LINES][64];
+
+/* What programs do with text: lengths, comparisons, searches, characters one by one. */
+static void do_string(uint64_t count, void *arg)
+{
+	uint32_t sum = 0;
+	char upper[64];
+
+	while (count--) {
+		for (unsigned i = 0; i < LINES; i++) {
+			const char *line = text[i], *next = text[(i + 1) % LINES], *found = strchr(line, '=');
+			unsigned n = 0;
+
+			sum += (uint32_t)strlen(line) + (strcmp(line, next) > 0) + (strstr(line, "zzy") != NULL);
+			sum += found ? (uint32_t)strtoul(found + 1, NULL, 10) : 0;
+			for (; line[n]; n++)
+				upper[n] = (char)(line[n] >= 'a' && line[n] <= 'z' ? line[n] - 32 : line[n]);
+			sum += memchr(upper, 'Q', n) != NULL;
+		}
+		__asm__ volatile("" ::: "memory");
+	}
+	sink = sum;
+}
+
+void row_string(void)
+{
+	uint32_t state = 3;
+
+	for (unsigned i = 0; i < LINES; i++) {
+		unsigned n = 0, length = 8 + next_random(&state) % 40;
+		while (n < length)
+			text[i][n++] = (char)('a' + next_random(&state) % 26);
+		sprintf(text[i] + n, "=%u", next_random(&state) % 100000);
+	}
+	measure(do_string, NULL, LINES);
 }
 
 #define COPY (64u << 10)

@@ -124,7 +124,7 @@ void measure(row_body *body, void *arg, unsigned per)
 
 void measure_single(row_body *body, void *arg)
 {
-	body(1, arg);
+	printf("FIRST %s %llu\n", row_name, (unsigned long long)batch(body, arg, 1));
 	run_batches(body, arg, 1, 1, 1, AT_LEAST1);
 }
 
