@@ -6,6 +6,7 @@ import math
 import statistics
 import sys
 
+import micro
 import summary
 from summary import figure, ratio
 
@@ -191,6 +192,8 @@ def notes(everything):
 def markdown(everything):
     parts = [notes(everything), summary_lines(everything), main_table(everything), first_table(everything), boot_table(everything),
              memory_table(everything), idle_lines(everything)]
+    if everything.get("micro"):
+        parts.append(micro.table(everything["micro"]))
     counters = counter_table(everything)
     if counters:
         parts.append(["Gnomon's counters, for each operation:", "", *counters])

@@ -11,6 +11,7 @@ import sys
 import boot
 import guests
 import machines
+import micro
 import report
 import summary
 
@@ -24,6 +25,7 @@ BOOTS = {  # name: (kernel, more of its command line, what it is)
 GRUB, INSTALLER = "boot_grub", "boot_installer"
 FIRST_SCREEN = b"Select a language"
 INSTALLER_ROUNDS = 3  # it takes TCG half a minute
+MICRO = "micro"
 WHOLE = "whole"
 IDLE_SECONDS = 2
 NATIVE_NOT = ("disk",)  # groups of rows that only VMs have
@@ -39,7 +41,7 @@ class Bench:
 
     def __init__(self, args, systems, rows):
         self.args, self.systems, self.rows = args, systems, rows
-        self.results, self.failures = {}, []
+        self.results, self.micro, self.failures = {}, {}, []
 
     def note(self, row, name, result):
         self.results.setdefault(row, {}).setdefault(name, []).append(result)
@@ -108,8 +110,20 @@ class Bench:
             return
         self.note(row, name, result)
 
+    def micro_rows(self, n):
+        for name in self.order(n):
+            progress(f"round {n + 1}: {MICRO} {name}")
+            try:
+                result = micro.measure(name, BUILD, self.args.gnomon, self.args.timeout)
+            except (RuntimeError, OSError) as failure:
+                self.failures.append(f"{MICRO}, {name}: {failure}")
+                result = None
+            self.micro.setdefault(name, []).append(result)
+
     def round(self, n):
         self.boots(n)
+        if self.args.micro:
+            self.micro_rows(n)
         if not self.rows:
             return
         running = {}
@@ -148,7 +162,7 @@ def parse(argv, all_rows):
     parser.add_argument("--rounds", type=int, default=7, help="(default: %(default)s)")
     parser.add_argument("--ms", type=int, default=300, help="how long a row is measured in a round (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="3 rounds of 100 ms")
-    parser.add_argument("--rows", metavar="R,...", help=f"rows, or groups of them: {', '.join([*groups, 'boot'])} (default: all)")
+    parser.add_argument("--rows", metavar="R,...", help=f"rows, or groups of them: {', '.join([*groups, 'boot', MICRO])} (default: all)")
     parser.add_argument("--machines", default="native,gnomon,qemu", help="(default: %(default)s)")
     parser.add_argument("--gnomon", default=os.path.join(HERE, "../build/release/gnomon"), help="the program to measure")
     parser.add_argument("--timeout", type=float, default=120, help="seconds for a boot or a row (default: %(default)s)")
@@ -159,13 +173,14 @@ def parse(argv, all_rows):
         args.rounds, args.ms = 3, 100
     args.machines = args.machines.split(",")
     boots = [*BOOTS, GRUB, INSTALLER]
-    wanted = args.rows.split(",") if args.rows else [*names, *boots]
+    wanted = args.rows.split(",") if args.rows else [*names, *boots, MICRO]
     wanted = [row for want in wanted for row in ([n for n, g, _ in all_rows if g == want] or (boots if want == "boot" else [want]))]
-    unknown = [row for row in wanted if row not in (*names, *boots)] + [m for m in args.machines if m not in machines.MACHINES]
+    unknown = [row for row in wanted if row not in (*names, *boots, MICRO)] + [m for m in args.machines if m not in machines.MACHINES]
     if unknown:
-        parser.error(f"there is no {', '.join(unknown)}; rows are {', '.join([*names, *boots])}")
+        parser.error(f"there is no {', '.join(unknown)}; rows are {', '.join([*names, *boots, MICRO])}")
     args.boots = [row for row in boots if row in wanted]
     args.wanted = wanted
+    args.micro = MICRO in wanted
     return args
 
 
@@ -211,7 +226,7 @@ def main():
     what.update({name: ("boot", text) for name, (_, _, text) in BOOTS.items()})
     what[GRUB] = ("boot", "GRUB's rescue CD to its menu")
     what[INSTALLER] = ("boot", "Debian 12's installer to its first screen, on the serial line")
-    everything = {"about": about, "what": what, "results": bench.results, "failures": bench.failures,
+    everything = {"about": about, "what": what, "results": bench.results, "micro": bench.micro, "failures": bench.failures,
                   "different": checks(bench.results)}
     everything["summary"] = {"means": summary.means(everything), "bars": [dict(zip(("what", "measured", "wanted", "met"), bar)) for bar in summary.bars(everything)]}
     text = report.markdown(everything)

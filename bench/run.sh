@@ -7,4 +7,5 @@ case " $* " in *" --help "* | *" -h "*) exec python3 "$here/run.py" --help ;; es
 "$here/../scripts/packages.sh" build run bench
 case " $* " in *" --gnomon "*) ;; *) "$here/../scripts/build.sh" >&2 ;; esac
 "$here/build.sh" "$here/../build/bench"
+"$here/micro/build.sh" "$here/../build/bench"
 exec python3 -B "$here/run.py" "$@"

@@ -15,11 +15,12 @@ BENCH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../bench")
 sys.path.insert(0, BENCH)
 import guests  # noqa: E402
 import machines  # noqa: E402
+import micro  # noqa: E402
 import report  # noqa: E402
 import summary  # noqa: E402
 import tree  # noqa: E402
 
-COMPILER = sys.argv.pop(1) if len(sys.argv) > 1 else "cc"
+COMPILER, GNOMON = (sys.argv.pop(1), sys.argv.pop(1)) if len(sys.argv) > 2 else ("cc", None)
 PROGRAMS = {"shell", "exec_dyn"}  # need other programs than ours, as do all rows of these groups; or a VM's disks
 PROGRAM_GROUPS = {"program", "short", "disk"}
 
@@ -154,6 +155,52 @@ class Reports(unittest.TestCase):
     def test_units(self):
         shown = [report.scaled(ns, False) for ns in (0.5, 999, 1000, 123456, 2.5e6, 3e9)]
         self.assertEqual(shown, ["0.5 ns", "999 ns", "1 µs", "123 µs", "2.5 ms", "3 s"])
+
+
+class Micro(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.build = [os.path.join(BENCH, "micro/build.sh"), cls.folder.name]
+        subprocess.run([*cls.build, "kernel"], check=True)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def check(self, name, rows):
+        result = micro.measure(name, self.folder.name, GNOMON, 60)
+        self.assertEqual(list(result["rows"]), rows)
+        for row, ticks in result["rows"].items():
+            self.assertGreater(ticks["best"], 0.2, row)
+            self.assertLessEqual(ticks["best"], ticks["median"], row)
+        self.assertGreater(result["ticks_per_second"], 1e8)
+        return result
+
+    @unittest.skipUnless(GNOMON, "no gnomon")
+    def test_kernel(self):
+        """Each row runs, and the exceptions that it is about come: a fault costs more than a call."""
+        rows = self.check("gnomon", list(micro.ROWS))["rows"]
+        self.assertGreater(rows["pgfault"]["best"], 3 * rows["callret"]["best"])
+
+    def test_host(self):
+        if not guests.runs(self.build) or not guests.runs([os.path.join(self.folder.name, "micro")]):
+            self.skipTest("gcc-multilib is not installed, or this host runs no i386 code")
+        self.check("native", ["callret", "translate"])
+
+    def test_hang_and_failure(self):
+        with self.assertRaisesRegex(RuntimeError, "ended with"):
+            micro.run(["sleep", "100"], 0, 0.2)
+        with self.assertRaisesRegex(RuntimeError, "FAIL it"):
+            micro.run(["echo", "FAIL it"], 0, 10)
+        with self.assertRaisesRegex(RuntimeError, "ended with 0"):
+            micro.run(["echo", "BEGIN 5"], 0, 10)
+
+    def test_table(self):
+        one = {"rows": {"callret": {"best": 3.0, "median": 4.0}}, "ticks_per_second": 3e9}
+        text = "\n".join(micro.table({"native": [one, None], "gnomon": [one], "qemu": [None]}))
+        self.assertRegex(text, r"\| callret \| 3\.0 \| 3\.0 \| n/a \|")
+        self.assertIn("native 3.000 GHz, gnomon 3.000 GHz", text)
 
 
 class Guest(unittest.TestCase):
