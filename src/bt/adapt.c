@@ -47,7 +47,7 @@ void bt_site_faulted(struct bt *bt, struct block *b, uint32_t linear, bool was_c
 		retranslate(bt, b);
 		return;
 	}
-	if (++s->faults < ADAPT_AFTER || !opt_on(bt->opt_off, OPT_ADAPT))
+	if (++s->faults < ADAPT_AFTER || !opt_on(bt->cpu->opt_off, OPT_ADAPT))
 		return;
 	s->level++;
 	s->faults = s->cold = 0;
@@ -95,7 +95,7 @@ void bt_site_touched_user(struct bt *bt, struct block *b, uint32_t linear, uint3
 {
 	struct site *s = site_of(bt, linear);
 
-	if (!opt_on(bt->opt_off, OPT_USER))
+	if (!opt_on(bt->cpu->opt_off, OPT_USER))
 		return;
 	set_region(bt, address, true);
 	if (!s->user && ++s->user_faults < USER_AFTER)
@@ -133,7 +133,7 @@ void bt_site_page_faulted(struct bt *bt, struct block *b, uint32_t linear)
 		s->page_faults = 0;
 		return;
 	}
-	if (s->page_faults < FAULTS_AFTER || !opt_on(bt->opt_off, OPT_LOOK))
+	if (s->page_faults < FAULTS_AFTER || !opt_on(bt->cpu->opt_off, OPT_LOOK))
 		return;
 	s->guarded = true;
 	bt->stats->sites_guarded++;

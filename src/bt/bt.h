@@ -10,7 +10,6 @@
 
 #include "cpu/cpu.h"
 #include "memory.h"
-#include "opt.h"
 #include "shadow/shadow.h"
 
 struct bt;
@@ -21,16 +20,13 @@ enum bt_profile {
 	BT_PROFILE_EXACT,   /* blocks and branches count themselves, too */
 };
 
-#define BT_CACHE_DEFAULT (64 * MiB)
-
 struct bt_config {
 	struct cpu *cpu;
 	struct shadow *shadow;
 	const volatile sig_atomic_t *stop; /* set (and HOSTSIG_KICK sent to the thread) to make bt_run return soon */
-	size_t cache_bytes;		   /* 0: BT_CACHE_DEFAULT */
+	size_t cache_bytes;		   /* 0: default, 64 MiB */
 	bool count;			   /* count executed instructions exactly (slower) */
 	bool audit;
-	opt_off_t opt_off;
 	enum bt_profile profile;
 	void (*before_flush)(void *arg); /* blocks are about to be forgotten; may be NULL */
 	void *before_flush_arg;

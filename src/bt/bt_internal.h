@@ -23,7 +23,8 @@ enum {
 	    256, /* callouts of an adapted site in a row that would not have faulted before it becomes fast again */
 };
 
-#define INDIRECT_ENTRIES (4 * GiB) /* of a table of indirect branch targets: one for each EIP */
+#define DEFAULT_CACHE_BYTES (64 * MiB)
+#define INDIRECT_ENTRIES    (4 * GiB) /* of a table of indirect branch targets: one for each EIP */
 
 /* Flags that live in the host's while in the cache. */
 #define FLAGS_LIVE ((uint32_t)(FLAGS_ARITH | FLAG_DF))
@@ -235,7 +236,6 @@ struct bt {
 	struct stats *stats;
 	const volatile sig_atomic_t *stop;
 	bool count, audit, lockstep;
-	opt_off_t opt_off;
 	unsigned audit_countdown; /* audits are dear: one every AUDIT_EVERY translations */
 
 	/* the cache: two mappings of one memfd */

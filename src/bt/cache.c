@@ -299,6 +299,8 @@ struct block *bt_revive(struct bt *bt, struct context *ctx, uint32_t eip, gpa_t 
 {
 	struct block **p = &bt->dormant[bucket(ctx, eip, gpa)];
 
+	if (!opt_on(bt->cpu->opt_off, OPT_REVIVE))
+		return NULL;
 	for (unsigned tries = 0; *p && tries < MAX_REVIVE_TRIES; tries++, p = &(*p)->hash_next) {
 		struct block *b = *p;
 		if (b->stale || b->ctx != ctx || b->eip != eip || b->gpa != gpa || !next_page_matches(bt, b) ||

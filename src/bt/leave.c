@@ -24,7 +24,7 @@ static void enter_block(struct bt *bt, struct block *b)
 /* Continues behind instruction n of the block: there, if the CPU stands there in the same mode. */
 static void continue_behind(struct bt *bt, struct block *b, unsigned n)
 {
-	if (!opt_on(bt->opt_off, OPT_RESUME) || (bt->lockstep && bt->frame.count >= bt->count_limit) ||
+	if (!opt_on(bt->cpu->opt_off, OPT_RESUME) || (bt->lockstep && bt->frame.count >= bt->count_limit) ||
 	    n + 1 >= b->ninsns + (unsigned)b->open || (uint32_t)bt->cpu->rip != b->eip + b->map[n + 1].guest)
 		return;
 	if (bt->cpu->shadow || bt->cpu->pending_db || bt_context(bt) != b->ctx || !b->valid)
@@ -128,7 +128,7 @@ static void follow_link(struct bt *bt, struct bt_exit *x)
 	/* Under paging links stay within a page of RAM; the guest may have changed its mapping without having flushed
 	 * it yet. */
 	bool apart = (to->ctx->key.flags & CTX_PAGED) && ((to->gpa ^ x->from->gpa) >> PAGE_SHIFT || bt_crosses(to));
-	if (generation == bt->generation && x->from->valid && !x->to && !apart && opt_on(bt->opt_off, OPT_LINK))
+	if (generation == bt->generation && x->from->valid && !x->to && !apart && opt_on(bt->cpu->opt_off, OPT_LINK))
 		bt_link(bt, x, to);
 	enter_block(bt, to);
 }
@@ -147,7 +147,7 @@ static void follow_indirect(struct bt *bt, uint32_t eip)
 	b = ctx ? bt_find_block(bt, ctx) : NULL;
 	if (!b)
 		return;
-	if (opt_on(bt->opt_off, OPT_TABLE))
+	if (opt_on(bt->cpu->opt_off, OPT_TABLE))
 		bt_indirect_fill(bt, b);
 	bt_set_context(bt, b->ctx);
 	enter_block(bt, b);

@@ -89,7 +89,6 @@ int bt_create(struct bt **out, const struct bt_config *cfg)
 	bt->stop = cfg->stop;
 	bt->audit = cfg->audit;
 	bt->count = cfg->count;
-	bt->opt_off = cfg->opt_off;
 	bt->stats->insn_names = insn_names;
 	bt->stats->insn_count = INSN_COUNT;
 	bt->frame.cpu = (uintptr_t)cfg->cpu + CPU_BIAS;
@@ -97,7 +96,7 @@ int bt_create(struct bt **out, const struct bt_config *cfg)
 	bt->frame.window = shadow_window(cfg->shadow);
 	err = check_host();
 	if (!err)
-		err = bt_cache_init(bt, cfg->cache_bytes ? cfg->cache_bytes : BT_CACHE_DEFAULT);
+		err = bt_cache_init(bt, cfg->cache_bytes ? cfg->cache_bytes : DEFAULT_CACHE_BYTES);
 	if (!err)
 		err = bt_profile_init(bt, cfg);
 	if (err) {
@@ -183,8 +182,8 @@ struct block *bt_find_block(struct bt *bt, struct context *ctx)
 		return b;
 	bt->stats->dispatcher_misses++;
 	phase = phase_set(bt->stats, PHASE_TRANSLATE);
-	b = opt_on(bt->opt_off, OPT_REVIVE) ? bt_revive(bt, ctx, eip, gpa) : NULL;
-	if (!b && opt_on(bt->opt_off, OPT_TWIN))
+	b = bt_revive(bt, ctx, eip, gpa);
+	if (!b)
 		b = bt_copy_twin(bt, ctx, eip, gpa);
 	if (!b) {
 		if (generation != bt->generation) /* flushed for the copy: contexts, too */

@@ -154,7 +154,7 @@ static bool checks_fail(const struct xlat *t, const struct insn_row *row)
 /* REWRITE and those CALLOUT instructions that have a translation. */
 static bool rewrite(struct xlat *t)
 {
-	opt_off_t off = t->bt->opt_off;
+	opt_off_t off = t->bt->cpu->opt_off;
 
 	switch (t->in->id) {
 	case INSN_PUSH:
@@ -349,7 +349,7 @@ static unsigned decode_block(struct xlat *t, struct insn *ins, unsigned max)
 			in->len = 1;
 		}
 		n++;
-		if (ends_straight_line(in, t->bt->opt_off))
+		if (ends_straight_line(in, t->bt->cpu->opt_off))
 			break;
 		eip += in->len;
 		linear += in->len;

@@ -104,7 +104,8 @@ struct block *bt_copy_twin(struct bt *bt, struct context *ctx, uint32_t eip, gpa
 	uint8_t *body, *from_body;
 
 	memset(&t, 0, offsetof(struct xlat, relocs));
-	if (!from || bt_breakpoint_within(bt, eip, from->guest_len) || !xlat_begin(&t, bt, ctx, eip, gpa))
+	if (!from || !opt_on(bt->cpu->opt_off, OPT_TWIN) || bt_breakpoint_within(bt, eip, from->guest_len) ||
+	    !xlat_begin(&t, bt, ctx, eip, gpa))
 		return NULL;
 	xlat_head(&t);
 	body = t.e.p;

@@ -6,6 +6,7 @@
 #define GNOMON_CPU_H
 
 #include "base.h"
+#include "opt.h"
 #include "physmem.h"
 #include "stats.h"
 #include "x86.h"
@@ -226,6 +227,7 @@ struct cpu {
 	struct host_exec *exec;	     /* the single-stepper's executor, exec.h; owned by the VM */
 	const char *vendor;	     /* 12 characters that CPUID shows; NULL: the host's */
 	struct tlb tlb;
+	opt_off_t opt_off;	   /* of the engines that run it: see opt.h */
 	bool max;		   /* CPUID shows what costs speed, too */
 	uint64_t features;	   /* bit per FEAT_* that CPUID shows: a cache of cpu_has(), 0 until its first use */
 	struct watchpoints *watch; /* a debugger watches data or single-steps (watch.h); NULL: none */

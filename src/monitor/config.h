@@ -13,7 +13,7 @@
 /* The translation cache. Its code is reached by displacements of 32 bits. */
 #define CONFIG_TC_SIZE_MIN     (1 * MiB)
 #define CONFIG_TC_SIZE_MAX     (1 * GiB)
-#define CONFIG_TC_SIZE_DEFAULT (64 * MiB) /* BT_CACHE_DEFAULT */
+#define CONFIG_TC_SIZE_DEFAULT (64 * MiB)
 
 enum {
 	CONFIG_MAX_DISKS = 8,

@@ -32,14 +32,11 @@ static bool step_run(struct vm *vm)
 
 static const struct vm_engine engine_step = {"step", step_create, step_destroy, step_run};
 
-_Static_assert(CONFIG_TC_SIZE_DEFAULT == BT_CACHE_DEFAULT, "one default");
-
 static int translator_create(struct vm *vm)
 {
-	int rc = shadow_create(&vm->shadow, &(struct shadow_config){.cpu = &vm->cpu,
-								    .audit = vm->cfg->audit,
-								    .opt_off = vm->cfg->opt_off,
-								    .max_mappings = vm->cfg->max_mappings});
+	int rc = shadow_create(
+	    &vm->shadow,
+	    &(struct shadow_config){.cpu = &vm->cpu, .audit = vm->cfg->audit, .max_mappings = vm->cfg->max_mappings});
 
 	if (rc)
 		return rc;
@@ -49,7 +46,6 @@ static int translator_create(struct vm *vm)
 						    .cache_bytes = vm->cfg->tc_size,
 						    .count = vm->cfg->count,
 						    .audit = vm->cfg->audit,
-						    .opt_off = vm->cfg->opt_off,
 						    .profile = !vm->profiler		? BT_PROFILE_OFF
 							       : vm->cfg->profile_exact ? BT_PROFILE_EXACT
 											: BT_PROFILE_SAMPLED,

@@ -252,6 +252,7 @@ static void init_cpu(struct vm *vm)
 	vm->cpu.exec = vm->exec;
 	vm->cpu.vendor = *vm->cfg->cpu_vendor ? vm->cfg->cpu_vendor : NULL;
 	vm->cpu.max = vm->cfg->cpu_max;
+	vm->cpu.opt_off = vm->cfg->opt_off;
 	cpu_reset(&vm->cpu, false);
 }
 

@@ -62,7 +62,7 @@ static bool claim_region(struct shadow *sh, struct window *w, unsigned r)
 static struct extent extent_of(const struct shadow *sh, const struct translation *t, gva_t linear,
 			       const struct pm_span *s)
 {
-	bool whole = sh->pm->a20_mask == ~0ull && opt_on(sh->opt_off, OPT_EXTENTS);
+	bool whole = sh->pm->a20_mask == ~0ull && opt_on(sh->cpu->opt_off, OPT_EXTENTS);
 	uint64_t size = whole ? t->page_size : PAGE_SIZE;
 	gpa_t gpa = t->gpa & sh->pm->a20_mask, low = ALIGN_DOWN(gpa, size), high = low + size;
 
@@ -173,7 +173,7 @@ void shadow_install(struct shadow *sh, gva_t linear)
 	struct translation t;
 	struct x86_fault f;
 
-	if (!opt_on(sh->opt_off, OPT_INSTALL) || !cpu_paging(sh->cpu) ||
+	if (!opt_on(sh->cpu->opt_off, OPT_INSTALL) || !cpu_paging(sh->cpu) ||
 	    !cpu_walk(sh->cpu, linear, ACC_READ, true, false, &t, &f) || !t.accessed)
 		return;
 	s = physmem_span(sh->pm, t.gpa & sh->pm->a20_mask);

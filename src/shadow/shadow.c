@@ -74,7 +74,6 @@ int shadow_create(struct shadow **out, const struct shadow_config *cfg)
 	sh->cpu = cfg->cpu;
 	sh->pm = cfg->cpu->pm;
 	sh->audit = cfg->audit;
-	sh->opt_off = cfg->opt_off;
 	sh->reservation = mmap(NULL, RESERVE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	sh->watched = mmap(NULL, GRANULES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	err = sh->reservation == MAP_FAILED || sh->watched == MAP_FAILED ? -ENOMEM : paged_init(sh, cfg->max_mappings);

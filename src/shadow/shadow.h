@@ -8,14 +8,12 @@
 
 #include "cpu/cpu.h"
 #include "memory.h"
-#include "opt.h"
 
 struct shadow;
 
 struct shadow_config {
 	struct cpu *cpu;
-	bool audit; /* check all invariants at every change */
-	opt_off_t opt_off;
+	bool audit;	       /* check all invariants at every change */
 	unsigned max_mappings; /* how many mappings the host allows the process; 0: vm.max_map_count */
 };
 

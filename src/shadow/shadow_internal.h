@@ -34,7 +34,6 @@ struct shadow {
 	struct cpu *cpu;
 	struct physmem *pm;
 	bool audit;
-	opt_off_t opt_off;
 	unsigned audit_countdown;
 	uint8_t *reservation;
 	uint8_t *window;  /* linear address 0 */

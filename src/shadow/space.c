@@ -152,7 +152,7 @@ static void select_space(struct shadow *sh)
 	read_key(sh->cpu, key);
 	if (p->current != NO_SPACE && !memcmp(p->spaces[p->current].key, key, sizeof(key)))
 		return;
-	if (!tables_room(sh) || !opt_on(sh->opt_off, OPT_SPACES))
+	if (!tables_room(sh) || !opt_on(sh->cpu->opt_off, OPT_SPACES))
 		drop_spaces(sh);
 	n = find_space(sh, key);
 	if (n == NO_SPACE)

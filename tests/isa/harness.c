@@ -281,20 +281,18 @@ struct machine *machine_create(enum isa_engine engine)
 	m->cpu.stats = &m->stats;
 	m->cpu.exec = m->exec;
 	m->cpu.max = true;
+	m->cpu.opt_off = engine == ENGINE_BT_PLAIN ? OPT_ALL_OFF : 0;
 	m->cpu.tsc_line.ratio = 1;	/* RDTSC is translated, though time stands still */
 	m->cpu.vendor = "GenuineIntel"; /* the programs go by Intel's manual */
 	cpu_reset(&m->cpu, false);
 	if (engine != ENGINE_STEP) {
-		opt_off_t off = engine == ENGINE_BT_PLAIN ? OPT_ALL_OFF : 0;
 		require(shadow_create(&m->shadow, &(struct shadow_config){.cpu = &m->cpu,
 									  .audit = true,
-									  .opt_off = off,
 									  .max_mappings = engine == ENGINE_BT_FEW}),
 			"shadow");
 		require(bt_create(
 			    &m->bt,
-			    &(struct bt_config){
-				.cpu = &m->cpu, .shadow = m->shadow, .stop = &m->stop, .audit = true, .opt_off = off}),
+			    &(struct bt_config){.cpu = &m->cpu, .shadow = m->shadow, .stop = &m->stop, .audit = true}),
 			"translator");
 	}
 	add_timer(m);

@@ -44,7 +44,7 @@ static uint64_t run_row(const struct row *r, opt_off_t off)
 
 	bt_flush(bt);
 	memset(bt->sites, 0, sizeof(bt->sites));
-	bt->opt_off = off;
+	cpu.opt_off = off;
 	memcpy(&before, at, sizeof(before));
 	poke_bytes(CODE, r->code, sizeof(r->code));
 	poke(SUB, 1, 0xc3);
