@@ -255,6 +255,7 @@ void lapic_init_reset(struct lapic *l)
 	l->icr = 0;
 	l->esr = l->esr_pending = 0;
 	l->divide = l->initial_count = 0;
+	l->timer_ended = false;
 	l->tsc_deadline = 0;
 	l->tpr = 0;
 	for (unsigned i = 0; i < LVT_COUNT; i++)

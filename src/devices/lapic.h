@@ -67,6 +67,7 @@ struct lapic {
 	uint32_t initial_count;
 	uint64_t timer_due;   /* ns of the interrupt that the timer is armed for */
 	uint64_t timer_start; /* ns at which the count was initial_count */
+	bool timer_ended;     /* counted down once: stays at 0, in whatever mode, until a count is written */
 	uint64_t tsc_deadline;
 	uint8_t tpr;
 	bool lint[2]; /* input levels */

@@ -41,6 +41,7 @@ enum { /* 11.4.3, 11.5, 11.6, 11.9 */
 	LVT_LEVEL       = 1u << 15,
 	LVT_MASKED      = 1u << 16,
 	LVT_TIMER_MODE  = 3u << 17,
+	TIMER_ONE_SHOT  = 0,
 	TIMER_PERIODIC  = 1u << 17,
 	TIMER_DEADLINE  = 2u << 17,
 

@@ -28,7 +28,11 @@ static uint64_t period(const struct lapic *l)
 /* Ends the periods that have passed. */
 static void sync_periods(struct lapic *l, uint64_t now)
 {
-	if (mode(l) == TIMER_PERIODIC && l->initial_count)
+	if (!l->initial_count || l->timer_ended)
+		return;
+	if (mode(l) == TIMER_ONE_SHOT)
+		l->timer_ended = now - l->timer_start >= period(l);
+	else if (mode(l) == TIMER_PERIODIC)
 		l->timer_start += (now - l->timer_start) / period(l) * period(l);
 }
 
@@ -38,7 +42,7 @@ static void arm_count(struct lapic *l, uint64_t now, uint64_t least)
 
 	sync_periods(l, now);
 	at = l->timer_start + period(l);
-	if (!l->initial_count || (mode(l) != TIMER_PERIODIC && at <= now)) {
+	if (!l->initial_count || l->timer_ended) {
 		timer_cancel(&l->timer);
 		return;
 	}
@@ -93,9 +97,9 @@ uint32_t lapic_timer_count(struct lapic *l)
 {
 	uint64_t now = clock_now(l->cfg.clock), gone;
 
-	if (mode(l) == TIMER_DEADLINE || !l->initial_count)
-		return 0;
 	sync_periods(l, now);
+	if (mode(l) == TIMER_DEADLINE || !l->initial_count || l->timer_ended)
+		return 0;
 	gone = (now - l->timer_start) / divider(l);
 	return gone >= l->initial_count ? 0 : l->initial_count - (uint32_t)gone;
 }
@@ -109,6 +113,7 @@ void lapic_timer_set_count(struct lapic *l, uint32_t count)
 	catchup_clear(&l->catchup);
 	l->initial_count = count;
 	l->timer_start = now;
+	l->timer_ended = false;
 	arm_count(l, now, 0);
 }
 

@@ -187,6 +187,20 @@ START_TEST(test_timer_modes)
 	write_reg(0, 0xb0, 0);
 	clock_advance(&clk, NS_PER_SEC);
 	ck_assert(!intr[0].level);
+	write_reg(0, 0x320, 0x20040); /* periodic: a count that has ended stays so */
+	ck_assert_uint_eq(read_reg(0, 0x390), 0);
+	clock_advance(&clk, NS_PER_SEC);
+	ck_assert_uint_eq(read_reg(0, 0x390), 0);
+	ck_assert(!intr[0].level);
+	write_reg(0, 0x320, 0x40);
+	write_reg(0, 0x380, 1000000); /* one-shot, periodic before it has ended: goes on */
+	clock_advance(&clk, 1500000);
+	write_reg(0, 0x320, 0x20040);
+	ck_assert_uint_eq(read_reg(0, 0x390), 250000);
+	clock_advance(&clk, 600000);
+	ck_assert_uint_eq(read_reg(0, 0x390), 950000);
+	ck_assert_uint_eq(lapic_ack(&cpu[0]), 0x40);
+	write_reg(0, 0xb0, 0);
 
 	write_reg(0, 0x3e0, 0xb);
 	write_reg(0, 0x320, 0x20040); /* periodic */
