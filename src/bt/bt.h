@@ -32,7 +32,11 @@ struct bt_config {
 	void *before_flush_arg;
 };
 
-/* 0 or a negative errno. Runs on the thread that calls bt_run, which must have called hostsig_thread_init(). */
+/* What the translator needs of the host's processor and does not find; NULL: nothing. */
+const char *bt_host_lacks(void);
+
+/* 0 or a negative errno (-ENOTSUP: bt_host_lacks()). Runs on the thread that calls bt_run, which must have called
+ * hostsig_thread_init(). */
 int bt_create(struct bt **out, const struct bt_config *cfg);
 void bt_destroy(struct bt *bt);
 

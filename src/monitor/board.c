@@ -8,7 +8,6 @@
 
 #include "trace.h"
 
-#define BIOS_DEFAULT	"/usr/share/seabios/bios-256k.bin"
 #define VGA_ROM_DEFAULT "/usr/share/seabios/vgabios-stdvga.bin"
 
 #define LOW_RAM_END   0xa0000ull
@@ -329,7 +328,7 @@ static int describe(struct board *b, const struct vm_config *vm)
 
 static int load_firmware(struct board *b, const struct vm_config *vm, char *err, size_t errlen)
 {
-	const char *path = vm->bios ? vm->bios : BIOS_DEFAULT;
+	const char *path = vm->bios ? vm->bios : BOARD_BIOS_DEFAULT;
 	int rc = board_load_rom(&b->bios, path, "BIOS image", 0, BIOS_MAX, 64 * KiB, err, errlen);
 
 	if (rc)

@@ -37,6 +37,9 @@
 #include "devices/virtio_rng.h"
 #include "kernel_boot.h"
 
+/* SeaBIOS, from the package seabios. */
+#define BOARD_BIOS_DEFAULT "/usr/share/seabios/bios-256k.bin"
+
 /* The host's end of a character device. Members may be NULL. */
 struct board_chardev {
 	void (*send)(void *arg, uint8_t byte);

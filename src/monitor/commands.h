@@ -8,5 +8,6 @@ int command_test(int argc, char *const *argv);
 int command_report(int argc, char *const *argv);
 int command_top(int argc, char *const *argv);
 int command_ctl(int argc, char *const *argv);
+int command_doctor(int argc, char *const *argv);
 
 #endif

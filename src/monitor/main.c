@@ -18,6 +18,7 @@ static const struct command {
     {"report", "show a profile that --profile has taken (gnomon report --help)", command_report},
     {"top", "watch what a running one does (gnomon top --help)", command_top},
     {"ctl", "control a running one through its socket (gnomon ctl --help)", command_ctl},
+    {"doctor", "what this host offers, and what would help (gnomon doctor --help)", command_doctor},
 };
 
 static int print_help(void)

@@ -6,10 +6,12 @@
  * timer that is set to the next deadline of the virtual clock.
  */
 #define _GNU_SOURCE
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "bt/bt.h"
 #include "cpu/event.h"
 #include "debugger.h"
 #include "hostsig.h"
@@ -235,6 +237,18 @@ static void loop(struct vm *vm)
 		if (!run_engine(vm))
 			vm_exit_for(vm, (struct vm_end){.reason = VM_END_DIFFERENCE}, EXIT_FAILED);
 	}
+}
+
+void vm_run_error(int rc, char *err, size_t errlen)
+{
+	if (rc == -ENOTSUP && bt_host_lacks())
+		snprintf(err, errlen,
+			 "the translator needs a processor with %s (2013 and later); --engine step works without, many "
+			 "times "
+			 "slower",
+			 bt_host_lacks());
+	else
+		snprintf(err, errlen, "cannot start the VM: %s (gnomon doctor)", strerror(-rc));
 }
 
 int vm_run(struct vm *vm)

@@ -343,7 +343,7 @@ static int run(struct session *s, char *err, size_t errlen)
 	profile_rc = profiler_close(s->profiler);
 	s->profiler = NULL;
 	if (rc < 0)
-		snprintf(err, errlen, "cannot start the VM: %s", strerror(-rc));
+		vm_run_error(rc, err, errlen);
 	if (s->cfg->stats && stats_json_write(s->cfg->stats, &s->vm->stats, &s->vm->memory, err, errlen) < 0)
 		return EXIT_FAILED;
 	return rc < 0 || profile_rc < 0 ? EXIT_FAILED : rc;

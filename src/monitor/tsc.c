@@ -82,12 +82,17 @@ uint64_t vm_tsc(struct vm *vm)
 	return vm->clock.running ? on_line(line, __rdtsc()) : line->guest;
 }
 
-void vm_tsc_init(struct vm *vm)
+bool vm_host_tsc_invariant(void)
 {
 	unsigned a, b, c, d;
 
+	return __get_cpuid(CPUID_POWER, &a, &b, &c, &d) && (d & INVARIANT_TSC);
+}
+
+void vm_tsc_init(struct vm *vm)
+{
 	vm->tsc_hz = host_tsc_hz();
-	if (__get_cpuid(CPUID_POWER, &a, &b, &c, &d) && (d & INVARIANT_TSC))
+	if (vm_host_tsc_invariant())
 		vm->cpu.tsc_line.ratio = RATIO_ONE;
 }
 

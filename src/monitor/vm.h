@@ -128,6 +128,8 @@ void vm_destroy(struct vm *vm);
 /* Runs the VM on the calling thread until it exits: the exit status given to vm_exit(), or a negative errno if it could
  * not start. */
 int vm_run(struct vm *vm);
+/* One line about such an errno. */
+void vm_run_error(int rc, char *err, size_t errlen);
 
 /* RESET# to CPU and board; at the end of S3 (vm->wake_pending) to what had no power. vCPU thread, between instructions.
  */
@@ -166,6 +168,8 @@ void vm_pause(struct vm *vm, unsigned by, bool paused);
 
 /* --- tsc.c: the guest's TSC before tsc_offset. vCPU thread. --- */
 void vm_tsc_init(struct vm *vm);
+/* Does the host say that its TSC runs at one rate, asleep or not? */
+bool vm_host_tsc_invariant(void);
 uint64_t vm_tsc(struct vm *vm);
 /* To be called before the virtual clock is started or stopped. */
 void vm_tsc_run(struct vm *vm, bool run);
