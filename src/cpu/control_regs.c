@@ -16,6 +16,7 @@ static const struct {
     {CR4_FSGSBASE, FEAT_FSGSBASE},
     {CR4_PCIDE, FEAT_PCID},
     {CR4_OSXSAVE, FEAT_XSAVE},
+    {CR4_LA57, FEAT_LA57},
     {CR4_SMEP, FEAT_SMEP},
     {CR4_SMAP, FEAT_SMAP},
 };
@@ -114,6 +115,8 @@ bool cpu_write_cr4(struct cpu *cpu, uint64_t value, struct x86_fault *f)
 		return raise_gp0(f);
 	if (cpu_long(cpu) && !(value & CR4_PAE))
 		return raise_gp0(f);
+	if (cpu_long(cpu) && (changed & CR4_LA57))
+		return raise_gp0(f);
 	if ((changed & value & CR4_PCIDE) && (!cpu_long(cpu) || (cpu->cr3 & CR3_PCID_MASK)))
 		return raise_gp0(f);
 	if ((changed & CR4_PDPTE) && cpu_paging(cpu) && (value & CR4_PAE) && !cpu_long(cpu) &&
@@ -208,7 +211,7 @@ bool do_invlpg(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 
 	if (in->code_size == 8) {
 		address = ea + (in->seg == SEG_FS || in->seg == SEG_GS ? cpu->seg[in->seg].base : 0);
-		if (!is_canonical(address))
+		if (!cpu_base_canonical(cpu, address))
 			return true;
 	} else {
 		address = (uint32_t)(cpu->seg[in->seg].base + ea);
@@ -217,7 +220,8 @@ bool do_invlpg(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 	return true;
 }
 
-/* PCIDs are not shown, so that every type but the reserved ones is a flush of all (INVPCID). */
+/* Nothing is kept by PCID: a load of CR3 flushes, bit 63 or not, and what INVPCID names is flushed whatever its PCID.
+ */
 bool do_invpcid(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 {
 	enum { INVPCID_ADDRESS, INVPCID_CONTEXT, INVPCID_ALL_GLOBAL, INVPCID_ALL, INVPCID_TYPES };
@@ -230,7 +234,7 @@ bool do_invpcid(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 		return raise_gp0(f);
 	if (type <= INVPCID_CONTEXT && !(cpu->cr4 & CR4_PCIDE) && load_le(buf, 8))
 		return raise_gp0(f);
-	if (type == INVPCID_ADDRESS && !is_canonical(load_le(buf + 8, 8)))
+	if (type == INVPCID_ADDRESS && !cpu_base_canonical(cpu, load_le(buf + 8, 8)))
 		return raise_gp0(f);
 	if (type == INVPCID_ADDRESS)
 		cpu_mmu_event(cpu, MMU_INVLPG, load_le(buf + 8, 8));

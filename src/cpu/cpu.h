@@ -229,6 +229,7 @@ struct cpu {
 	struct tlb tlb;
 	opt_off_t opt_off;	   /* of the engines that run it: see opt.h */
 	bool max;		   /* CPUID shows what costs speed, too */
+	bool lm;		   /* CPUID shows 64-bit mode */
 	uint64_t features;	   /* bit per FEAT_* that CPUID shows: a cache of cpu_has(), 0 until its first use */
 	struct watchpoints *watch; /* a debugger watches data or single-steps (watch.h); NULL: none */
 };
@@ -289,6 +290,13 @@ static inline unsigned cpu_stack_size(const struct cpu *cpu)
 	if (cpu_code64(cpu))
 		return 8;
 	return cpu->seg[SEG_SS].attr & SEG_DB ? 4 : 2;
+}
+
+/* Bits 63 to 47 (with 5-level paging 56) are the same (vol. 1, 3.3.7.1). */
+static inline bool cpu_canonical(const struct cpu *cpu, uint64_t address)
+{
+	unsigned shift = cpu->cr4 & CR4_LA57 ? 64 - 57 : 64 - 48;
+	return (uint64_t)((int64_t)(address << shift) >> shift) == address;
 }
 
 /* Linear address of the instruction at rip. */

@@ -6,9 +6,9 @@
 #include "handlers_internal.h"
 
 /* What the translator can do by now. */
-enum { SHOW_AVX = 0, SHOW_LM = 0 };
+enum { SHOW_AVX = 0 };
 
-enum cpuid_policy { POLICY_HOST, POLICY_ALWAYS, POLICY_AVX, POLICY_LM, POLICY_MAX };
+enum cpuid_policy { POLICY_HOST, POLICY_ALWAYS, POLICY_AVX, POLICY_MAX, POLICY_LM, POLICY_LM_OURS, POLICY_LM_MAX };
 enum cpuid_register { REG_EAX, REG_EBX, REG_ECX, REG_EDX };
 
 enum {
@@ -68,10 +68,14 @@ static bool policy_shows(const struct cpu *cpu, unsigned policy, bool host)
 		return true;
 	case POLICY_AVX:
 		return SHOW_AVX && host;
-	case POLICY_LM:
-		return SHOW_LM && host;
 	case POLICY_MAX:
 		return cpu->max;
+	case POLICY_LM:
+		return cpu->lm && host;
+	case POLICY_LM_OURS:
+		return cpu->lm;
+	case POLICY_LM_MAX:
+		return cpu->lm && cpu->max;
 	default:
 		return host;
 	}
@@ -199,7 +203,7 @@ static struct cpuid_result leaf_extended(const struct cpu *cpu, uint32_t leaf)
 		return cpu_is_amd(cpu) ? feature_bits(cpu, leaf, 0, host) : none;
 	case LEAF_ADDRESSES:
 		r = feature_bits(cpu, leaf, 0, host);
-		r.eax = PHYSMEM_BITS | 48 << 8;
+		r.eax = PHYSMEM_BITS | (cpu_has(cpu, FEAT_LA57) ? 57 : 48) << 8;
 		return r;
 	default: /* brand string, cache sizes */
 		return leaf < LEAF_ADDRESSES ? host : none;
@@ -273,6 +277,12 @@ bool cpu_has(const struct cpu *cpu, enum insn_feature feature)
 	if (UNLIKELY(!cpu->features))
 		((struct cpu *)cpu)->features = find_features(cpu);
 	return cpu->features & BIT(feature);
+}
+
+bool cpu_base_canonical(const struct cpu *cpu, uint64_t address)
+{
+	unsigned shift = cpu_has(cpu, FEAT_LA57) ? 64 - 57 : 64 - 48;
+	return (uint64_t)((int64_t)(address << shift) >> shift) == address;
 }
 
 bool do_cpuid(struct cpu *cpu, const struct insn *in, struct x86_fault *f)

@@ -93,6 +93,7 @@ enum insn_feature {
 	FEAT_SMEP,
 	FEAT_UMIP,
 	FEAT_LM,
+	FEAT_LA57,
 	FEAT_NX,
 	FEAT_COUNT
 };

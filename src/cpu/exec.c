@@ -318,6 +318,12 @@ static void fix_environment(struct cpu *cpu, const struct insn *in, uint8_t *ima
 	}
 }
 
+static gva_t operand_linear(const struct cpu *cpu, unsigned seg, uint64_t offset)
+{
+	bool based = !cpu_code64(cpu) || seg == SEG_FS || seg == SEG_GS;
+	return offset + (based ? cpu->seg[seg].base : 0);
+}
+
 bool exec_insn(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 {
 	struct host_exec *x = cpu->exec;
@@ -335,7 +341,7 @@ bool exec_insn(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 		if (in->mem_size > BOUNCE_BYTES - 64 || in->vsib)
 			return x86_raise(f, EXC_UD);
 		if (in->mem_size >= 16) /* alignment checks of SSE see the guest's alignment */
-			align = (unsigned)(offset + cpu->seg[in->seg].base) & 63;
+			align = (unsigned)operand_linear(cpu, in->seg, offset) & 63;
 	}
 	uint8_t *slot = find_slot(x, in, align);
 	if (!slot)

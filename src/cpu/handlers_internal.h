@@ -66,9 +66,4 @@ static inline void set_flags(struct cpu *cpu, uint64_t mask, uint64_t flags)
 	cpu->rflags = (cpu->rflags & ~mask) | (flags & mask);
 }
 
-static inline bool is_canonical(uint64_t v)
-{
-	return (uint64_t)((int64_t)(v << 16) >> 16) == v;
-}
-
 #endif

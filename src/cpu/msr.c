@@ -225,7 +225,7 @@ static bool write_row(struct cpu *cpu, const struct msr_row *row, uint64_t value
 		*msr_field(cpu, row) = value;
 		return true;
 	case KIND_CANONICAL:
-		if (!is_canonical(value))
+		if (!cpu_base_canonical(cpu, value))
 			return false;
 		*msr_field(cpu, row) = value;
 		return true;

@@ -2,6 +2,7 @@
 /*
  * Segment registers: loads by MOV, POP, LxS, LLDT, LTR, and what other transfers do to them.
  */
+#include "sys.h"
 #include "transfer_internal.h"
 
 /* Present, writable, accessed data: what segment registers hold in real mode (9.1.4); DPL 3 in V86 mode. */
@@ -104,7 +105,7 @@ bool cpu_load_ldtr(struct cpu *cpu, uint16_t selector, struct x86_fault *f)
 		return raise_selector(f, EXC_NP, selector);
 	cpu_segment_from_descriptor(&ldtr, selector, d.low);
 	ldtr.base |= d.high << 32;
-	if (cpu_long(cpu) && !cpu_canonical(cpu, ldtr.base))
+	if (cpu_long(cpu) && !cpu_base_canonical(cpu, ldtr.base))
 		return raise_selector(f, EXC_GP, selector);
 	cpu->ldtr = ldtr;
 	return true;
@@ -131,7 +132,7 @@ bool cpu_load_tr(struct cpu *cpu, uint16_t selector, struct x86_fault *f)
 	d.low |= BIT(41); /* busy */
 	cpu_segment_from_descriptor(&tr, selector, d.low);
 	tr.base |= d.high << 32;
-	if (cpu_long(cpu) && !cpu_canonical(cpu, tr.base))
+	if (cpu_long(cpu) && !cpu_base_canonical(cpu, tr.base))
 		return raise_selector(f, EXC_GP, selector);
 	uint8_t busy = (uint8_t)(d.low >> 40);
 	if (!cpu_write_linear(cpu, cpu_descriptor_address(cpu, selector) + 5, &busy, 1, ACC_WRITE | ACC_SYSTEM, f))
@@ -159,8 +160,12 @@ void cpu_drop_inner_segments(struct cpu *cpu)
 		struct segment *s = &cpu->seg[segs[i]];
 		if ((s->attr & SEG_NULL) || (attr_code(s->attr) && attr_conforming(s->attr)))
 			continue;
-		if (attr_dpl(s->attr) < cpu->cpl)
+		if (attr_dpl(s->attr) < cpu->cpl) {
+			/* Processors keep the base, which 64-bit code uses of FS and GS. */
+			uint64_t base = cpu_long(cpu) ? s->base : 0;
 			*s = segment_null(0);
+			s->base = base;
+		}
 	}
 }
 

@@ -70,7 +70,7 @@ static bool load_table(struct cpu *cpu, const struct insn *in, struct dtable *ta
 	if (!cpu_read_bytes(cpu, in->seg, insn_ea(cpu, in), 2 + base_bytes, buf, f))
 		return false;
 	base = load_le(buf + 2, base_bytes);
-	if (base_bytes == 8 && !is_canonical(base))
+	if (base_bytes == 8 && !cpu_base_canonical(cpu, base))
 		return raise_gp0(f);
 	/* A 16-bit operand size loads 24 bits of the base. */
 	if (base_bytes == 4 && operand_size(in) == 2)
@@ -168,7 +168,7 @@ static bool write_base(struct cpu *cpu, const struct insn *in, unsigned seg, str
 
 	if (!(cpu->cr4 & CR4_FSGSBASE))
 		return x86_raise(f, EXC_UD);
-	if (!is_canonical(base))
+	if (!cpu_base_canonical(cpu, base))
 		return raise_gp0(f);
 	cpu->seg[seg].base = base;
 	return true;

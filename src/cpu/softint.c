@@ -90,8 +90,18 @@ bool do_into(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 
 bool do_int1(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 {
+	/* Data breakpoints that a load of SS before it has put off come with this #DB, not after it: one call of the
+	 * handler, as on processors. */
+	uint64_t put_off = cpu->pending_db;
+
 	cpu->stats->soft_interrupts++;
-	return cpu_deliver(cpu, EXC_DB, EVENT_ICEBP, NULL, f);
+	cpu->pending_db = 0;
+	if (!cpu_deliver(cpu, EXC_DB, EVENT_ICEBP, NULL, f)) {
+		cpu->pending_db = put_off;
+		return false;
+	}
+	cpu->dr[6] |= put_off;
+	return true;
 }
 
 bool do_iret(struct cpu *cpu, const struct insn *in, struct x86_fault *f)

@@ -78,8 +78,7 @@ bool insn_write(struct cpu *cpu, const struct insn *in, unsigned n, uint64_t val
 bool cpu_branch(struct cpu *cpu, uint64_t target, unsigned opsize, struct x86_fault *f)
 {
 	if (cpu_code64(cpu)) {
-		unsigned bits = cpu->cr4 & CR4_LA57 ? 57 : 48;
-		if ((int64_t)(target << (64 - bits)) >> (64 - bits) != (int64_t)target)
+		if (!cpu_canonical(cpu, target))
 			return x86_raise_error(f, EXC_GP, 0);
 	} else {
 		target &= size_mask(MIN(opsize, 4));
@@ -132,6 +131,7 @@ bool cpu_fetch(struct cpu *cpu, struct insn *in, struct x86_fault *f)
 {
 	const struct segment *cs = &cpu->seg[SEG_CS];
 
+	/* In 64-bit code each byte's address is checked where it is fetched (walk.c): there is no limit. */
 	if (!cpu_code64(cpu) && cpu->rip > cs->limit)
 		return x86_raise_error(f, EXC_GP, 0);
 	if (!decode_at(cpu, cpu_linear_pc(cpu), in, f))
@@ -202,9 +202,11 @@ static bool check_code_breakpoints(struct cpu *cpu, struct x86_fault *f)
 	return false;
 }
 
-static bool delivers_event(unsigned id)
+/* These decide themselves whether they are single-stepped. */
+static bool not_single_stepped(unsigned id)
 {
-	return id == INSN_INT || id == INSN_INT3 || id == INSN_INT1 || id == INSN_INTO;
+	return id == INSN_INT || id == INSN_INT3 || id == INSN_INT1 || id == INSN_INTO || id == INSN_SYSCALL ||
+	       id == INSN_SYSRET;
 }
 
 static bool execute(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
@@ -244,7 +246,7 @@ enum step_result cpu_step_insn(struct cpu *cpu, const struct insn *in)
 		return fault(cpu, &f);
 	}
 	/* Behind a load of SS the trap is lost, while data breakpoints wait (6.8.3). */
-	if (single_step && !delivers_event(in->id) && cpu->shadow != SHADOW_MOV_SS)
+	if (single_step && !not_single_stepped(in->id) && cpu->shadow != SHADOW_MOV_SS)
 		cpu->pending_db |= DR6_BS;
 	cpu->rip = cpu->next_rip;
 	return STEP_DONE;

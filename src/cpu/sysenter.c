@@ -24,11 +24,19 @@ static void load_flat(struct cpu *cpu, uint16_t cs, uint16_t ss, unsigned cpl, b
 	cpu_set_cpl(cpu, cpl);
 }
 
+/* AMD's processors have SYSENTER and SYSEXIT in legacy mode only (APM vol. 3). */
+static bool not_on_amd(const struct cpu *cpu)
+{
+	return cpu_long(cpu) && cpu_is_amd(cpu);
+}
+
 bool do_sysenter(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 {
 	uint16_t cs = (uint16_t)cpu->sysenter_cs;
 	bool wide = cpu_long(cpu);
 
+	if (not_on_amd(cpu))
+		return x86_raise(f, EXC_UD);
 	if (!cpu_protected(cpu) || !(cs & ~SEL_RPL))
 		return raise_gp0(f);
 	cpu->rflags &= ~(FLAG_VM | FLAG_IF | FLAG_RF);
@@ -44,9 +52,11 @@ bool do_sysexit(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 	uint16_t cs = (uint16_t)(cpu->sysenter_cs & ~(uint64_t)SEL_RPL);
 	uint64_t rip = cpu->gpr[RDX], rsp = cpu->gpr[RCX];
 
+	if (not_on_amd(cpu))
+		return x86_raise(f, EXC_UD);
 	if (!cpu_protected(cpu) || cpu->cpl != 0 || !cs)
 		return raise_gp0(f);
-	if (to64 && (!is_canonical(rip) || !is_canonical(rsp)))
+	if (to64 && (!cpu_canonical(cpu, rip) || !cpu_canonical(cpu, rsp)))
 		return raise_gp0(f);
 	load_flat(cpu, (uint16_t)(cs + (to64 ? 32 : 16)), (uint16_t)(cs + (to64 ? 40 : 24)), 3, to64);
 	cpu->gpr[RSP] = to64 ? rsp : (uint32_t)rsp;
@@ -54,17 +64,36 @@ bool do_sysexit(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 	return true;
 }
 
+/* Intel's have SYSCALL and SYSRET in 64-bit code only, AMD's in all of protected mode (vol. 2, SYSCALL; APM vol. 3). */
+static bool syscall_there(const struct cpu *cpu)
+{
+	return (cpu->efer & EFER_SCE) && (cpu_code64(cpu) || (cpu_is_amd(cpu) && cpu_protected(cpu) && !cpu_v86(cpu)));
+}
+
+/* A single step is one if TF is set behind the instruction (17.3.1.4; APM vol. 2, 13.1.4). */
+static void single_step_by_new_flags(struct cpu *cpu)
+{
+	if (cpu->rflags & FLAG_TF)
+		cpu->pending_db |= DR6_BS;
+}
+
 bool do_syscall(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 {
 	uint16_t cs = (uint16_t)(cpu->star >> 32 & ~(uint64_t)SEL_RPL);
 
-	if (!(cpu->efer & EFER_SCE))
+	if (!syscall_there(cpu))
 		return x86_raise(f, EXC_UD);
-	cpu->gpr[RCX] = cpu->next_rip;
-	cpu->gpr[R11] = cpu->rflags & ~FLAG_RF;
-	cpu->rflags = (cpu->rflags & ~(cpu->sfmask | FLAG_RF)) | FLAG_1;
-	load_flat(cpu, cs, (uint16_t)(cs + 8), 0, true);
-	cpu->next_rip = cpu->lstar;
+	gpr_write(cpu, RCX, cpu_long(cpu) ? 8 : 4, cpu->next_rip);
+	if (!cpu_long(cpu)) {
+		cpu->rflags &= ~(FLAG_IF | FLAG_RF);
+		cpu->next_rip = (uint32_t)cpu->star;
+	} else {
+		cpu->gpr[R11] = cpu->rflags & ~FLAG_RF;
+		cpu->rflags = (cpu->rflags & ~(cpu->sfmask | FLAG_RF)) | FLAG_1;
+		cpu->next_rip = cpu_code64(cpu) ? cpu->lstar : cpu->cstar;
+	}
+	load_flat(cpu, cs, (uint16_t)(cs + 8), 0, cpu_long(cpu));
+	single_step_by_new_flags(cpu);
 	return true;
 }
 
@@ -73,12 +102,17 @@ bool do_sysret(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 	bool to64 = operand_size(in) == 8;
 	uint16_t base = (uint16_t)(cpu->star >> 48);
 
-	if (!(cpu->efer & EFER_SCE))
+	if (!syscall_there(cpu))
 		return x86_raise(f, EXC_UD);
-	if (cpu->cpl != 0 || (to64 && !is_canonical(cpu->gpr[RCX])))
+	/* On AMD's processors ring 3 meets an address that is not canonical. */
+	if (cpu->cpl != 0 || (to64 && !cpu_is_amd(cpu) && !cpu_canonical(cpu, cpu->gpr[RCX])))
 		return raise_gp0(f);
-	cpu->rflags = (cpu->gpr[R11] & FLAGS_ALL & ~(FLAG_RF | FLAG_VM)) | FLAG_1;
+	if (cpu_long(cpu))
+		cpu->rflags = (cpu->gpr[R11] & FLAGS_ALL & ~(FLAG_RF | FLAG_VM)) | FLAG_1;
+	else
+		cpu->rflags |= FLAG_IF;
 	load_flat(cpu, (uint16_t)(to64 ? base + 16 : base), (uint16_t)(base + 8), 3, to64);
 	cpu->next_rip = to64 ? cpu->gpr[RCX] : (uint32_t)cpu->gpr[RCX];
+	single_step_by_new_flags(cpu);
 	return true;
 }

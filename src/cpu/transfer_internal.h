@@ -52,12 +52,6 @@ static inline bool raise_selector(struct x86_fault *f, unsigned vector, uint16_t
 	return x86_raise_error(f, vector, selector & (SEL_INDEX | SEL_TI));
 }
 
-static inline bool cpu_canonical(const struct cpu *cpu, uint64_t address)
-{
-	unsigned shift = cpu->cr4 & CR4_LA57 ? 64 - 57 : 64 - 48;
-	return (uint64_t)((int64_t)(address << shift) >> shift) == address;
-}
-
 /* --- descriptor.c --- */
 
 /* Linear address of the entry that a selector names; no checks. */

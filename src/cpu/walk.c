@@ -174,6 +174,9 @@ bool cpu_walk(struct cpu *cpu, gva_t gva, enum access access, bool user, bool se
 					    .dirty = true};
 		return true;
 	}
+	/* Operands and stacks are checked before they come here; this is for code, tables and the TSS. */
+	if (cpu_long(cpu) && !cpu_canonical(cpu, gva))
+		return x86_raise_error(f, EXC_GP, 0);
 	if (!walk_root(&w, &table, f))
 		return false;
 	for (unsigned level = w.g->levels;; level--) {

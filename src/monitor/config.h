@@ -92,6 +92,7 @@ struct vm_config {
 	struct gdb_config gdb;
 	enum display_kind display;
 	bool cpu_max; /* all features, those that cost speed too */
+	bool cpu_lm;  /* 64-bit mode */
 	enum engine_kind engine;
 	bool lockstep;
 	bool audit;

@@ -135,23 +135,35 @@ static bool parse_tc_size(struct parse *p, const char *value)
 	return true;
 }
 
-static bool parse_cpu(struct parse *p, const char *value)
+static bool take_vendor(struct parse *p, const char *vendor)
 {
-	const char *rest = after(value, "max"), *vendor;
 	size_t printable = 0;
 
-	p->cfg->cpu_max = rest && (!*rest || *rest == ',');
-	if (p->cfg->cpu_max && !*rest)
-		return true;
-	vendor = after(p->cfg->cpu_max ? rest + 1 : value, "vendor=");
-	if (!vendor)
-		return wrong(p, "'%s' is not max, vendor=NAME or max,vendor=NAME", value);
 	while (isprint((unsigned char)vendor[printable]))
 		printable++;
 	if (printable != CONFIG_CPU_VENDOR || vendor[printable])
 		return wrong(p, "vendor '%s' is not %d characters of ASCII", vendor, CONFIG_CPU_VENDOR);
 	strcpy(p->cfg->cpu_vendor, vendor);
 	return true;
+}
+
+/* A vendor's name may hold a comma, so that it is the last item. */
+static bool parse_cpu(struct parse *p, const char *value)
+{
+	for (const char *item = value;; item++) {
+		size_t len = strcspn(item, ",");
+		if (after(item, "vendor="))
+			return take_vendor(p, after(item, "vendor="));
+		if (len == 3 && !strncmp(item, "max", len))
+			p->cfg->cpu_max = true;
+		else if (len == 2 && !strncmp(item, "lm", len))
+			p->cfg->cpu_lm = true;
+		else
+			return wrong(p, "'%s' is not max, lm, vendor=NAME or these separated by commas", value);
+		item += len;
+		if (!*item)
+			return true;
+	}
 }
 
 static bool parse_cdrom(struct parse *p, const char *value)

@@ -253,6 +253,7 @@ static void init_cpu(struct vm *vm)
 	vm->cpu.vendor = *vm->cfg->cpu_vendor ? vm->cfg->cpu_vendor : NULL;
 	vm->cpu.max = vm->cfg->cpu_max;
 	vm->cpu.opt_off = vm->cfg->opt_off;
+	vm->cpu.lm = vm->cfg->cpu_lm;
 	cpu_reset(&vm->cpu, false);
 }
 

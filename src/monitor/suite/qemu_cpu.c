@@ -99,10 +99,11 @@ static bool take_property(struct cpu *cpu, char *item, char *why, size_t whylen)
 /* The option of ours that makes a processor like this one. */
 static void add_option(struct qemu_params *p, const struct cpu *cpu)
 {
-	char *option = cpu->vendor ? format("%svendor=%s", cpu->max ? "max," : "", cpu->vendor) : format("max");
+	char *option = format("%s%s%s%s", cpu->max ? ",max" : "", cpu->lm ? ",lm" : "", cpu->vendor ? ",vendor=" : "",
+			      cpu->vendor ? cpu->vendor : "");
 
-	if (cpu->max || cpu->vendor)
-		strings_set_option(&p->run, "--cpu", option);
+	if (option && *option)
+		strings_set_option(&p->run, "--cpu", option + 1);
 	free(option);
 }
 
@@ -116,6 +117,7 @@ bool qemu_cpu_take(struct qemu_params *p, const char *value, char *why, size_t w
 		snprintf(why, whylen, "out of memory");
 	} else {
 		memset(cpu, 0, sizeof(*cpu));
+		cpu->lm = p->lm;
 		item = strtok_r(copy, ",", &save);
 		if (item && !listed(models, ARRAY_LEN(models), item)) {
 			snprintf(why, whylen, "there is no processor model '%.40s'", item);

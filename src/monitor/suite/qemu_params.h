@@ -9,6 +9,7 @@
 #include "strings.h"
 
 struct qemu_params {
+	bool lm;	    /* in: the kernels are for 64-bit mode, so that there must be one */
 	struct strings run; /* options of `gnomon run`; an --append comes from -append */
 	unsigned cpus;	    /* -smp; 0: not given */
 };

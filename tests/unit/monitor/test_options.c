@@ -49,22 +49,22 @@ START_TEST(everything)
 	char err[256];
 
 	ck_assert_int_eq(
-	    parse(
-		&cfg,
-		"--memory 4G --cpu max,vendor=GenuineIntel --cdrom a.iso --floppy=f.img --disk a,b.raw,snapshot --disk "
-		"c.raw --boot ac "
-		"--kernel k --initrd i,j --append=a=b --bios b.bin --serial stdio --serial file:x --serial unix:y "
-		"--serial none "
-		"--debugcon 0x402:file:d:1 --debugcon 233:file:e --debug-exit 0xf4 --pc-testdev --no-reboot "
-		"--control unix:q --display none --engine bt "
-		"--lockstep --audit --opt -link,-twin --opt +twin --tc-size 3 --count --trace bt,irq --trace-file t "
-		"--stats s.json "
-		"--timeout 2.5",
-		err, sizeof(err)),
+	    parse(&cfg,
+		  "--memory 4G --cpu max,lm,vendor=GenuineIntel --cdrom a.iso --floppy=f.img --disk a,b.raw,snapshot "
+		  "--disk "
+		  "c.raw --boot ac "
+		  "--kernel k --initrd i,j --append=a=b --bios b.bin --serial stdio --serial file:x --serial unix:y "
+		  "--serial none "
+		  "--debugcon 0x402:file:d:1 --debugcon 233:file:e --debug-exit 0xf4 --pc-testdev --no-reboot "
+		  "--control unix:q --display none --engine bt "
+		  "--lockstep --audit --opt -link,-twin --opt +twin --tc-size 3 --count --trace bt,irq --trace-file t "
+		  "--stats s.json "
+		  "--timeout 2.5",
+		  err, sizeof(err)),
 	    OPTIONS_OK);
 	ck_assert_uint_eq(cfg.memory, 4 * GiB);
 	ck_assert_str_eq(cfg.cpu_vendor, "GenuineIntel");
-	ck_assert(cfg.cpu_max);
+	ck_assert(cfg.cpu_max && cfg.cpu_lm);
 	ck_assert_str_eq(cfg.cdrom, "a.iso");
 	ck_assert_str_eq(cfg.floppy, "f.img");
 	ck_assert_uint_eq(cfg.ndisks, 2);
@@ -119,8 +119,10 @@ static const char *const bad_lines[][2] = {
     {"--memory ''", "not a size"},
     {"--memory 1.5G", "not a size"},
     {"--memory 1G --memory 1G", "given twice"},
-    {"--cpu maximum", "not max, vendor=NAME or max,vendor=NAME"},
-    {"--cpu max,", "not max, vendor=NAME or max,vendor=NAME"},
+    {"--cpu maximum", "not max, lm, vendor=NAME"},
+    {"--cpu max,", "not max, lm, vendor=NAME"},
+    {"--cpu lm64", "not max, lm, vendor=NAME"},
+    {"--cpu ''", "not max, lm, vendor=NAME"},
     {"--cpu max,vendor=Genuine", "not 12 characters"},
     {"--cpu vendor=Genuine", "not 12 characters"},
     {"--cpu vendor=GenuineIntel2", "not 12 characters"},
