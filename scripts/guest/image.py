@@ -11,7 +11,7 @@ import time
 import debian
 from tree import Tree
 
-KERNELS = ("686", "686-pae")
+KERNELS = {"686": "i386", "686-pae": "i386", "amd64": "amd64", "cloud-amd64": "amd64"}  # and their architecture
 MODULES = ("virtio_pci", "virtio_blk", "virtio_console", "virtio-rng", "ata_piix", "ata_generic", "sd_mod", "sr_mod", "crc32c_generic", "ext4",
            "isofs", "loop")
 UNUSED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "usr/share/lintian", "usr/share/bug", "usr/lib/debug")
@@ -22,13 +22,14 @@ def keep(name):
     return not name.startswith(UNUSED)
 
 
-def needed(module_files, names):
-    """Names of modules, each behind those that it needs. What it needs stands in the file itself, as depends=a,b."""
+def needed(module_files, built_in, names):
+    """Names of modules, each behind those that it needs. What it needs stands in the file itself, as depends=a,b. What is part of the kernel
+    is not loaded."""
     order = []
 
     def visit(name):
         name = name.replace("-", "_")
-        if name in order:
+        if name in order or name in built_in:
             return
         if name not in module_files:
             raise debian.Error(f"the kernel package has no module {name}")
@@ -44,16 +45,18 @@ def needed(module_files, names):
 
 
 def read_kernel(repository, flavour):
-    """(vmlinuz, {module name: bytes}, release, package file) of the newest kernel of a flavour."""
+    """(vmlinuz, {module name: bytes}, {names of built-in modules}, release, package file) of the newest kernel of a flavour."""
     real = repository.dependency(f"linux-image-{flavour}", rf"linux-image-[0-9][^ ]*-{flavour}\b")
     (package,) = repository.single(real)
-    vmlinuz, modules = None, {}
+    vmlinuz, modules, built_in = None, {}, set()
     for name, _, data in debian.contents(package):
         if name.startswith("boot/vmlinuz-"):
             vmlinuz = data
         elif name.endswith(".ko"):
             modules[os.path.basename(name)[:-3].replace("-", "_")] = data
-    return vmlinuz, modules, real.removeprefix("linux-image-"), package
+        elif name.endswith("/modules.builtin"):
+            built_in = {os.path.basename(line)[:-3].replace("-", "_") for line in data.decode().split()}
+    return vmlinuz, modules, built_in, real.removeprefix("linux-image-"), package
 
 
 def closure(packages):
@@ -63,12 +66,12 @@ def closure(packages):
 
 def base(repository, flavour, packages, module_names):
     """(vmlinuz, Tree, manifest) without any script."""
-    vmlinuz, modules, release, kernel_package = read_kernel(repository, flavour)
+    vmlinuz, modules, built_in, release, kernel_package = read_kernel(repository, flavour)
     tree = Tree()
     fetched = repository.single("busybox-static") + repository.packages(closure(packages))
     for package in fetched:
         tree.add_package(debian.contents(package), keep)
-    order = needed(modules, module_names)
+    order = needed(modules, built_in, module_names)
     for name in order:
         tree.file(f"modules/{name}.ko", modules[name])
     tree.file("modules/order", "".join(f"{name}\n" for name in order).encode())
@@ -135,7 +138,7 @@ def user_part(script, additions):
 
 def make(kernel, packages=(), script=None, additions=(), modules=MODULES, compress=False, out=None, cache=None, update=False):
     """Writes vmlinuz, initrd and manifest into the folder `out`. `script`: bytes of a shell script, or None."""
-    repository = debian.Debian("i386", cache)
+    repository = debian.Debian(KERNELS[kernel], cache)
     with repository.locked():
         if update:
             repository.update()

@@ -20,6 +20,7 @@ enum {
 	CODE_BYTES = SLOTS * SLOT_BYTES,
 	BOUNCE_BYTES = 8192,
 	DECODED = 4096,
+	KNOWN = 4096,
 };
 
 /* Slots are found by the bytes they hold, so each form of an instruction is written once. */
@@ -28,11 +29,20 @@ struct slot_tag {
 	uint8_t code[REENCODE_MAX];
 };
 
+/* Where an instruction was found last time, by its address: encoding it again takes as long as running it. */
+struct known_slot {
+	uint8_t bytes[INSN_MAX_BYTES];
+	uint8_t len, code_size, align;
+	uint32_t slot, written;
+};
+
 struct host_exec {
 	uint8_t *write;	 /* the slots, writable alias */
 	uint8_t *code;	 /* the slots, executable alias; the bounce buffer follows */
 	uint8_t *bounce; /* 64-byte aligned */
 	struct slot_tag tags[SLOTS];
+	uint32_t written[SLOTS]; /* how often */
+	struct known_slot known[KNOWN];
 	struct insn decoded[DECODED];
 	struct decode_cache templates;
 	uint64_t flags;
@@ -137,7 +147,7 @@ static void put_return(uint8_t *at)
  * The slot for an instruction whose operand is at `bounce + align`: writes it if it is not there. NULL if there is no
  * encoding. The tag holds the code with the displacement from a fixed place, so that it does not depend on the slot.
  */
-static uint8_t *find_slot(struct host_exec *x, const struct insn *in, unsigned align)
+static uint8_t *make_slot(struct host_exec *x, const struct insn *in, unsigned align)
 {
 	struct reencoding how = {
 	    .mem = in->has_mem ? HOST_MEM_RIP : HOST_MEM_NONE, .esp_home = RSP, .disp = (int32_t)align};
@@ -159,6 +169,27 @@ static uint8_t *find_slot(struct host_exec *x, const struct insn *in, unsigned a
 	insn_reencode(in, &how, to);
 	put_return(to + tag.len);
 	x->tags[n] = tag;
+	x->written[n]++;
+	return code;
+}
+
+static uint8_t *find_slot(struct host_exec *x, const struct insn *in, unsigned align, uint64_t rip)
+{
+	struct known_slot *k = &x->known[(rip ^ align) % KNOWN];
+	uint8_t *code;
+
+	if (k->len == in->len && k->align == align && k->code_size == in->code_size &&
+	    k->written == x->written[k->slot] && !memcmp(k->bytes, in->bytes, in->len))
+		return x->code + k->slot * SLOT_BYTES;
+	code = make_slot(x, in, align);
+	if (!code)
+		return NULL;
+	k->slot = (uint32_t)(code - x->code) / SLOT_BYTES;
+	k->written = x->written[k->slot];
+	k->len = in->len;
+	k->align = (uint8_t)align;
+	k->code_size = in->code_size;
+	memcpy(k->bytes, in->bytes, in->len);
 	return code;
 }
 
@@ -343,7 +374,7 @@ bool exec_insn(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 		if (in->mem_size >= 16) /* alignment checks of SSE see the guest's alignment */
 			align = (unsigned)operand_linear(cpu, in->seg, offset) & 63;
 	}
-	uint8_t *slot = find_slot(x, in, align);
+	uint8_t *slot = find_slot(x, in, align, cpu->rip);
 	if (!slot)
 		return x86_raise(f, EXC_UD);
 	struct fpu_pointers before = fpu_linear_pointers(cpu);
