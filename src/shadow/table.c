@@ -308,6 +308,8 @@ static enum rights rights_by(const struct shadow *sh, const struct window *w, ui
 		return RIGHTS_NONE;
 	if (supervisor && (sh->cpu->cr4 & CR4_SMAP) && (pte & r->entry & PTE_U))
 		return RIGHTS_NONE;
+	if (supervisor && (sh->cpu->cr4 & CR4_SMEP) && (pte & r->entry & PTE_U) && (w->state[page] & PAGE_FETCHED))
+		return RIGHTS_NONE;
 	if ((pte & PTE_NX) && (!(sh->cpu->efer & EFER_NXE) || (w->state[page] & PAGE_FETCHED)))
 		return RIGHTS_NONE;
 	if (!physmem_ram_offset(sh->pm, ALIGN_DOWN(pte & ~ignored, PAGE_SIZE) & sh->pm->a20_mask, &offset) ||

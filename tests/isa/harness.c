@@ -159,11 +159,12 @@ static bool no_msr_write(void *arg, uint32_t index, uint64_t value)
 
 static uint64_t cr8_read(void *arg)
 {
-	return 0;
+	return ((struct machine *)arg)->cr8;
 }
 
 static void cr8_write(void *arg, uint64_t value)
 {
+	((struct machine *)arg)->cr8 = value;
 }
 
 static void ferr(void *arg, bool level)
@@ -282,8 +283,8 @@ struct machine *machine_create(enum isa_engine engine)
 	m->cpu.exec = m->exec;
 	m->cpu.max = true;
 	m->cpu.opt_off = engine == ENGINE_BT_PLAIN ? OPT_ALL_OFF : 0;
-	m->cpu.tsc_line.ratio = 1;	/* RDTSC is translated, though time stands still */
-	m->cpu.vendor = "GenuineIntel"; /* the programs go by Intel's manual */
+	m->cpu.tsc_line.ratio = 1; /* RDTSC is translated, though time stands still */
+	machine_set_processor(m, false, false);
 	cpu_reset(&m->cpu, false);
 	if (engine != ENGINE_STEP) {
 		require(shadow_create(&m->shadow, &(struct shadow_config){.cpu = &m->cpu,
@@ -309,6 +310,13 @@ void machine_destroy(struct machine *m)
 	hostsig_remove(on_kick, m);
 	physmem_destroy(&m->pm);
 	free(m);
+}
+
+void machine_set_processor(struct machine *m, bool lm, bool amd)
+{
+	m->cpu.lm = lm;
+	m->cpu.vendor = amd ? "AuthenticAMD" : "GenuineIntel"; /* programs go by Intel's manual, unless they say so */
+	m->cpu.features = 0;
 }
 
 static bool run_engine(struct machine *m)

@@ -127,6 +127,7 @@ struct machine {
 	uint8_t vector;			  /* of the interrupt that is asserted */
 	uint8_t wake, async, ferr_vector; /* ISA_PORT_WAKE, ISA_PORT_ASYNC, ISA_PORT_FERR; 0: none */
 	uint32_t dma_at;
+	uint64_t cr8;
 	unsigned async_count;
 	bool storm; /* kicks at random short times, without interrupts: machine_set_storm() */
 	uint8_t ports[256];
@@ -142,6 +143,9 @@ struct machine {
 /* A machine in memory of its own (struct cpu is aligned). Exits on failure: a test without a machine is of no use. */
 struct machine *machine_create(enum isa_engine engine);
 void machine_destroy(struct machine *m);
+
+/* What CPUID shows: 64-bit mode, and whose processor. Before machine_reset(). */
+void machine_set_processor(struct machine *m, bool lm, bool amd);
 
 /* Fresh tables, registers and RAM; then code at linear address `entry` (CS base 0) in a mode. Segments are flat or 0.
  */

@@ -7,6 +7,7 @@
 
 struct program {
 	uint32_t mode, load, entry;
+	bool lm, amd;	/* machine_set_processor() */
 	uint8_t *image; /* owned: the file */
 	const uint8_t *text;
 	uint32_t text_bytes;
