@@ -165,6 +165,21 @@ static void recover_insn(struct bt *bt, const struct block *b, int n)
 	restore_rf(bt);
 }
 
+/*
+ * Between two elements of a repeated string instruction: RF is in what is saved now (vol. 3, 17.3.1.1), and the flags
+ * of CMPS and SCAS are those from before (vol. 2, REP), where AMD's processors leave those of the last comparison.
+ */
+static void recover_half_way(struct bt *bt, const struct block *b, int n)
+{
+	unsigned at = b->map[n].guest, code_size = b->ctx->key.flags & CTX_CODE32 ? 4 : 2;
+	struct cpu *cpu = bt->cpu;
+	struct insn in;
+
+	cpu->rflags |= FLAG_RF;
+	if (!insn_decode(&in, b->source + at, b->guest_len - at, code_size) && insn_compares_strings(&in))
+		cpu->rflags = (cpu->rflags & ~FLAGS_ARITH) | (cpu->bt_flags & FLAGS_ARITH);
+}
+
 /* Makes the state that of the beginning of instruction n, in which the host stood at pc. */
 static void recover(struct bt *bt, const struct block *b, int n, cache_pc_t pc)
 {
@@ -180,9 +195,8 @@ static void recover(struct bt *bt, const struct block *b, int n, cache_pc_t pc)
 	}
 	bt->frame.count += m->uncounted;
 	recover_insn(bt, b, n);
-	/* Between elements: RF is in what is saved now (vol. 3, 17.3.1.1). */
 	if ((m->flags & MAP_REP) && offset >= m->swap_from && (uint32_t)cpu->gpr[RCX] != cpu->bt_rep_count)
-		cpu->rflags |= FLAG_RF;
+		recover_half_way(bt, b, n);
 }
 
 static struct block *block_at(struct bt *bt, cache_pc_t pc, int *n)

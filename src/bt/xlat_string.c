@@ -50,13 +50,24 @@ static void rebase(struct xlat *t, unsigned reg)
 	emit_lea(&t->e, 8, reg, (struct host_addr){window, (uint8_t)reg, 1, 0, false, false});
 }
 
+/* What tells, half-way, how it began. */
+static void before_repetition(struct xlat *t)
+{
+	emit_store(&t->e, 4, RCX, AT_CPU(CPU_OFF(bt_rep_count)));
+	if (!insn_compares_strings(t->in))
+		return;
+	emit_pushf(&t->e);
+	emit_pop(&t->e, HOST_T0);
+	emit_store(&t->e, 8, HOST_T0, AT_CPU(CPU_OFF(bt_flags)));
+}
+
 static bool flat_string(struct xlat *t, unsigned uses)
 {
 	struct insn_map *map = xlat_map(t);
 
 	map->flags |= MAP_STRING;
 	if (t->in->repeats)
-		emit_store(&t->e, 4, RCX, AT_CPU(CPU_OFF(bt_rep_count)));
+		before_repetition(t);
 	if (uses & USES_SI)
 		rebase(t, RSI);
 	if (uses & USES_DI)
