@@ -15,6 +15,8 @@
 
 #include <string.h>
 
+#include "decode.h"
+
 /* FNSTENV in 32-bit protected mode, which is 64-bit mode's too (vol. 1, figure 8-9). */
 struct environment {
 	uint32_t fcw, fsw, ftw, fip, fcs_fop, fdp, fds;
@@ -73,6 +75,22 @@ bool fpu_save(struct cpu *cpu, const struct fpu_pointers *loaded)
 
 	__asm__ volatile("ldmxcsr %0" : : "m"(mxcsr));
 	return whole;
+}
+
+/* Does FXSAVE leave out the pointers of an instruction without exception? */
+static bool host_forgets(void)
+{
+	uint8_t image[FX_BYTES] __attribute__((aligned(16)));
+
+	__asm__ volatile("movq $0, 8(%0)\n\tfninit\n\tfldz\n\tfxsave64 (%0)\n\tfninit" : : "r"(image) : "memory");
+	return !load_le(image + FX_FIP, 8);
+}
+
+bool fpu_stores_lost_pointers(const struct cpu *cpu, const struct insn *in)
+{
+	ASSERT(!cpu->fpu_live);
+	return (in->id == INSN_FNSTENV || in->id == INSN_FNSAVE) && !(cpu->fpu.image[FX_FSW] & FSW_ES) &&
+	       host_forgets();
 }
 
 void cpu_fpu_sync(struct cpu *cpu)

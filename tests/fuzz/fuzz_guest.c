@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "cpu/event.h"
+#include "cpu/fpu.h"
 #include "cpu/mem.h"
 #include "cpu/step.h"
 #include "cpu/sys.h"
@@ -29,7 +30,8 @@ struct guest {
 	const struct cpu_ops *machine_ops;
 	struct cpu_ops ops;
 	unsigned events; /* interrupts left that wake it from HLT */
-	bool ambiguous;	 /* a repeated instruction overwrote itself: when that is noticed is up to the processor */
+	bool ambiguous;	 /* a repeated instruction overwrote itself: when that is noticed is up to the processor; or x87
+			  * pointers were stored that AMD's may have lost */
 };
 
 /* --- ports: those of the harness, but for what makes a run depend on time or files --- */
@@ -115,16 +117,19 @@ static bool run_step(struct guest *g)
 		uint8_t before[INSN_MAX_BYTES], after[INSN_MAX_BYTES];
 		gva_t pc;
 		struct insn in;
+		bool known;
 		if (!boundary(g))
 			return true;
 		if (cpu_event_ready(cpu)) /* delivering one event caused the next */
 			continue;
 		pc = cpu_linear_pc(cpu);
 		code_bytes(cpu, pc, before);
+		known = !insn_decode(&in, before, sizeof(before), cpu_code_size(cpu));
+		if (known && fpu_stores_lost_pointers(cpu, &in))
+			g->ambiguous = true;
 		cpu_step(cpu);
 		code_bytes(cpu, pc, after);
-		if (memcmp(before, after, sizeof(after)) &&
-		    !insn_decode(&in, before, sizeof(before), cpu_code_size(cpu)) && in.repeats)
+		if (known && in.repeats && memcmp(before, after, sizeof(after)))
 			g->ambiguous = true;
 	}
 	return false;
