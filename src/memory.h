@@ -20,9 +20,14 @@ enum memory_kind {
 struct memory_use {
 	uint64_t bytes[MEMORY_KINDS];
 	uint64_t claimed; /* of private memory */
+	int pagemap;	  /* 0: not opened yet; closed by memory_finish() */
 };
 
 extern const char *const memory_names[MEMORY_KINDS], *const memory_helps[MEMORY_KINDS];
+
+/* Of a mapping that stays empty but for pages here and there: where a host makes memory of large pages (transparent
+ * huge pages), each of those would take 2 MiB. */
+void memory_is_sparse(void *at, size_t bytes);
 
 /* Counts what of the private memory at [at, at + bytes) is present. NULL: nothing. */
 void memory_count(struct memory_use *u, enum memory_kind kind, const void *at, size_t bytes);

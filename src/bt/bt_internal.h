@@ -83,7 +83,9 @@ struct fills {
 struct indirect_table {
 	uint32_t *entries; /* INDIRECT_ENTRIES, reserved when first filled */
 	uint64_t *used;	   /* behind them; bit per page of EIPs: there may be entries that are not 0 */
-	unsigned pages;	   /* such bits */
+	uint64_t *held;	   /* behind those: there is memory for entries, used or not any more */
+	unsigned pages;	   /* bits in `used` */
+	unsigned held_pages;
 };
 
 struct context {

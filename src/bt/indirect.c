@@ -18,6 +18,7 @@ enum {
 
 #define ENTRIES_BYTES (INDIRECT_ENTRIES * sizeof(uint32_t))
 #define USED_BYTES    (EIP_PAGES / 8)
+#define TABLE_BYTES   (ENTRIES_BYTES + 2 * USED_BYTES)
 #define CHUNK_BYTES   (PAGE_SIZE * sizeof(uint32_t))
 
 static bool is_user(const struct context *c)
@@ -56,7 +57,7 @@ static void free_tables(struct bt *bt)
 		struct context *c = &bt->contexts[i];
 		for (unsigned s = 0; s < SHADOW_SPACES; s++)
 			if (c->tables[s].entries)
-				munmap(c->tables[s].entries, ENTRIES_BYTES + USED_BYTES);
+				munmap(c->tables[s].entries, TABLE_BYTES);
 		memset(c->tables, 0, sizeof(c->tables));
 		c->indirect = bt->miss_table;
 	}
@@ -80,11 +81,13 @@ static struct indirect_table *present_table(struct bt *bt, struct context *c)
 		return t;
 	if (bt->ntables == MAX_TABLES)
 		free_tables(bt);
-	t->entries = reserve(PROT_READ | PROT_WRITE, ENTRIES_BYTES + USED_BYTES);
+	t->entries = reserve(PROT_READ | PROT_WRITE, TABLE_BYTES);
 	if (!t->entries)
 		return NULL;
+	memory_is_sparse(t->entries, TABLE_BYTES);
 	t->used = (uint64_t *)(t->entries + INDIRECT_ENTRIES);
-	t->pages = 0;
+	t->held = t->used + USED_BYTES / sizeof(*t->used);
+	t->pages = t->held_pages = 0;
 	bt->ntables++;
 	c->indirect = t->entries;
 	return t;
@@ -99,10 +102,10 @@ static bool page_used(const struct indirect_table *t, uint32_t eip)
 
 static void forget_all(struct bt *bt, struct indirect_table *t)
 {
-	if (t->pages)
-		madvise(t->entries, ENTRIES_BYTES + USED_BYTES, MADV_DONTNEED);
-	bt->table_pages -= t->pages;
-	t->pages = 0;
+	if (t->held_pages)
+		madvise(t->entries, TABLE_BYTES, MADV_DONTNEED);
+	bt->table_pages -= t->held_pages;
+	t->pages = t->held_pages = 0;
 }
 
 void bt_indirect_reset(struct bt *bt)
@@ -132,11 +135,15 @@ static void use_page(struct bt *bt, struct indirect_table *t, uint32_t eip)
 
 	if (page_used(t, eip))
 		return;
-	if (bt->table_pages == MAX_TABLE_PAGES)
-		bt_indirect_reset(bt);
+	if (!(t->held[page / 64] >> (page % 64) & 1)) {
+		if (bt->table_pages == MAX_TABLE_PAGES)
+			bt_indirect_reset(bt);
+		t->held[page / 64] |= BIT(page % 64);
+		t->held_pages++;
+		bt->table_pages++;
+	}
 	t->used[page / 64] |= BIT(page % 64);
 	t->pages++;
-	bt->table_pages++;
 }
 
 void bt_indirect_fill(struct bt *bt, struct block *b)
@@ -184,7 +191,6 @@ static void forget_page(struct bt *bt, struct indirect_table *t, uint32_t linear
 	memset(t->entries + linear, 0, CHUNK_BYTES);
 	t->used[page / 64] &= ~BIT(page % 64);
 	t->pages--;
-	bt->table_pages--;
 }
 
 void bt_indirect_lost(void *arg, unsigned space, gva_t linear, uint64_t len)

@@ -2,16 +2,16 @@
 /* How much memory the translator takes: what cache.c and indirect.c have allocated, as far as it is in use. */
 #include "bt_internal.h"
 
-/* Nearly all of a table is not there: only pages that have ever held an entry are looked at. */
+/* Nearly nothing of its gigabytes is there. */
 static void count_table(struct memory_use *u, const struct indirect_table *t)
 {
-	enum { WORDS = (INDIRECT_ENTRIES >> PAGE_SHIFT) / 64 };
+	const unsigned words = (INDIRECT_ENTRIES >> PAGE_SHIFT) / 64;
 
 	if (!t->entries)
 		return;
-	memory_count(u, MEMORY_blocks, t->used, WORDS * sizeof(*t->used));
-	for (unsigned word = 0; t->pages && word < WORDS; word++)
-		for (uint64_t bits = t->used[word]; bits; bits &= bits - 1) {
+	memory_count(u, MEMORY_blocks, t->used, 2 * words * sizeof(*t->used));
+	for (unsigned word = 0; t->held_pages && word < words; word++)
+		for (uint64_t bits = t->held[word]; bits; bits &= bits - 1) {
 			uint64_t page = word * 64 + (unsigned)__builtin_ctzll(bits);
 			memory_count(u, MEMORY_blocks, t->entries + page * PAGE_SIZE, PAGE_SIZE * sizeof(*t->entries));
 		}

@@ -76,6 +76,8 @@ int shadow_create(struct shadow **out, const struct shadow_config *cfg)
 	sh->audit = cfg->audit;
 	sh->reservation = mmap(NULL, RESERVE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	sh->watched = mmap(NULL, GRANULES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (sh->watched != MAP_FAILED)
+		memory_is_sparse(sh->watched, GRANULES);
 	err = sh->reservation == MAP_FAILED || sh->watched == MAP_FAILED ? -ENOMEM : paged_init(sh, cfg->max_mappings);
 	if (err) {
 		shadow_destroy(sh);

@@ -34,6 +34,8 @@ static int window_init(struct window *w, uint8_t *base)
 	w->regions = reserve(MAX_REGIONS * sizeof(*w->regions), PROT_READ | PROT_WRITE);
 	if (!w->state || !w->frame || !w->regions)
 		return -ENOMEM;
+	memory_is_sparse(w->state, WINDOW_PAGES);
+	memory_is_sparse(w->frame, WINDOW_PAGES * sizeof(*w->frame));
 	return mprotect(base + SHADOW_PROBE + 8 - PAGE_SIZE, PAGE_SIZE, PROT_READ) ? -errno : 0;
 }
 
