@@ -86,13 +86,6 @@ static bool host_forgets(void)
 	return !load_le(image + FX_FIP, 8);
 }
 
-bool fpu_stores_lost_pointers(const struct cpu *cpu, const struct insn *in)
-{
-	ASSERT(!cpu->fpu_live);
-	return (in->id == INSN_FNSTENV || in->id == INSN_FNSAVE) && !(cpu->fpu.image[FX_FSW] & FSW_ES) &&
-	       host_forgets();
-}
-
 void cpu_fpu_sync(struct cpu *cpu)
 {
 	uint8_t now[FX_BYTES] __attribute__((aligned(16)));
@@ -109,4 +102,12 @@ void cpu_fpu_sync(struct cpu *cpu)
 	fpu_forget_bases(cpu, &loaded);
 	if (cpu->fpu_stored)
 		cpu->fpu_stored(cpu->fpu_stored_arg, &loaded, whole);
+}
+
+bool fpu_stores_lost_pointers(struct cpu *cpu, const struct insn *in)
+{
+	if (in->id != INSN_FNSTENV && in->id != INSN_FNSAVE)
+		return false;
+	cpu_fpu_sync(cpu);
+	return !(cpu->fpu.image[FX_FSW] & FSW_ES) && host_forgets();
 }

@@ -47,11 +47,9 @@ void fpu_set_linear_pointers(struct cpu *cpu, const struct fpu_pointers *p);
 void fpu_image_to_real(uint8_t *image, unsigned bytes, const struct fpu_pointers *linear);
 struct fpu_pointers fpu_image_pointers(const uint8_t *image, unsigned bytes);
 
-/*
- * Will `in` store pointers that the host forgets at any signal and switch of processes, so that they may or may not be
- * there? The state is not in the host's registers (cpu_fpu_sync).
- */
-bool fpu_stores_lost_pointers(const struct cpu *cpu, const struct insn *in);
+/* Will `in` store pointers that the host forgets at any signal and switch of processes, so that they may or may not be
+ * there? */
+bool fpu_stores_lost_pointers(struct cpu *cpu, const struct insn *in);
 
 /* Loads the guest's state; tells the pointers in it. */
 void fpu_load(const struct cpu *cpu, struct fpu_pointers *loaded);
