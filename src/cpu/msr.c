@@ -102,8 +102,8 @@ static uint64_t get_efer(struct cpu *cpu)
 	return cpu->efer;
 }
 
-/* LMA is read-only; LME cannot change while paging is on (2.2.1). SCE comes with the register, whether or not there is
- * a mode for SYSCALL (vol. 4, table 2-2). */
+/* LMA is read-only; LME cannot change while paging is on (2.2.1). SCE comes with the register: the manual makes it
+ * depend on nothing else (table 2-1; vol. 4, table 2-2). */
 static bool set_efer(struct cpu *cpu, uint64_t value)
 {
 	uint64_t valid =

@@ -184,7 +184,7 @@ bool cpu_insn_checks(struct cpu *cpu, const struct insn *in, struct x86_fault *f
 }
 
 /* Instruction breakpoints (17.2.4, 17.3.1.1): faults before the instruction, unless RF. Behind a load of SS Intel's
- * processors do not meet them (6.8.3), AMD's do. */
+ * processors go on as if RF were set (17.3.1.1); AMD's meet them (so KVM and kvm-unit-tests have it). */
 static bool check_code_breakpoints(struct cpu *cpu, struct x86_fault *f)
 {
 	uint64_t hit = 0;

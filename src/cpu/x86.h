@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Architectural constants, each stated once. Names and numbers: Intel SDM (volume 3A unless said otherwise).
+ * Architectural constants, each stated once. Names and numbers: Intel SDM (volume 3A unless said otherwise). Section
+ * numbers, here and in all of src/cpu and src/bt: editions in which chapter 4 is paging and volume 4 has the MSRs.
  */
 #ifndef GNOMON_X86_H
 #define GNOMON_X86_H

@@ -22,7 +22,7 @@ enum {
 
 	CNT_SCI_EN    = 0x0001,
 	CNT_SLP_EN    = 0x2000,
-	CNT_WRITABLE  = 0x1c07, /* SLP_TYP, GBL_RLS, BRLD_EN, SCI_EN */
+	CNT_WRITABLE  = 0x1c07, /* SLP_TYP, GBL_RLS, BRLD_EN, SCI_EN (ACPI wants it left alone; Linux sets it) */
 
 	SLP_S5        = 0, /* SLP_TYP as in the reference board's DSDT */
 	SLP_S3        = 1,
