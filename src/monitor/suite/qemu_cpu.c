@@ -25,6 +25,13 @@ static const struct {
 
 /* These leave it to the monitor what the CPU is like. */
 static const char *const models[] = {"max", "host", "base", "qemu32", "qemu64", "kvm32", "kvm64"};
+/* Processors of a vendor's, none of which has a feature that is not shown: the name is theirs. */
+static const struct {
+	const char *name, *vendor;
+} vendor_models[] = {{"Opteron_G1", "AuthenticAMD"},
+		     {"Conroe", "GenuineIntel"},
+		     {"Penryn", "GenuineIntel"},
+		     {"Nehalem", "GenuineIntel"}};
 /* About how QEMU finds its features, or what is so here. */
 static const char *const harmless[] = {"check", "enforce", "host-phys-bits", "migratable", "full-cpuid-auto-level"};
 
@@ -46,6 +53,17 @@ static bool shown(const struct cpu *cpu, const char *name)
 		return (const uint32_t[]){r.eax, r.ebx, r.ecx, r.edx}[features[i].reg] & BIT(features[i].bit);
 	}
 	return false;
+}
+
+static bool take_model(struct cpu *cpu, const char *model)
+{
+	cpu->max = !strcmp(model, "max");
+	for (size_t i = 0; i < ARRAY_LEN(vendor_models); i++)
+		if (!strcmp(vendor_models[i].name, model)) {
+			cpu->vendor = vendor_models[i].vendor;
+			return true;
+		}
+	return listed(models, ARRAY_LEN(models), model);
 }
 
 /* QEMU takes "tsc_adjust" for "tsc-adjust", and some have two names. */
@@ -119,11 +137,10 @@ bool qemu_cpu_take(struct qemu_params *p, const char *value, char *why, size_t w
 		memset(cpu, 0, sizeof(*cpu));
 		cpu->lm = p->lm;
 		item = strtok_r(copy, ",", &save);
-		if (item && !listed(models, ARRAY_LEN(models), item)) {
+		if (item && !take_model(cpu, item)) {
 			snprintf(why, whylen, "there is no processor model '%.40s'", item);
 			ok = false;
 		}
-		cpu->max = item && !strcmp(item, "max");
 		while (ok && (item = strtok_r(NULL, ",", &save)))
 			ok = take_property(cpu, item, why, whylen);
 	}

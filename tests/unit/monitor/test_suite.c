@@ -150,8 +150,30 @@ static const char *const params[][2] = {
     {"-cpu max,-pae", "!'pae' cannot be hidden"},
     {"-cpu max,phys-bits=36", "!bits, not 36"},
     {"-cpu max,colour=green", "!no property 'colour'"},
-    {"-cpu Opteron_G1", "!no processor model 'Opteron_G1'"},
+    {"-cpu Opteron_G5", "!no processor model 'Opteron_G5'"},
+    {"-cpu Opteron_G1", "--cpu vendor=AuthenticAMD"},
 };
+
+/* Kernels for 64-bit mode. */
+START_TEST(qemu_options_x86_64)
+{
+	static const char *const cpus[][2] = {{"max", "--cpu max,lm"},
+					      {"qemu64,+x2apic,+pcid", "--cpu lm"},
+					      {"qemu64,+la57", "--cpu max,lm"},
+					      {"Opteron_G1,vendor=AuthenticAMD", "--cpu lm,vendor=AuthenticAMD"}};
+
+	for (unsigned i = 0; i < ARRAY_LEN(cpus); i++) {
+		struct qemu_params p = {.lm = true};
+		char why[200] = "", joined[200];
+
+		ck_assert_msg(qemu_cpu_take(&p, cpus[i][0], why, sizeof(why)), "%s", why);
+		ck_assert_uint_eq(p.run.n, 2);
+		snprintf(joined, sizeof(joined), "%s %s", p.run.v[0], p.run.v[1]);
+		ck_assert_str_eq(joined, cpus[i][1]);
+		qemu_params_free(&p);
+	}
+}
+END_TEST
 
 START_TEST(qemu_options)
 {
@@ -284,6 +306,7 @@ int main(void)
 	tcase_add_test(tc, configuration);
 	tcase_add_loop_test(tc, configurations_refused, 0, ARRAY_LEN(bad_configurations));
 	tcase_add_loop_test(tc, qemu_options, 0, ARRAY_LEN(params));
+	tcase_add_test(tc, qemu_options_x86_64);
 	tcase_add_test(tc, output);
 	tcase_add_loop_test(tc, judgement, 0, ARRAY_LEN(ends));
 	tcase_add_test(tc, expectations);
