@@ -146,7 +146,7 @@ static bool checks_fail(const struct xlat *t, const struct insn_row *row)
 		return true;
 	if ((row->checks & CHK_FWAIT) && (flags & CTX_WAIT_TRAPS))
 		return true;
-	if (row->checks & (CHK_AVX | CHK_ONLY64))
+	if (row->checks & (CHK_AVX | CHK_XSAVE | CHK_ONLY64))
 		return true;
 	return !cpu_has(t->bt->cpu, row->feature);
 }

@@ -157,6 +157,7 @@ static struct cpuid_result leaf_d(const struct cpu *cpu, uint32_t subleaf)
 		r.ecx = r.eax & XCR0_AVX ? with_avx : XSAVE_LEGACY_BYTES;
 	} else if (subleaf == 1) {
 		r = feature_bits(cpu, 0xd, 1, host_cpuid(0xd, 1));
+		r.ebx = cpu->xcr0 & XCR0_AVX ? with_avx : XSAVE_LEGACY_BYTES; /* compacted: the same with so few */
 	} else if (subleaf == 2 && cpu_has(cpu, FEAT_AVX)) {
 		r.eax = avx.eax;
 		r.ebx = avx.ebx;

@@ -151,9 +151,11 @@ static bool check_fpu(const struct cpu *cpu, unsigned checks, struct x86_fault *
 		return x86_raise(f, EXC_UD);
 	if ((checks & CHK_SSE) && !(cpu->cr4 & CR4_OSFXSR))
 		return x86_raise(f, EXC_UD);
+	if ((checks & CHK_XSAVE) && !(cpu->cr4 & CR4_OSXSAVE))
+		return x86_raise(f, EXC_UD);
 	if ((checks & CHK_AVX) && (!(cpu->cr4 & CR4_OSXSAVE) || (cpu->xcr0 & 6) != 6 || cpu_real_segments(cpu)))
 		return x86_raise(f, EXC_UD);
-	if ((checks & (CHK_MMX | CHK_SSE | CHK_AVX)) && (cpu->cr0 & CR0_TS))
+	if ((checks & (CHK_MMX | CHK_SSE | CHK_AVX | CHK_XSAVE)) && (cpu->cr0 & CR0_TS))
 		return x86_raise(f, EXC_NM);
 	return true;
 }
