@@ -206,19 +206,18 @@ def suspend(gnomon, kernel, options, folder):
         for n, cause in enumerate(("alarm", "powerdown", "key", "wakeup")):
             serial.command(f"for d in vda sda; do dd if=/dev/urandom of=/mnt/$d/{n} bs=64k count=40 2>/dev/null; done; sha256sum /mnt/*/? >/tmp/sums;"
                            " echo sums$?", r"^sums0$")
-            if cause == "alarm":
-                serial.command("echo +3 >/sys/class/rtc/rtc0/wakealarm; echo alarm$?", r"^alarm0$")
             before = int(serial.command("echo t=$(date +%s)=", r"^t=(\d+)=")[1])
             host = time.monotonic()
-            serial.send("echo mem >/sys/power/state; echo woke$?\n")
-            if cause != "alarm":
-                wait_for(lambda: vm.ctl("status").stdout.strip() == "suspended", 20)
+            if cause == "alarm":
+                sleep_until_alarm(vm)
+            else:
+                serial.send("echo mem >/sys/power/state; echo woke$?\n")
+                wait_for(lambda: vm.ctl("status").stdout.strip() == "suspended", 60)
                 vm.ctl(*(("key", "a") if cause == "key" else (cause,)))
-            serial.wait(r"^woke0$", 30)
+                serial.wait(r"^woke0$", 60)
             after = int(serial.command("echo t=$(date +%s)=", r"^t=(\d+)=")[1])
             passed = time.monotonic() - host
             assert abs(after - before - passed) <= 2, f"{cause}: {after - before} s by the guest's clock, {passed} s by the host's"
-            assert cause != "alarm" or after - before >= 2, f"woke {after - before} s after the alarm was set"
             serial.command("echo 3 >/proc/sys/vm/drop_caches; sha256sum -c /tmp/sums >/tmp/checked; echo checked$?", r"^checked0$")
             vm.type(f"echo typed$((6 * 7))x{n}\n")
             vm.wait(rf"typed42x{n}")
@@ -232,6 +231,24 @@ def suspend(gnomon, kernel, options, folder):
         vm.ends(0)
     for path in disks:
         check_disk(path)
+
+
+def sleep_until_alarm(vm):
+    """An alarm that goes off while the guest is on its way to sleep wakes nobody, or keeps it awake: on a busy machine it gets more time."""
+    for seconds in (3, 15, 40):
+        began = time.monotonic()
+        vm.serial.command(f"echo +{seconds} >/sys/class/rtc/rtc0/wakealarm; echo alarm$?", r"^alarm0$")
+        vm.serial.send("echo mem >/sys/power/state; echo woke$?\n")
+        try:
+            woke = vm.serial.wait(r"^woke(\d)$", seconds + 15)[1] == "0"
+        except AssertionError:
+            assert vm.ctl("status").stdout.strip() == "suspended"
+            vm.ctl("wakeup")
+            vm.serial.wait(r"^woke0$", 60)
+            continue
+        if woke and time.monotonic() - began > seconds - 1:
+            return
+    raise AssertionError("no alarm has ended the sleep")
 
 
 def wait_for(condition, timeout):
