@@ -215,8 +215,6 @@ static void enter(struct bt *bt, cache_pc_t at)
 	}
 	cpu->rflags = (cpu->rflags & ~(uint64_t)FLAGS_LIVE) | (bt->frame.rflags & FLAGS_LIVE);
 	cpu->shadow = SHADOW_NONE;
-	if (bt->lockstep)
-		cpu_fpu_sync(cpu);
 }
 
 /* Where to enter: 0 if the instruction was single-stepped instead, or is at a breakpoint. */

@@ -142,8 +142,8 @@ struct cpu_journal {
 	/* In place of an access to device memory. */
 	void (*io_read)(void *arg, gpa_t gpa, void *buf, unsigned len);
 	void (*io_write)(void *arg, gpa_t gpa, const void *buf, unsigned len);
-	/* After accessed and dirty bits were set, which write() is not told of; may be NULL. */
-	void (*accessed)(void *arg);
+	/* Before accessed and dirty bits are set in an entry, which write() is not told of; may be NULL. */
+	void (*accessed)(void *arg, gpa_t gpa, unsigned len);
 	void *arg;
 };
 

@@ -127,6 +127,8 @@ static inline bool write_known(struct cpu *cpu, gva_t gva, const void *buf, unsi
 	e = tlb_find(cpu, wrap(cpu, gva, access), access | ACC_WRITE, is_user(cpu, access));
 	if (!e || (e->traced && *e->traced))
 		return false;
+	if (UNLIKELY(cpu->journal != NULL))
+		cpu->journal->write(cpu->journal->arg, e->gpa | (gva & PAGE_MASK), len);
 	copy(e->host + (gva & PAGE_MASK), buf, len);
 	return true;
 }

@@ -23,14 +23,12 @@ static inline uint64_t tlb_tag(gva_t gva, bool user)
 	return ALIGN_DOWN(gva, (gva_t)PAGE_SIZE) | TLB_TAG_VALID | (user ? TLB_TAG_USER : 0);
 }
 
-/* The entry for an access, or NULL if it has to be looked up in the guest's tables. Never in use while a journal
- * listens. */
+/* The entry for an access, or NULL if it has to be looked up in the guest's tables. */
 static inline struct tlb_entry *tlb_find(struct cpu *cpu, gva_t gva, enum access access, bool user)
 {
 	struct tlb_entry *e = tlb_slot(cpu, gva, access);
 
-	if (e->tag != tlb_tag(gva, user) || UNLIKELY(cpu->tlb.generation != cpu->pm->generation) ||
-	    UNLIKELY(cpu->journal != NULL))
+	if (e->tag != tlb_tag(gva, user) || UNLIKELY(cpu->tlb.generation != cpu->pm->generation))
 		return NULL;
 	return e;
 }

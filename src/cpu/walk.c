@@ -115,7 +115,6 @@ static bool check_rights(const struct walk *w, const struct translation *t, stru
 static void set_accessed_dirty(struct walk *w, unsigned leaf)
 {
 	struct cpu_journal *journal = w->cpu->journal;
-	bool changed = false;
 
 	/* Not undone and compared by lockstep: a TLB (the shadow) may have set them before. */
 	w->cpu->journal = NULL;
@@ -127,13 +126,12 @@ static void set_accessed_dirty(struct walk *w, unsigned leaf)
 		if ((w->entry[level] & set) == set)
 			continue;
 		w->entry[level] |= set;
-		changed = true;
+		if (journal && journal->accessed)
+			journal->accessed(journal->arg, w->at[level], w->g->entry_bytes);
 		cpu_phys_write(w->cpu, w->at[level], &w->entry[level], w->g->entry_bytes);
 	}
 	w->cpu->setting_ad = false;
 	w->cpu->journal = journal;
-	if (changed && journal && journal->accessed)
-		journal->accessed(journal->arg);
 }
 
 /* Where the walk starts; *level_out its level. False: not present (PAE) . */
