@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The dispatcher: finds blocks and enters the cache; leave.c deals with what comes out of it. */
 #define _GNU_SOURCE
-#include <cpuid.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,14 +32,6 @@ static const char *const insn_names[INSN_COUNT] = {
 };
 
 _Static_assert((unsigned)INSN_COUNT <= (unsigned)STATS_MAX_INSNS, "counters by instruction");
-
-static int check_host(void)
-{
-	unsigned a, b = 0, c, d;
-
-	__get_cpuid_count(7, 0, &a, &b, &c, &d);
-	return b & bit_BMI2 ? 0 : -ENOTSUP; /* SHRX: limit checks that leave flags alone */
-}
 
 static void code_written(void *arg, gpa_t gpa, const uint8_t *data, unsigned len)
 {
@@ -94,7 +85,7 @@ int bt_create(struct bt **out, const struct bt_config *cfg)
 	bt->frame.cpu = (uintptr_t)cfg->cpu + CPU_BIAS;
 	bt->frame.fpu = (uintptr_t)cfg->cpu->fpu.image;
 	bt->frame.window = shadow_window(cfg->shadow);
-	err = check_host();
+	err = bt_host_lacks() ? -ENOTSUP : 0;
 	if (!err)
 		err = bt_cache_init(bt, cfg->cache_bytes ? cfg->cache_bytes : DEFAULT_CACHE_BYTES);
 	if (!err)

@@ -238,9 +238,7 @@ bool cpu_seg_linear(struct cpu *cpu, unsigned seg, uint64_t offset, unsigned len
 	if (cpu_code64(cpu)) {
 		gva_t first = offset + (seg == SEG_FS || seg == SEG_GS ? s->base : 0);
 		gva_t last = first + len - 1;
-		unsigned bits = cpu->cr4 & CR4_LA57 ? 57 : 48;
-		if ((int64_t)(first << (64 - bits)) >> (64 - bits) != (int64_t)first ||
-		    (int64_t)(last << (64 - bits)) >> (64 - bits) != (int64_t)last)
+		if (!cpu_canonical(cpu, first) || !cpu_canonical(cpu, last))
 			return seg_fault(seg, f);
 		*out = first;
 		return true;
