@@ -175,6 +175,16 @@ void physmem_listen(struct physmem *pm, struct pm_listener listener)
 	pm->listeners[pm->nlisteners++] = listener;
 }
 
+void physmem_unlisten(struct physmem *pm, const void *arg)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < pm->nlisteners; i++)
+		if (pm->listeners[i].arg != arg)
+			pm->listeners[kept++] = pm->listeners[i];
+	pm->nlisteners = kept;
+}
+
 const struct pm_span *physmem_span(const struct physmem *pm, gpa_t gpa)
 {
 	unsigned low = 0, high = pm->nspans - 1;

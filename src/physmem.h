@@ -109,6 +109,8 @@ void physmem_set_kind(struct physmem *pm, struct pm_region *r, enum pm_kind kind
 void physmem_set_len(struct physmem *pm, struct pm_region *r, uint64_t len);
 
 void physmem_listen(struct physmem *pm, struct pm_listener listener);
+/* Ends what a listener with that `arg` is told. Not while one is being told. */
+void physmem_unlisten(struct physmem *pm, const void *arg);
 
 /* The span that holds gpa: never fails (a hole is a span without region). */
 const struct pm_span *physmem_span(const struct physmem *pm, gpa_t gpa);

@@ -38,6 +38,7 @@ const char *bt_host_lacks(void);
 /* 0 or a negative errno (-ENOTSUP: bt_host_lacks()). Runs on the thread that calls bt_run, which must have called
  * hostsig_thread_init(). */
 int bt_create(struct bt **out, const struct bt_config *cfg);
+/* Before the shadow's end. */
 void bt_destroy(struct bt *bt);
 
 /*

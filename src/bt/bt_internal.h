@@ -452,8 +452,9 @@ void bt_step(struct bt *bt, uint64_t *why);
 bool bt_must_return(const struct bt *bt);
 /* Finds or makes the block at CS:RIP. NULL: the fetch faults, the single-stepper will raise it. */
 struct block *bt_find_block(struct bt *bt, struct context *ctx);
-/* Prepares the thread for the cache, and back. */
-void bt_begin(struct bt *bt);
+/* Prepares the thread for the cache, and back. Blocks for lockstep are not linked and have nothing that cannot be
+ * repeated: those of bt_run() are of no use to it, nor are they the other way round. */
+void bt_begin(struct bt *bt, bool lockstep);
 void bt_end(struct bt *bt);
 
 /* --- leave.c --- */

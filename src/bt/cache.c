@@ -88,25 +88,6 @@ int bt_cache_init(struct bt *bt, size_t bytes)
 	return bt_indirect_init(bt);
 }
 
-void bt_cache_destroy(struct bt *bt)
-{
-	if (bt->cache_write) {
-		munmap(bt->cache_write, bt->cache_bytes);
-		munmap((void *)bt->cache_run, bt->cache_bytes);
-	}
-	bt_indirect_destroy(bt);
-	free(bt->blocks);
-	free(bt->exits);
-	free(bt->maps);
-	free(bt->insns);
-	free(bt->sources);
-	free(bt->relocs);
-	free(bt->places);
-	free(bt->dormant);
-	free(bt->hash);
-	free(bt->page_blocks);
-}
-
 static unsigned bucket(const struct context *ctx, uint32_t eip, gpa_t gpa)
 {
 	uint32_t h =
@@ -349,13 +330,9 @@ int bt_find_insn(const struct block *b, cache_pc_t pc)
 	return low;
 }
 
-void bt_flush(struct bt *bt)
+/* Nobody need know of writes to their pages any more. */
+static void release_blocks(struct bt *bt)
 {
-	cpu_fpu_sync(bt->cpu); /* its instruction pointer may name a block */
-	bt_profile_flush(bt);
-	memset(bt->hash, 0, sizeof(*bt->hash) << HASH_BITS);
-	memset(bt->dormant, 0, sizeof(*bt->dormant) << HASH_BITS);
-	memset(bt->places, 0, sizeof(*bt->places) << HASH_BITS);
 	for (unsigned i = 0; i < bt->nblocks; i++) {
 		struct block *b = &bt->blocks[i];
 		if (!b->valid)
@@ -369,6 +346,16 @@ void bt_flush(struct bt *bt)
 			track_release(bt->shadow, b->ram_page[n] << PAGE_SHIFT, TRACK_CODE);
 		}
 	}
+}
+
+void bt_flush(struct bt *bt)
+{
+	cpu_fpu_sync(bt->cpu); /* its instruction pointer may name a block */
+	bt_profile_flush(bt);
+	memset(bt->hash, 0, sizeof(*bt->hash) << HASH_BITS);
+	memset(bt->dormant, 0, sizeof(*bt->dormant) << HASH_BITS);
+	memset(bt->places, 0, sizeof(*bt->places) << HASH_BITS);
+	release_blocks(bt);
 	bt_indirect_reset(bt);
 	bt->nblocks = bt->nexits = bt->nmaps = bt->ninsns = bt->nsources = bt->nrelocs = 0;
 	bt->cache_used = bt->cache_fixed;
@@ -382,4 +369,24 @@ void bt_flush(struct bt *bt)
 	bt->stats->blocks_live = 0;
 	bt->stats->cache_bytes_used = 0;
 	trace(bt, "flush");
+}
+
+void bt_cache_destroy(struct bt *bt)
+{
+	release_blocks(bt);
+	if (bt->cache_write) {
+		munmap(bt->cache_write, bt->cache_bytes);
+		munmap((void *)bt->cache_run, bt->cache_bytes);
+	}
+	bt_indirect_destroy(bt);
+	free(bt->blocks);
+	free(bt->exits);
+	free(bt->maps);
+	free(bt->insns);
+	free(bt->sources);
+	free(bt->relocs);
+	free(bt->places);
+	free(bt->dormant);
+	free(bt->hash);
+	free(bt->page_blocks);
 }

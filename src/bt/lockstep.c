@@ -47,15 +47,12 @@ static bool reference_insn(struct lockstep *ls, struct insn *in, bool fetched)
 		cpu_step(cpu);
 		return false;
 	}
-	/* The same number does not come twice. */
-	if (in->id == INSN_RDRAND || in->id == INSN_RDSEED)
+	/* The same number does not come twice, nor do pointers that AMD's processors may have lost (cpu/fpu.c). */
+	if (in->id == INSN_RDRAND || in->id == INSN_RDSEED || fpu_stores_lost_pointers(cpu, in))
 		ls->overflow = true;
 	do {
 		if (cpu_step(cpu) != STEP_DONE) {
 			ls->mmx_store_faulted = in->mem_write && (insn_rows[in->id].checks & CHK_MMX);
-			/* Repeated compares: Intel's processors put the flags back, AMD's leave those of the last
-			 * element, and so does what ran in the cache. */
-			ls->overflow |= in->repeats && in->flags_written;
 			return false;
 		}
 		/* Billions of elements: whoever wants the thread back does not wait for them. */
@@ -339,8 +336,7 @@ bool bt_lockstep(struct bt *bt)
 
 	if (!bt->lockstep_state && !(bt->lockstep_state = make_state(bt)))
 		return false;
-	bt->lockstep = true;
-	bt_begin(bt);
+	bt_begin(bt, true);
 	while (same && !bt_must_return(bt)) {
 		ctx = bt->cpu->shadow || bt->cpu->pending_db || code_in_device(bt) ? NULL : bt_context(bt);
 		if (ctx)

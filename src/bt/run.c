@@ -110,9 +110,12 @@ void bt_destroy(struct bt *bt)
 	if (!bt)
 		return;
 	bt->cpu->fpu_stored = NULL;
+	physmem_unlisten(bt->pm, bt);
+	shadow_on_lost(bt->shadow, NULL, NULL);
 	bt_lockstep_destroy(bt);
 	bt_profile_destroy(bt);
 	bt_cache_destroy(bt);
+	track_subscribe(bt->shadow, TRACK_CODE, NULL, NULL);
 	free(bt);
 }
 
@@ -278,8 +281,12 @@ void bt_run_once(struct bt *bt)
 	bt->stats->indirect_hits = bt->cpu->bt_indirect_hits;
 }
 
-void bt_begin(struct bt *bt)
+void bt_begin(struct bt *bt, bool lockstep)
 {
+	if (lockstep != bt->lockstep) {
+		bt_flush(bt);
+		bt->lockstep = lockstep;
+	}
 	bt->gs_known = false; /* the thread may have run another VM meanwhile */
 	bt_signals_attach(bt);
 	bt->resume = 0;
@@ -295,7 +302,7 @@ void bt_end(struct bt *bt)
 
 void bt_run(struct bt *bt)
 {
-	bt_begin(bt);
+	bt_begin(bt, false);
 	for (;;) {
 		bt->frame.kick = 0;
 		if (bt_must_return(bt))

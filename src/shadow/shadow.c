@@ -96,6 +96,7 @@ void shadow_destroy(struct shadow *sh)
 {
 	if (!sh)
 		return;
+	physmem_unlisten(sh->pm, sh);
 	if (sh->watched != MAP_FAILED)
 		munmap(sh->watched, GRANULES);
 	if (sh->reservation != MAP_FAILED)

@@ -16,6 +16,7 @@ enum track_client { TRACK_CODE = 1, TRACK_PAGE_TABLE = 2, TRACK_CLIENTS = 2 };
  */
 typedef void track_fn(void *arg, gpa_t gpa, const uint8_t *data, unsigned len);
 
+/* fn: NULL ends it. The client's traces stay as they are. */
 void track_subscribe(struct shadow *sh, enum track_client who, track_fn *fn, void *arg);
 
 /* Write-protects the page in every window. False if it is not RAM (ROM and the like need no trace). */

@@ -141,6 +141,31 @@ START_TEST(test_full_cache)
 }
 END_TEST
 
+/* A translator that has ended leaves nothing behind that would be told of what becomes of its pages. */
+START_TEST(test_destroyed)
+{
+	/* inc eax; hlt */
+	CODE_BYTES(CODE, 0x40, 0xf4);
+	for (unsigned i = 0; i < 2 * PM_MAX_LISTENERS; i++) {
+		cpu.gpr[RAX] = 0;
+		run_here(CODE);
+		ck_assert_uint_eq(cpu.gpr[RAX], 1);
+		ck_assert_uint_ne(physmem_traced(&pm, CODE), 0);
+		bt_destroy(bt);
+		ck_assert_uint_eq(pm.nlisteners, 1); /* the shadow */
+		ck_assert_uint_eq(physmem_traced(&pm, CODE), 0);
+		ck_assert_uint_eq(shadow_watched(sh)[CODE >> SHADOW_GRANULE_SHIFT], 0);
+		poke(CODE, 1, 0x40);
+		physmem_enable(&pm, &rom_region, i & 1);
+		ck_assert_int_eq(
+		    bt_create(&bt,
+			      &(struct bt_config){
+				  .cpu = &cpu, .shadow = sh, .stop = &stop, .cache_bytes = SMALL_CACHE, .audit = true}),
+		    0);
+	}
+}
+END_TEST
+
 /* More modes than there are contexts; the indirect table and callouts go on. */
 START_TEST(test_many_contexts)
 {
@@ -322,6 +347,7 @@ static Suite *suite(void)
 	tcase_add_test(t, test_links);
 	tcase_add_test(t, test_indirect_table);
 	tcase_add_test(t, test_full_cache);
+	tcase_add_test(t, test_destroyed);
 	tcase_add_test(t, test_many_contexts);
 	tcase_add_test(t, test_flush_in_callout);
 	tcase_add_test(t, test_levels_up_and_down);

@@ -227,7 +227,6 @@ START_TEST(test_own_target)
 	for (unsigned turn = 0; turn < 20; turn++)
 		check_against_reference("loop $");
 	back_to_start();
-	bt_flush(bt); /* lockstep runs blocks that are not linked */
 	CODE_BYTES(CODE, 0xb9, 200, 0, 0, 0);
 	cpu.activity = CPU_RUNNING;
 	while (cpu.activity == CPU_RUNNING) {

@@ -18,7 +18,7 @@ END_TEST
 static void run_to_fault(uint32_t from, uint32_t eip)
 {
 	cpu.rip = from;
-	bt_begin(bt);
+	bt_begin(bt, false);
 	for (unsigned i = 0; i < 100; i++) {
 		bt_run_once(bt);
 		if (bt->frame.reason == LEAVE_FAULT && cpu.rip == eip)
