@@ -10,9 +10,9 @@
 #define CONFIG_MEMORY_MAX     (64 * GiB)
 #define CONFIG_MEMORY_DEFAULT (256 * MiB)
 
-/* The translation cache. Its code is reached by displacements of 32 bits. */
+/* The translation cache. Its code lies in the GiB that MAP_32BIT finds, with whatever else is there. */
 #define CONFIG_TC_SIZE_MIN     (1 * MiB)
-#define CONFIG_TC_SIZE_MAX     (1 * GiB)
+#define CONFIG_TC_SIZE_MAX     (512 * MiB)
 #define CONFIG_TC_SIZE_DEFAULT (64 * MiB)
 
 enum {
