@@ -103,6 +103,18 @@ def first_table(everything):
     return [*head, *lines] if lines else []
 
 
+def bochs_table(everything):
+    """Its one round beside the first of the others; means by the host's clock."""
+    results = everything["results"]
+    rows = [row for row in sorted_rows(everything) if any(results[row].get("bochs", []))]
+    lines = ["| row | Bochs | Bochs / native | Bochs / Gnomon |", "| --- | ---: | ---: | ---: |"] if rows else []
+    for row in rows:
+        cells = [scaled(figure(results[row]["bochs"][0]), everything["what"][row][0] == "boot")]
+        cells += [number(ratio(results, row, "bochs", name)) for name in ("native", "gnomon")]
+        lines.append("| " + " | ".join([row, *cells]) + " |")
+    return lines
+
+
 def idle_lines(everything):
     lines = []
     for name, entries in everything["results"].get("idle", {}).items():
@@ -190,7 +202,7 @@ def notes(everything):
 
 
 def markdown(everything):
-    parts = [notes(everything), summary_lines(everything), main_table(everything), first_table(everything), boot_table(everything),
+    parts = [notes(everything), summary_lines(everything), main_table(everything), first_table(everything), boot_table(everything), bochs_table(everything),
              memory_table(everything), idle_lines(everything)]
     if everything.get("micro"):
         parts.append(micro.table(everything["micro"]))

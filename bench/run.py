@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 
+import bochs
 import boot
 import guests
 import machines
@@ -26,7 +27,7 @@ GRUB, INSTALLER = "boot_grub", "boot_installer"
 FIRST_SCREEN = b"Select a language"
 INSTALLER_ROUNDS = 3  # it takes TCG half a minute
 MICRO = "micro"
-WHOLE = "whole"
+WHOLE, BOCHS = "whole", "bochs"
 IDLE_SECONDS = 2
 NATIVE_NOT = ("disk",)  # groups of rows that only VMs have
 
@@ -120,6 +121,35 @@ class Bench:
                 result = None
             self.micro.setdefault(name, []).append(result)
 
+    def bochs_rows(self):
+        """Once: it takes minutes. Says what ran, or why nothing did."""
+        rows = [row for row, _, _ in self.rows if row in bochs.ROWS]
+        reason = "none of its rows is asked for" if not rows else bochs.absent()
+        if reason:
+            return f"skipped: {reason}"
+        progress(f"round 1: boot {bochs.Bochs.name}")
+        try:
+            machine = bochs.Bochs(self.systems[BOCHS])
+        except machines.Failure as failure:
+            self.failed("boot", bochs.Bochs.name, failure)
+            return "failed"
+        try:
+            machine.set_time(self.args.ms)
+            self.note("boot", machine.name, machine.boot)
+            for row in rows:
+                progress(f"round 1: {row} {machine.name}")
+                result = machine.row(row)
+                if "failure" in result:
+                    self.failed(row, machine.name, result["failure"])
+                else:
+                    self.note(row, machine.name, result)
+            return machine.version()
+        except machines.Failure as failure:
+            self.failed(row, machine.name, failure)
+            return "failed"
+        finally:
+            machine.close()
+
     def round(self, n):
         self.boots(n)
         if self.args.micro:
@@ -188,6 +218,8 @@ def make_systems(args, rows, folder):
     """{name: what is booted}: a kernel's name for rows boot*, WHOLE for all others, INSTALLER."""
     kernels = {BOOTS[name][0] for name in args.boots if name in BOOTS}
     systems = {kernel: guests.Guest(kernel, BUILD, folder, args.gnomon) for kernel in sorted(kernels)}
+    if rows and not args.quick and not bochs.absent():
+        systems[BOCHS] = systems["686"] if "686" in systems else guests.Guest("686", BUILD, folder, args.gnomon)
     if rows:
         systems[WHOLE] = guests.Guest("686", BUILD, folder, args.gnomon, whole=True)
     if INSTALLER in args.boots:
@@ -207,18 +239,19 @@ def main():
     try:
         systems = make_systems(args, rows, folder)
         bench = Bench(args, systems, rows)
-        done = 0
+        done, about_bochs = 0, "skipped: stopped before"
         try:
             for n in range(args.rounds):
                 bench.round(n)
                 done += 1
+            about_bochs = "skipped: not in a quick run" if args.quick else bench.bochs_rows()
         except KeyboardInterrupt:
             print(f"\nStopped after {done} whole rounds.", file=sys.stderr)
         progress("")
         about = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "cpu": boot.cpu_model(),
                  "cpus": os.cpu_count(), "host": f"{os.uname().sysname} {os.uname().release}", "guest": releases(systems),
                  "gnomon": boot.version([args.gnomon, "--version"]), "qemu": boot.version(["qemu-system-i386", "--version"]),
-                 "native": "i386 code" if guests.runs_i386(BUILD) else "amd64 code: this host runs no i386 code",
+                 "bochs": about_bochs, "native": "i386 code" if guests.runs_i386(BUILD) else "amd64 code: this host runs no i386 code",
                  "memory": machines.MEMORY, "rounds": done, "ms": args.ms, "load_average": os.getloadavg()[0]}
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -114,6 +114,12 @@ class Reports(unittest.TestCase):
         self.assertRegex(text, r"\| syscall \|.*\| 2 \|.*IRETD 0\.5")
         self.assertLess(text.index("| boot |"), text.index("| syscall |"))
 
+    def test_bochs(self):
+        self.assertEqual(report.bochs_table(self.everything), [])
+        self.results["syscall"]["bochs"] = [entry(30000)]
+        self.results["boot"]["bochs"] = [None]
+        self.assertEqual(report.bochs_table(self.everything)[2:], ["| syscall | 30 µs | 300 | 100 |"])
+
     def test_means(self):
         """Geometric, over rows that have both; INT 80h, slow on 64-bit hosts by itself, is none of them."""
         self.assertAlmostEqual(summary.mean(self.everything, summary.SYSTEM, "gnomon", "native"), 2.5)
