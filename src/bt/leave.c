@@ -78,18 +78,40 @@ static void remember_transfer(struct bt *bt, struct block *b, const struct insn 
 	}
 }
 
+/* Where the instruction stores, if its translation looked at the page's state. */
+static bool looked_at(const struct bt *bt, const struct insn *in, uint32_t *linear)
+{
+	const struct cpu *cpu = bt->cpu;
+
+	*linear = (uint32_t)(cpu->seg[in->seg].base + insn_ea(cpu, in));
+	return in->has_mem && in->mem_write && cpu_paging(cpu);
+}
+
+/* The store at an adapted site went to memory: the next one to this page is to find it mapped, or traced only. */
+static void make_storable(struct bt *bt, uint32_t linear)
+{
+	uint8_t state = shadow_page_states(bt->shadow, bt->cpu->cpl == 3)[linear >> PAGE_SHIFT] & SHADOW_PAGE_MASK;
+
+	if (state != SHADOW_PAGE_STORABLE && state != SHADOW_PAGE_TRACED)
+		shadow_install(bt->shadow, linear, bt->cpu->cpl == 3);
+}
+
 static void callout(struct bt *bt, struct block *b, const struct bt_exit *x)
 {
 	struct cpu *cpu = bt->cpu;
 	const struct insn *in = &b->insns[x->extra];
 	uint32_t linear = b->linear + b->map[x->insn].guest;
 	uint64_t slow = slow_accesses(bt->stats), mmu_events = bt->mmu_events, exceptions = bt->stats->exceptions;
+	enum site_level level = bt_site_level(bt, linear);
+	uint64_t mmio = bt->stats->mmio_reads + bt->stats->mmio_writes;
 	unsigned cpl = cpu->cpl;
 	enum step_result result;
-	bool unfinished;
+	bool unfinished, looked;
+	uint32_t stored;
 
 	cpu->rip = x->target;
 	restore_rf(bt);
+	looked = level != SITE_PLAIN && looked_at(bt, in, &stored);
 	bt->stats->callouts++;
 	bt->stats->insn_callouts[in->id]++;
 	bt->stats->phase_insn = in->id;
@@ -102,11 +124,13 @@ static void callout(struct bt *bt, struct block *b, const struct bt_exit *x)
 	bt->frame.count += !unfinished;
 	if (bt->cpu->bt_user_faulted && in->id == INSN_IRETD && cpu->cpl == 3) {
 		bt->cpu->bt_user_faulted = false;
-		shadow_install(bt->shadow, bt->faulted_at);
+		shadow_install(bt->shadow, bt->faulted_at, true);
 	}
 	if (result == STEP_DONE && bt->stats->exceptions == exceptions)
 		remember_transfer(bt, b, in, cpl, slow_accesses(bt->stats) != slow);
-	if (bt_site_level(bt, linear) == SITE_CALLOUT)
+	if (looked && result == STEP_DONE && bt->stats->mmio_reads + bt->stats->mmio_writes == mmio)
+		make_storable(bt, stored);
+	if (level == SITE_CALLOUT)
 		bt_site_ran(bt, b, linear, slow_accesses(bt->stats) != slow);
 	if (mmu_events == bt->mmu_events) /* else this very page may be another one now */
 		continue_behind(bt, b, x->insn);

@@ -203,6 +203,10 @@ static void enter(struct bt *bt, cache_pc_t at)
 	use_window(bt);
 	bt_tables_check(bt);
 	bt_enter(&bt->frame, at);
+	if (cpu->bt_table_stores) {
+		shadow_tables_stored(bt->shadow, cpu->bt_table_store, cpu->bt_table_stores);
+		cpu->bt_table_stores = 0;
+	}
 	if (bt->frame.reason == LEAVE_KICKED) {
 		cpu->rflags |= bt->entry_rf;
 		return;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Translation of one block, split by concept: xlat_mem.c, xlat_stack.c, xlat_branch.c, xlat_string.c, xlat_segment.c.
+/* Translation of one block, split by concept: xlat_mem.c, xlat_look.c, xlat_stack.c, xlat_branch.c, xlat_string.c,
+ * xlat_segment.c.
  */
 #ifndef GNOMON_XLAT_H
 #define GNOMON_XLAT_H
@@ -90,11 +91,14 @@ void xlat_check_64k(struct xlat *t, unsigned size);
 bool xlat_ident(struct xlat *t);
 /* The same for a store that tends to hit pages with translated code: SITE_CHECKED. */
 bool xlat_ident_checked(struct xlat *t);
-/* The same under paging, of supervisor mode: a callout where a plain store would fault. */
-bool xlat_ident_guarded(struct xlat *t);
-/* The same under paging: looks whether the page is mapped, and leaves as a fault would, without a signal. */
-bool xlat_ident_present(struct xlat *t);
 bool xlat_xlat(struct xlat *t);
+
+/* --- xlat_look.c --- */
+/* Under paging, in supervisor mode: where a plain store would fault a callout, or, to a page table, a store that is
+ * noted. */
+bool xlat_ident_guarded(struct xlat *t);
+/* Under paging: looks whether the page is mapped, and leaves as a fault would, without a signal. */
+bool xlat_ident_present(struct xlat *t);
 
 /* --- xlat_stack.c --- */
 struct host_addr xlat_stack(struct xlat *t, int32_t delta, unsigned size); /* SS:[SP + delta] */

@@ -60,6 +60,7 @@ struct ring_return {
 enum { RING_UNKNOWN = 1 << 30, RING_GATES = 16 /* by vector % 16 */ };
 
 enum { SELECTORS = 16, USER_REGION_SHIFT = 22, USER_REGIONS = 1 << (32 - USER_REGION_SHIFT) };
+enum { TABLE_STORES = 32 };
 _Static_assert(sizeof(struct segment) == 16 && sizeof(struct selector_entry) == 32, "translated code indexes them");
 
 /* GDTR and IDTR. */
@@ -203,12 +204,14 @@ struct cpu {
 	void *fpu_stored_arg;
 
 	/* The translator's: */
-	void *bt_indirect;		      /* table of indirect branch targets of the present mode */
-	uint64_t bt_window[2];		      /* windows of supervisor and user mode */
-	const uint8_t *bt_states[2];	      /* of their pages: shadow_page_states() */
-	bool bt_user_faulted;		      /* the guest is dealing with a page fault of user mode */
-	uint32_t bt_fault_address;	      /* linear, of an access to what is not mapped: EXIT_FAULT */
-	uint8_t bt_user_region[USER_REGIONS]; /* 1: supervisor code finds user mode's memory here, in its window */
+	void *bt_indirect;	     /* table of indirect branch targets of the present mode */
+	uint64_t bt_window[2];	     /* windows of supervisor and user mode */
+	const uint8_t *bt_states[2]; /* of their pages: shadow_page_states() */
+	bool bt_user_faulted;	     /* the guest is dealing with a page fault of user mode */
+	uint32_t bt_fault_address;   /* linear, of an access to what is not mapped: EXIT_FAULT */
+	uint32_t bt_table_stores;    /* to page tables, by translated code, that the shadow has not been told of */
+	uint64_t bt_table_store[TABLE_STORES]; /* where in RAM */
+	uint8_t bt_user_region[USER_REGIONS];  /* 1: supervisor code finds user mode's memory here, in its window */
 	struct selector_entry bt_selector[SELECTORS]; /* by selector / 8 */
 	struct ring_gate bt_gate[RING_GATES];
 	struct ring_return bt_return[2];  /* to ring 0, to ring 3 */

@@ -152,9 +152,13 @@ enum shadow_fault paged_fault(struct shadow *sh, hva_t address, bool write)
 		return SHADOW_EMULATE;
 	if (write && s->region->kind != PM_RAM)
 		return SHADOW_EMULATE;
-	if (write && physmem_traced(sh->pm, t.gpa & sh->pm->a20_mask))
-		return SHADOW_TRACED;
 	state = w->state[linear >> PAGE_SHIFT];
+	if (write && physmem_traced(sh->pm, t.gpa & sh->pm->a20_mask)) {
+		/* Its state is to say that nothing but the trace is in the way. */
+		if (t.accessed && t.dirty && !(state & PAGE_WRITABLE) && !(t.user && !user && (cpu->cr4 & CR4_SMAP)))
+			fill(sh, user, linear, &t, s);
+		return SHADOW_TRACED;
+	}
 	if ((state & PAGE_MAPPED) && (!write || (state & PAGE_WRITABLE)))
 		return SHADOW_EMULATE; /* mapped as wanted, and yet it faulted: something else */
 	if (!t.accessed || (write && !t.dirty))
@@ -166,21 +170,25 @@ enum shadow_fault paged_fault(struct shadow *sh, hva_t address, bool write)
 	return result == SHADOW_RESOLVED && t.user && !user && cpu->cpl != 3 ? SHADOW_RESOLVED_USER : result;
 }
 
-void shadow_install(struct shadow *sh, gva_t linear)
+void shadow_install(struct shadow *sh, gva_t linear, bool user)
 {
-	const struct window *w = &sh->paged.windows[paged_window_of(sh, true)];
+	const struct window *w = &sh->paged.windows[paged_window_of(sh, user)];
+	uint8_t state = w->state[linear >> PAGE_SHIFT];
 	const struct pm_span *s;
 	struct translation t;
 	struct x86_fault f;
+	bool writable;
 
 	if (!opt_on(sh->cpu->opt_off, OPT_INSTALL) || !cpu_paging(sh->cpu) ||
-	    !cpu_walk(sh->cpu, linear, ACC_READ, true, false, &t, &f) || !t.accessed)
+	    !cpu_walk(sh->cpu, linear, ACC_READ, user, false, &t, &f) || !t.accessed)
+		return;
+	if (!user && t.user && (sh->cpu->cr4 & CR4_SMAP))
 		return;
 	s = physmem_span(sh->pm, t.gpa & sh->pm->a20_mask);
+	writable = t.dirty && (t.writable || (!user && !(sh->cpu->cr0 & CR0_WP)));
 	/* Mapped read-only it faults again if it is written, for whatever reason. */
-	if (!s->region || s->region->kind != PM_RAM || (w->state[linear >> PAGE_SHIFT] & PAGE_WRITABLE) ||
-	    ((w->state[linear >> PAGE_SHIFT] & PAGE_MAPPED) && !(t.dirty && t.writable)))
+	if (!s->region || s->region->kind != PM_RAM || (state & PAGE_WRITABLE) || ((state & PAGE_MAPPED) && !writable))
 		return;
 	sh->cpu->stats->mappings_installed++;
-	fill(sh, true, linear, &t, s);
+	fill(sh, user, linear, &t, s);
 }

@@ -52,8 +52,16 @@ const uint8_t *shadow_watched(const struct shadow *sh);
  * without a fault if the byte, masked, is SHADOW_PAGE_STORABLE, a load if SHADOW_PAGE_LOADABLE is set. Supervisor
  * mode's array stays where it is, user mode's goes with the address space.
  */
-enum { SHADOW_PAGE_MASK = 7, SHADOW_PAGE_STORABLE = 3, SHADOW_PAGE_LOADABLE = 1 };
+enum { SHADOW_PAGE_MASK = 7, SHADOW_PAGE_STORABLE = 3, SHADOW_PAGE_LOADABLE = 1, SHADOW_PAGE_TRACED = 7 };
 const uint8_t *shadow_page_states(const struct shadow *sh, bool user);
+/* The page of RAM by page of supervisor mode's window, where the masked state is SHADOW_PAGE_TRACED: writable, but for
+ * a trace. */
+const uint32_t *shadow_page_frames(const struct shadow *sh);
+/*
+ * Translated code has stored to pages of RAM that are traced as page tables, and as nothing else, itself: at these
+ * offsets, within an entry or two. To be told before anything else is asked of the shadow.
+ */
+void shadow_tables_stored(struct shadow *sh, const uint64_t *offsets, unsigned count);
 
 /*
  * Address spaces of a guest with paging. Each that is known has a number; kernel mode is the same one in all of them:
@@ -86,10 +94,10 @@ enum shadow_fault {
 };
 
 /*
- * The guest has just dealt with a page fault of user mode at the linear address: if its tables map it now, and as
- * accessed, so does the window from here on. Saves the hidden fault that would follow. For CPL 3.
+ * If the guest's tables map the linear address now, and as accessed, so does the window of user or supervisor mode from
+ * here on: writable, if they allow it and it is dirty. Saves the hidden fault that would follow.
  */
-void shadow_install(struct shadow *sh, gva_t linear);
+void shadow_install(struct shadow *sh, gva_t linear, bool user);
 
 /*
  * Deals with a host fault of translated code at a host address. Supervisor code may use user mode's window for what it

@@ -17,6 +17,7 @@
 enum {
 	RUN_MAX = 64,	  /* entries written in a row: the page is filled or emptied as a whole */
 	WRITES_MAX = 512, /* writes without use in between: it is no table any more */
+	STORED_BYTES = 8, /* a store reported by shadow_tables_stored() lies within as many, aligned */
 };
 
 /* Of an entry: what decides where an access goes and whether it may. */
@@ -102,28 +103,41 @@ static bool looks_like_data(struct table *t, unsigned entry, unsigned len)
 	return len > 8 || ++t->writes > WRITES_MAX || t->run > RUN_MAX;
 }
 
-static void table_written(void *arg, gpa_t gpa, const uint8_t *data, unsigned len)
+static void entries_written(struct shadow *sh, struct table *t, uint64_t at, unsigned len)
 {
-	struct shadow *sh = arg;
-	struct paged *p = &sh->paged;
-	uint64_t at;
-	struct table *t;
-	unsigned first, last;
+	unsigned first = (unsigned)(at & PAGE_MASK) / sh->paged.entry_bytes;
+	unsigned last = (unsigned)((at & PAGE_MASK) + len - 1) / sh->paged.entry_bytes;
 
-	if (!physmem_ram_offset(sh->pm, gpa, &at) || !p->table_of[at >> PAGE_SHIFT])
-		return;
-	t = table(sh, p->table_of[at >> PAGE_SHIFT]);
-	if (!memcmp(sh->pm->ram.host + at, data, len) || sets_accessed_dirty(sh, at, data, len))
-		return;
 	sh->cpu->stats->table_writes++;
-	first = (unsigned)(at & PAGE_MASK) / p->entry_bytes;
-	last = (unsigned)((at & PAGE_MASK) + len - 1) / p->entry_bytes;
 	if (looks_like_data(t, first, len) && !is_current_directory(sh, number_of(sh, t))) {
 		abandon(sh, t);
 		return;
 	}
 	for (unsigned i = first; i <= last; i++)
 		note_written(sh, t, i);
+}
+
+static void table_written(void *arg, gpa_t gpa, const uint8_t *data, unsigned len)
+{
+	struct shadow *sh = arg;
+	uint64_t at;
+	uint32_t n;
+
+	if (!physmem_ram_offset(sh->pm, gpa, &at))
+		return;
+	n = sh->paged.table_of[at >> PAGE_SHIFT];
+	if (n && memcmp(sh->pm->ram.host + at, data, len) && !sets_accessed_dirty(sh, at, data, len))
+		entries_written(sh, table(sh, n), at, len);
+}
+
+void shadow_tables_stored(struct shadow *sh, const uint64_t *offsets, unsigned count)
+{
+	sh->cpu->stats->traced_writes += count;
+	for (unsigned i = 0; i < count; i++) {
+		uint32_t n = sh->paged.table_of[offsets[i] >> PAGE_SHIFT];
+		if (n) /* an earlier one of them may have shown that it is none */
+			entries_written(sh, table(sh, n), offsets[i], STORED_BYTES - offsets[i] % STORED_BYTES);
+	}
 }
 
 /* --- life --- */

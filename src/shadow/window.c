@@ -128,12 +128,18 @@ bool paged_in_area(const struct shadow *sh, hva_t address)
 }
 
 _Static_assert(SHADOW_PAGE_STORABLE == (PAGE_MAPPED | PAGE_WRITABLE) &&
-		   SHADOW_PAGE_MASK == (PAGE_MAPPED | PAGE_WRITABLE | PAGE_PROTECTED),
+		   SHADOW_PAGE_MASK == (PAGE_MAPPED | PAGE_WRITABLE | PAGE_PROTECTED) &&
+		   SHADOW_PAGE_TRACED == (PAGE_MAPPED | PAGE_WRITABLE | PAGE_PROTECTED),
 	       "shadow.h");
 
 const uint8_t *shadow_page_states(const struct shadow *sh, bool user)
 {
 	return sh->paged.windows[paged_window_of(sh, user)].state;
+}
+
+const uint32_t *shadow_page_frames(const struct shadow *sh)
+{
+	return sh->paged.windows[SUPERVISOR].frame;
 }
 
 /* --- how many mappings the host needs --- */

@@ -142,6 +142,39 @@ START_TEST(test_mapping_changes)
 }
 END_TEST
 
+/* clang-format off */
+/* EAX = [30000], EDX = [30004]; 40 times: the entry of FAR = EAX, that of the page behind it = EDX, by MOV and XCHG; INVLPG; EBX += [FAR + 100] + [FAR + 1100]. */
+static const uint8_t store_entries[] = {
+    0xb9, 0x28, 0x00, 0x00, 0x00, 0xa1, 0x00, 0x00, 0x03, 0x00, 0x8b, 0x15, 0x04, 0x00, 0x03, 0x00, 0xa3, 0x80, 0x11, 0x08,
+    0x00, 0x89, 0xd6, 0x87, 0x35, 0x84, 0x11, 0x08, 0x00, 0xe2, 0xf1, 0x0f, 0x01, 0x3d, 0x00, 0x00, 0x06, 0x00, 0x03, 0x1d,
+    0x00, 0x01, 0x06, 0x00, 0x03, 0x1d, 0x00, 0x11, 0x06, 0x00, 0xf4};
+/* clang-format on */
+
+/* More stores to a page table than are noted at once; the last time they run in the cache, none a callout of its own.
+ */
+START_TEST(test_table_stores)
+{
+	uint64_t callouts, writes;
+
+	poke(FAR_A + 0x100, 4, 5);
+	poke(FAR_B + 0x100, 4, 7);
+	poke_bytes(CODE, store_entries, sizeof(store_entries));
+	for (unsigned round = 0; round < 4; round++) {
+		poke(DATA, 4, (round % 2 ? FAR_A : FAR_B) | PTE_P | PTE_W | PTE_U);
+		poke(DATA + 4, 4, (round % 2 ? FAR_B : FAR_A) | PTE_P | PTE_W | PTE_U);
+		cpu.gpr[RBX] = 0;
+		callouts = stats.callouts;
+		writes = stats.table_writes;
+		same_as_stepped("table stores", CODE, 1);
+		ck_assert_uint_eq(cpu.gpr[RBX], 12);
+		bt_audit(bt);
+		shadow_audit(sh);
+	}
+	ck_assert_uint_ge(stats.table_writes - writes, 80);
+	ck_assert_uint_lt(stats.callouts - callouts, 20);
+}
+END_TEST
+
 /* Code executed under one linear address and written under another. */
 START_TEST(test_aliases)
 {
@@ -292,6 +325,7 @@ static Suite *suite(void)
 	tcase_add_loop_test(t, test_page_faults, 0, ARRAY_LEN(samples));
 	tcase_add_loop_test(t, test_address_spaces, 0, 2);
 	tcase_add_test(t, test_mapping_changes);
+	tcase_add_test(t, test_table_stores);
 	tcase_add_test(t, test_aliases);
 	tcase_add_loop_test(t, test_code_across_pages, 0, 2);
 	tcase_add_test(t, test_twins);

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Accesses under paging that look at their page's state first, and so take no signal. */
+#include "cpu/reencode.h"
+#include "shadow/track.h"
+#include "xlat.h"
+
+/* Jumps if the page of the linear address in T0 can be stored to (write) or loaded from. There RCX is in T1, and so it
+ * is behind the jump, RCX being what the state has more than it should. Changes T2. */
+static uint8_t *if_page(struct xlat *t, bool write)
+{
+	bool user = (t->ctx->key.flags & (CTX_CPL3 | CTX_CPL12)) == CTX_CPL3;
+	unsigned want = write ? SHADOW_PAGE_STORABLE : SHADOW_PAGE_LOADABLE;
+
+	emit_mov(&t->e, 8, HOST_T1, RCX);
+	emit_mov_imm(&t->e, HOST_T2, PAGE_SHIFT);
+	emit_shrx64(&t->e, RCX, HOST_T0, HOST_T2);
+	emit_load(&t->e, 8, HOST_T2, AT_CPU(CPU_OFF(bt_states[0]) + (user ? 8 : 0)));
+	emit_load(&t->e, 1, RCX, (struct host_addr){HOST_T2, RCX, 1, 0, false, false});
+	emit_mov_imm(&t->e, HOST_T2, write ? SHADOW_PAGE_MASK : SHADOW_PAGE_LOADABLE);
+	emit_pext32(&t->e, RCX, RCX, HOST_T2);
+	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, -(int32_t)want, false, false});
+	return emit_jecxz(&t->e);
+}
+
+/* T0 = the offset in a segment -> linear address of the explicit operand. */
+static void operand_address(struct xlat *t)
+{
+	xlat_offset(t, 0);
+	xlat_segment_apply(t, t->in->seg, t->in->mem_size, t->in->addrsize == 2);
+}
+
+/* The instruction with its operand at T0, in the window or (no gs) anywhere. */
+static unsigned at_t0(const struct xlat *t, bool gs, uint8_t code[REENCODE_MAX])
+{
+	struct reencoding how = {.mem = HOST_MEM_BASE, .esp_home = HOST_ESP, .gs = gs, .base = HOST_T0};
+
+	return insn_reencode(t->in, &how, code);
+}
+
+bool xlat_ident_present(struct xlat *t)
+{
+	const struct insn *in = t->in;
+	uint8_t code[REENCODE_MAX], *can;
+	unsigned len;
+
+	if (!in->has_mem || in->agen || !(in->mem_read || in->mem_write) || t->user ||
+	    !xlat_segment_usable(t, in->seg, in->mem_write))
+		return false;
+	len = at_t0(t, true, code);
+	if (!len) /* AH to BH: rare enough */
+		return false;
+	operand_address(t);
+	can = if_page(t, in->mem_write);
+	emit_mov(&t->e, 8, RCX, HOST_T1);
+	emit_store(&t->e, 4, HOST_T0, AT_CPU(CPU_OFF(bt_fault_address)));
+	xlat_fault_exit(t, in->mem_write);
+	emit_target8(&t->e, can);
+	emit_mov(&t->e, 8, RCX, HOST_T1);
+	emit_bytes(&t->e, code, len);
+	return true;
+}
+
+/* --- stores to page tables --- */
+
+/* RCX = *count, the number of stores noted. Jumps to *slow if there is no room for one more. */
+static void unless_full(struct xlat *t, uint8_t **slow)
+{
+	uint8_t *full, *room;
+
+	emit_load(&t->e, 4, RCX, AT_CPU(CPU_OFF(bt_table_stores)));
+	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, -(int32_t)TABLE_STORES, false, false});
+	full = emit_jecxz(&t->e);
+	room = emit_jmp8(&t->e);
+	emit_target8(&t->e, full);
+	*slow = emit_jmp(&t->e);
+	emit_target8(&t->e, room);
+}
+
+/*
+ * Behind if_page(): if all that keeps the page from being written is that it is a page table, the store is noted for
+ * shadow_tables_stored() and made, in RAM itself. Else a jump to one of slow[]. There RCX is in T1. Within a page: the
+ * operand is aligned to its size.
+ */
+static unsigned store_to_table(struct xlat *t, const uint8_t *code, unsigned len, uint8_t *slow[4])
+{
+	const struct bt *bt = t->bt;
+	unsigned n = 0, size = t->in->mem_size;
+
+	emit_lea(&t->e, 4, RCX,
+		 (struct host_addr){RCX, REG_NONE, 1, SHADOW_PAGE_STORABLE - SHADOW_PAGE_TRACED, false, false});
+	xlat_unless_zero(t, &slow[n++]);
+	emit_mov_imm(&t->e, RCX, size - 1);
+	emit_pext32(&t->e, RCX, HOST_T0, RCX);
+	xlat_unless_zero(t, &slow[n++]);
+	unless_full(t, &slow[n++]);
+	/* T3 = frame */
+	emit_mov_imm(&t->e, HOST_T2, PAGE_SHIFT);
+	emit_shrx64(&t->e, RCX, HOST_T0, HOST_T2);
+	emit_mov_imm64(&t->e, HOST_T2, (uintptr_t)shadow_page_frames(bt->shadow));
+	emit_load(&t->e, 4, HOST_T3, (struct host_addr){HOST_T2, RCX, 4, 0, false, false});
+	emit_mov_imm64(&t->e, HOST_T2, (uintptr_t)bt->pm->traced);
+	emit_load(&t->e, 1, RCX, (struct host_addr){HOST_T2, HOST_T3, 1, 0, false, false});
+	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, -TRACK_PAGE_TABLE, false, false});
+	xlat_unless_zero(t, &slow[n++]);
+	/* T3 = offset in RAM */
+	emit_mov_imm(&t->e, HOST_T2, PAGE_MASK);
+	emit_pext32(&t->e, HOST_T2, HOST_T0, HOST_T2);
+	emit_rorx64(&t->e, HOST_T3, HOST_T3, 64 - PAGE_SHIFT);
+	emit_lea(&t->e, 8, HOST_T3, (struct host_addr){HOST_T3, HOST_T2, 1, 0, false, false});
+	emit_load(&t->e, 4, RCX, AT_CPU(CPU_OFF(bt_table_stores)));
+	emit_store(&t->e, 8, HOST_T3, (struct host_addr){HOST_CPU, RCX, 8, CPU_OFF(bt_table_store[0]), false, false});
+	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, 1, false, false});
+	emit_store(&t->e, 4, RCX, AT_CPU(CPU_OFF(bt_table_stores)));
+	emit_mov_imm64(&t->e, HOST_T2, (uintptr_t)bt->pm->ram.host);
+	emit_lea(&t->e, 8, HOST_T0, (struct host_addr){HOST_T2, HOST_T3, 1, 0, false, false});
+	emit_mov(&t->e, 8, RCX, HOST_T1);
+	emit_bytes(&t->e, code, len);
+	return n;
+}
+
+bool xlat_ident_guarded(struct xlat *t)
+{
+	const struct insn *in = t->in;
+	uint8_t code[REENCODE_MAX], in_ram[REENCODE_MAX], *can, *done[2], *slow[4];
+	unsigned len, ram_len, nslow = 0;
+
+	if (!in->has_mem || in->agen || !in->mem_write || !xlat_segment_usable(t, in->seg, true))
+		return false;
+	len = at_t0(t, true, code);
+	ram_len = at_t0(t, false, in_ram);
+	if (!len || !ram_len)
+		return false;
+	operand_address(t);
+	can = if_page(t, true);
+	done[0] = emit_jmp(&t->e);
+	emit_target8(&t->e, can);
+	emit_mov(&t->e, 8, RCX, HOST_T1);
+	emit_bytes(&t->e, code, len);
+	done[1] = emit_jmp(&t->e);
+	emit_target32_here(&t->e, done[0]);
+	if (in->mem_size <= 8 && !(in->mem_size & (in->mem_size - 1))) {
+		nslow = store_to_table(t, in_ram, ram_len, slow);
+		done[0] = emit_jmp(&t->e);
+	}
+	for (unsigned i = 0; i < nslow; i++)
+		emit_target32_here(&t->e, slow[i]);
+	emit_mov(&t->e, 8, RCX, HOST_T1);
+	xlat_slow_callout(t);
+	if (nslow)
+		emit_target32_here(&t->e, done[0]);
+	emit_target32_here(&t->e, done[1]);
+	return true;
+}
