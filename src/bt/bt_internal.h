@@ -106,9 +106,14 @@ enum exit_kind {
 	EXIT_LINK,  /* direct branch or fall-through to target */
 	EXIT_TABLE, /* the same to another page, under paging: through the indirect table, since mappings may change */
 	EXIT_CALLOUT, /* run the instruction's C body, then go on behind it if the mode is the same */
-	EXIT_FAULT,   /* the instruction's access would fault: cpu->bt_fault_address; extra: it is a write */
+	EXIT_FAULT,   /* the instruction's access would fault: cpu->bt_fault_address; extra: FAULT_* */
 	EXIT_STEP,    /* single-step the instruction at target: no translation of it exists here */
 	EXIT_BREAK,   /* a debugger's breakpoint is at target */
+};
+
+enum {
+	FAULT_WRITE = 1,
+	FAULT_ALONE = 2, /* of general registers only: nothing but this page can keep the instruction from completing */
 };
 
 struct block;

@@ -253,8 +253,18 @@ static uint64_t *step_reason(struct bt *bt, enum shadow_fault what)
 	}
 }
 
-/* Instruction n of the block, which is at its beginning, cannot make its access. what: what has become of it. */
-static void no_access(struct bt *bt, struct block *b, int n, enum shadow_fault what, uint32_t address)
+/* The instruction, at which the CPU is, makes no other access and has nothing to check before it. */
+static void raise_page_fault(struct bt *bt)
+{
+	bt->stats->true_faults++;
+	bt->frame.count++;
+	bt->cpu->shadow = SHADOW_NONE;
+	cpu_deliver_fault(bt->cpu, shadow_true_fault(bt->shadow));
+}
+
+/* Instruction n of the block, which is at its beginning, cannot make its access. what: what has become of it. alone:
+ * see raise_page_fault(). */
+static void no_access(struct bt *bt, struct block *b, int n, enum shadow_fault what, uint32_t address, bool alone)
 {
 	uint64_t slow = slow_accesses(bt->stats), exceptions = bt->stats->exceptions;
 	const struct insn_map *m = &b->map[n];
@@ -269,6 +279,10 @@ static void no_access(struct bt *bt, struct block *b, int n, enum shadow_fault w
 	if (what == SHADOW_TRUE && bt->cpu->cpl == 3) {
 		bt->cpu->bt_user_faulted = true;
 		bt->faulted_at = address;
+	}
+	if (what == SHADOW_TRUE && alone && opt_on(bt->cpu->opt_off, OPT_RAISE)) {
+		raise_page_fault(bt);
+		return;
 	}
 	bt_step(bt, step_reason(bt, what));
 	if ((m->flags & MAP_USER) && what == SHADOW_EMULATE && bt->stats->exceptions == exceptions)
@@ -293,7 +307,7 @@ static void fault(struct bt *bt)
 		what = shadow_handle_fault(bt->shadow, fr->address, fr->error & 2);
 	trace(step, "fault at %x: trap %u, host %lx", b->linear + b->map[n].guest, (unsigned)fr->trap,
 	      (unsigned long)fr->address);
-	no_access(bt, b, n, what, (uint32_t)fr->address);
+	no_access(bt, b, n, what, (uint32_t)fr->address, false);
 	if (b->valid && (what == SHADOW_RESOLVED || what == SHADOW_TRUE))
 		bt_site_page_faulted(bt, b, b->linear + b->map[n].guest);
 }
@@ -302,9 +316,11 @@ static void fault(struct bt *bt)
 static void foreseen_fault(struct bt *bt, struct block *b, const struct bt_exit *x)
 {
 	uint32_t address = bt->cpu->bt_fault_address;
+	enum shadow_fault what;
 
 	recover_insn(bt, b, x->insn);
-	no_access(bt, b, x->insn, shadow_handle_fault(bt->shadow, bt->frame.window + address, x->extra), address);
+	what = shadow_handle_fault(bt->shadow, bt->frame.window + address, x->extra & FAULT_WRITE);
+	no_access(bt, b, x->insn, what, address, x->extra & FAULT_ALONE);
 }
 
 static void event(struct bt *bt)

@@ -106,7 +106,9 @@ void xlat_fault_exit(struct xlat *t, bool write)
 	struct bt_exit *x = new_exit(t, EXIT_FAULT, t->eip);
 	unsigned uncounted = t->uncounted--;
 
-	x->extra = write;
+	x->extra = write ? FAULT_WRITE : 0;
+	if (insn_rows[t->in->id].checks == CHK_NONE)
+		x->extra |= FAULT_ALONE;
 	xlat_count(t);
 	leave(t, x);
 	t->uncounted = uncounted;
@@ -192,7 +194,10 @@ static bool rewrite(struct xlat *t)
 	case INSN_IRETD:
 		return opt_on(off, OPT_GATES) && xlat_iret(t);
 	case INSN_VERW:
-		return opt_on(off, OPT_GATES) && xlat_verw(t);
+	case INSN_MOV_CR:
+		return opt_on(off, OPT_CONTROL) && xlat_read_cr(t);
+	case INSN_RDTSC:
+	case INSN_RDTSCP:
 	case INSN_RDTSC:
 	case INSN_RDTSCP:
 		return opt_on(off, OPT_RDTSC) && xlat_rdtsc(t);

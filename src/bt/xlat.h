@@ -139,6 +139,8 @@ void xlat_take_flags(struct xlat *t, unsigned reg);
 bool xlat_sysenter(struct xlat *t);
 bool xlat_sysexit(struct xlat *t);
 bool xlat_rdtsc(struct xlat *t);
+/* MOV from a control register, of ring 0. */
+bool xlat_read_cr(struct xlat *t);
 /* Flat segments are in CS and SS already: the CPL, the window and the table of the other ring. Changes T2. */
 void xlat_change_ring(struct xlat *t, const struct context *to, unsigned cpl);
 /* The context behind a transfer of ring with flat CS and SS of 32 bits; NULL if there is none. Only CTX_IOPL depends on

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * SYSENTER and SYSEXIT of 32-bit guests: the ring changes without leaving the cache (SDM vol. 3, 5.8.7); RDTSC and
- * RDTSCP, by the host's (struct tsc_line).
+ * RDTSCP, by the host's (struct tsc_line); reads of control registers.
  */
 #include "cpu/seg.h"
 #include "xlat.h"
@@ -149,5 +149,17 @@ bool xlat_rdtsc(struct xlat *t)
 	emit_mov(&t->e, 4, RDX, RDX);
 	if (t->in->id == INSN_RDTSCP)
 		emit_load(&t->e, 4, RCX, AT_CPU(CPU_OFF(tsc_aux)));
+	return true;
+}
+
+bool xlat_read_cr(struct xlat *t)
+{
+	static const int32_t fields[] = {
+	    [0] = CPU_OFF(cr0), [2] = CPU_OFF(cr2), [3] = CPU_OFF(cr3), [4] = CPU_OFF(cr4)};
+	const struct operand *to = &t->in->op[0], *from = &t->in->op[1];
+
+	if (from->kind != OPD_CR || from->reg >= ARRAY_LEN(fields) || from->reg == 1 || (t->ctx->key.flags & CTX_CPL3))
+		return false;
+	emit_load(&t->e, 4, host_reg(to->reg), AT_CPU(fields[from->reg]));
 	return true;
 }

@@ -134,7 +134,6 @@ enum shadow_fault paged_fault(struct shadow *sh, hva_t address, bool write)
 	const struct pm_span *s;
 	struct translation t;
 	enum shadow_fault result;
-	struct x86_fault f;
 	uint8_t state;
 
 	if (linear >= WINDOW_BYTES) { /* the other window: see shadow_handle_fault() */
@@ -145,7 +144,7 @@ enum shadow_fault paged_fault(struct shadow *sh, hva_t address, bool write)
 	if (linear >= WINDOW_BYTES)
 		return SHADOW_EMULATE;
 	/* A and D are set below: who single-steps the access may hold another translation and not use this one. */
-	if (!cpu_walk(cpu, linear, write ? ACC_WRITE : ACC_READ, user, false, &t, &f))
+	if (!cpu_walk(cpu, linear, write ? ACC_WRITE : ACC_READ, user, false, &t, &sh->true_fault))
 		return user == (cpu->cpl == 3) ? SHADOW_TRUE : SHADOW_EMULATE;
 	s = physmem_span(sh->pm, t.gpa & sh->pm->a20_mask);
 	if (!s->region || (s->region->kind != PM_RAM && s->region->kind != PM_ROM))
@@ -162,12 +161,17 @@ enum shadow_fault paged_fault(struct shadow *sh, hva_t address, bool write)
 	if ((state & PAGE_MAPPED) && (!write || (state & PAGE_WRITABLE)))
 		return SHADOW_EMULATE; /* mapped as wanted, and yet it faulted: something else */
 	if (!t.accessed || (write && !t.dirty))
-		cpu_walk(cpu, linear, write ? ACC_WRITE : ACC_READ, user, true, &t, &f);
+		cpu_walk(cpu, linear, write ? ACC_WRITE : ACC_READ, user, true, &t, &sh->true_fault);
 	cpu->stats->hidden_faults++;
 	if (!user && t.user && (cpu->cr4 & CR4_SMAP))
 		return SHADOW_EMULATE_USER; /* RFLAGS.AC decides each time */
 	result = fill(sh, user, linear, &t, s);
 	return result == SHADOW_RESOLVED && t.user && !user && cpu->cpl != 3 ? SHADOW_RESOLVED_USER : result;
+}
+
+const struct x86_fault *shadow_true_fault(const struct shadow *sh)
+{
+	return &sh->true_fault;
 }
 
 void shadow_install(struct shadow *sh, gva_t linear, bool user)

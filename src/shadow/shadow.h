@@ -106,6 +106,9 @@ void shadow_install(struct shadow *sh, gva_t linear, bool user);
  */
 enum shadow_fault shadow_handle_fault(struct shadow *sh, hva_t address, bool write);
 
+/* What the guest's tables say of the access that was SHADOW_TRUE last. */
+const struct x86_fault *shadow_true_fault(const struct shadow *sh);
+
 /* Inverse of the window: the linear address of a host address in it. False if it is in none. */
 bool shadow_to_linear(const struct shadow *sh, hva_t address, gva_t *linear);
 

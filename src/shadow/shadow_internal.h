@@ -43,6 +43,7 @@ struct shadow {
 	struct subscriber subscribers[TRACK_CLIENTS];
 	shadow_lost_fn *lost;
 	void *lost_arg;
+	struct x86_fault true_fault;
 	struct paged paged;
 };
 
