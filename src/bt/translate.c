@@ -194,10 +194,9 @@ static bool rewrite(struct xlat *t)
 	case INSN_IRETD:
 		return opt_on(off, OPT_GATES) && xlat_iret(t);
 	case INSN_VERW:
+		return opt_on(off, OPT_GATES) && xlat_verw(t);
 	case INSN_MOV_CR:
 		return opt_on(off, OPT_CONTROL) && xlat_read_cr(t);
-	case INSN_RDTSC:
-	case INSN_RDTSCP:
 	case INSN_RDTSC:
 	case INSN_RDTSCP:
 		return opt_on(off, OPT_RDTSC) && xlat_rdtsc(t);

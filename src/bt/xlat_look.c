@@ -138,7 +138,7 @@ bool xlat_ident_guarded(struct xlat *t)
 	emit_bytes(&t->e, code, len);
 	done[1] = emit_jmp(&t->e);
 	emit_target32_here(&t->e, done[0]);
-	if (in->mem_size <= 8 && !(in->mem_size & (in->mem_size - 1))) {
+	if (opt_on(t->bt->cpu->opt_off, OPT_STORES) && in->mem_size <= 8 && !(in->mem_size & (in->mem_size - 1))) {
 		nslow = store_to_table(t, in_ram, ram_len, slow);
 		done[0] = emit_jmp(&t->e);
 	}

@@ -53,7 +53,15 @@ static void check_page(const struct shadow *sh, const struct window *w, uint64_t
 static uint64_t check_region(const struct shadow *sh, const struct window *w, unsigned r)
 {
 	const struct region *region = &w->regions[r];
-	uint64_t first = (uint64_t)r << sh->paged.region_shift, n = 0, with_state = 0;
+	uint64_t first = (uint64_t)r << sh->paged.region_shift, n = 0, with_state = 0, parked = 0;
+
+	for (uint64_t page = first; page < first + BIT(sh->paged.region_shift); page++) {
+		if (!window_is_parked(w, page))
+			continue;
+		parked++;
+		ASSERTF(!w->state[page], "SH-12: page %" PRIx64 " of window %u", page, number(sh, w));
+	}
+	ASSERTF(parked == region->parked, "SH-12: region %x of window %u", r, number(sh, w));
 
 	ASSERTF(!!region->entry == (w->linked[r / 64] >> r % 64 & 1), "SH-7: region %x of window %u", r, number(sh, w));
 	ASSERTF(region->entry || !region->pages, "SH-7: region %x of window %u has pages but no entry", r,
@@ -82,7 +90,7 @@ void audit_paged(const struct shadow *sh, const uint64_t host_pages[WINDOWS])
 	for (unsigned i = 0; i < WINDOWS; i++) {
 		const struct window *w = &p->windows[i];
 		uint64_t n = 0;
-		for (unsigned r = 0; w->pages && r < window_regions(p); r++)
+		for (unsigned r = 0; (w->pages || w->nparked) && r < window_regions(p); r++)
 			n += check_region(sh, w, r);
 		ASSERTF(n == host_pages[i], "SH-1: window %u has %" PRIu64 " pages mapped, noted are %" PRIu64, i,
 			host_pages[i], n);

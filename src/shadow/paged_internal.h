@@ -41,6 +41,7 @@ struct region {
 	uint32_t table;	     /* number of the page table, 0 for a large page */
 	uint32_t next, prev; /* other users of the table: region numbers + 1 */
 	uint16_t pages;	     /* with state */
+	uint16_t parked;
 };
 
 struct window {
@@ -48,6 +49,9 @@ struct window {
 	uint8_t *state;	 /* by page: PAGE_* */
 	uint32_t *frame; /* by page with state */
 	struct region *regions;
+	uint64_t *parked; /* by page: see park.c */
+	uint32_t nparked;
+	uint8_t returns;		   /* pages have come back to the frame they showed last: a score */
 	uint64_t linked[MAX_REGIONS / 64]; /* regions with an entry */
 	uint64_t pages, fetched;
 	uint64_t edges; /* pages that begin another host mapping than the page before */
@@ -109,7 +113,7 @@ struct extent {
 };
 
 /* What the guest's tables allow with a page. */
-enum rights { RIGHTS_NONE, RIGHTS_READ, RIGHTS_WRITE };
+enum rights { RIGHTS_NONE, RIGHTS_READ, RIGHTS_WRITE, RIGHTS_PARKED /* none, the mapping stays */ };
 
 /* Pages to be unmapped, or given other rights, in as few calls as possible. */
 struct batch {
@@ -117,6 +121,11 @@ struct batch {
 	uint64_t from, to;
 	enum rights rights;
 };
+
+static inline bool window_is_parked(const struct window *w, uint64_t page)
+{
+	return w->nparked && (w->parked[page / 64] >> page % 64 & 1);
+}
 
 static inline unsigned window_regions(const struct paged *p)
 {
@@ -148,7 +157,25 @@ uint64_t window_edges(const struct shadow *sh, const struct window *w);
 /* Unmaps all, keeping entries of regions. */
 void window_empty(struct shadow *sh, struct window *w);
 
+/* Takes the page's state away. */
+void window_forget(struct shadow *sh, struct window *w, uint64_t page);
+/* Sets the states of what the host maps from now on. */
+void window_set_states(struct shadow *sh, struct window *w, const struct extent *x);
+
+/* --- park.c --- */
+/* A page that shows nothing is to show x: whether it is what it showed last. */
+void window_learn(struct shadow *sh, struct window *w, const struct extent *x);
+/* Are the pages, which the guest takes away, to be parked? */
+bool window_may_park(const struct shadow *sh, const struct window *w, uint64_t page, uint64_t count);
+void window_park(struct shadow *sh, struct batch *b, struct window *w, uint64_t page, uint64_t count);
+/* Their mappings go, or are replaced. */
+void window_forget_parked(const struct shadow *sh, struct window *w, uint64_t page, uint64_t count);
+/* Is the extent a parked page? Then it is mapped by window_reuse(). */
+bool window_can_reuse(const struct shadow *sh, const struct window *w, const struct extent *x);
+bool window_reuse(struct shadow *sh, struct window *w, const struct extent *x);
+
 /* --- rights.c --- */
+bool window_protect(const struct window *w, uint64_t page, uint64_t count, enum rights rights);
 /* Does the budget allow what one more extent, or other rights of a page within one, can add? */
 bool window_edges_room(const struct shadow *sh);
 /* Protects traced pages of what was just mapped. False: the host has no room for more mappings. */

@@ -13,10 +13,11 @@ bool window_edges_room(const struct shadow *sh)
 	return sh->paged.edges + EDGES_MAX <= sh->paged.max_edges;
 }
 
-static bool protect(const struct window *w, uint64_t page, uint64_t count, bool writable)
+bool window_protect(const struct window *w, uint64_t page, uint64_t count, enum rights rights)
 {
-	return !mprotect(w->base + (page << PAGE_SHIFT), count << PAGE_SHIFT,
-			 writable ? PROT_READ | PROT_WRITE : PROT_READ);
+	int prot = rights == RIGHTS_WRITE ? PROT_READ | PROT_WRITE : rights == RIGHTS_READ ? PROT_READ : PROT_NONE;
+
+	return !mprotect(w->base + (page << PAGE_SHIFT), count << PAGE_SHIFT, prot);
 }
 
 /* Neighbours at once. */
@@ -28,7 +29,7 @@ bool window_protect_traced(const struct window *w, const struct extent *x)
 		bool traced = w->state[page] & PAGE_PROTECTED;
 		for (n = 1; page + n < end && !(w->state[page + n] & PAGE_PROTECTED) == !traced; n++)
 			;
-		if (traced && !protect(w, page, n, false))
+		if (traced && !window_protect(w, page, n, RIGHTS_READ))
 			return false;
 	}
 	return true;
@@ -48,7 +49,7 @@ void windows_protect(struct shadow *sh, uint32_t frame)
 			continue;
 		w->state[page] ^= PAGE_PROTECTED;
 		window_edges_changed(sh, w, before, window_edges_at(w, page, 1));
-		if (!protect(w, page, 1, !traced)) {
+		if (!window_protect(w, page, 1, traced ? RIGHTS_READ : RIGHTS_WRITE)) {
 			/* No room for more mappings. The window goes, and with it aliases. */
 			window_empty(sh, w);
 			next = p->alias_head[frame];
@@ -85,7 +86,7 @@ void window_set_rights(struct shadow *sh, struct batch *b, struct window *w, uin
 	uint64_t before = window_edges_at(w, page, 1);
 	bool host;
 
-	if (!window_edges_room(sh) || !rmap_room(sh, 1)) {
+	if (!window_edges_room(sh) || !rmap_room(sh, 1) || !opt_on(sh->cpu->opt_off, OPT_RIGHTS)) {
 		if (rights == RIGHTS_READ)
 			window_drop(sh, b, w, page, 1);
 		return; /* that it may be written is found out again when it is */
@@ -109,9 +110,9 @@ void window_apply_rights(struct shadow *sh, struct batch *b)
 
 	b->w = NULL;
 	/* Emptied meanwhile, as a whole. */
-	if (!(w->state[b->from] & PAGE_MAPPED))
+	if (!(w->state[b->from] & PAGE_MAPPED) && !window_is_parked(w, b->from))
 		return;
 	/* Pages within a mapping have become one of their own: the host may have no room. */
-	if (!protect(w, b->from, b->to - b->from, b->rights == RIGHTS_WRITE))
+	if (!window_protect(w, b->from, b->to - b->from, b->rights))
 		window_empty(sh, w);
 }

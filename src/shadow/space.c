@@ -64,6 +64,7 @@ void space_free(struct shadow *sh, unsigned n)
 		return;
 	s->live = false;
 	drop_regions(sh, &sh->paged.windows[1 + n]);
+	sh->paged.windows[1 + n].returns = 0;
 	for (unsigned i = 0; i < DIRECTORIES; i++) {
 		if (!s->directory[i])
 			continue;

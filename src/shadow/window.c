@@ -12,6 +12,8 @@
 #define WINDOW_STRIDE (2 * WINDOW_BYTES)
 #define AREA_BYTES    ((WINDOWS + 1) * WINDOW_STRIDE)
 
+#define PARKED_BYTES (WINDOW_PAGES / 8)
+
 enum { POPULATE_MAX = 32 }; /* pages of an extent that are mapped at once, not when touched */
 
 static void *reserve(size_t bytes, int prot)
@@ -32,7 +34,8 @@ static int window_init(struct window *w, uint8_t *base)
 	w->state = reserve(WINDOW_PAGES, PROT_READ | PROT_WRITE);
 	w->frame = reserve(WINDOW_PAGES * sizeof(*w->frame), PROT_READ | PROT_WRITE);
 	w->regions = reserve(MAX_REGIONS * sizeof(*w->regions), PROT_READ | PROT_WRITE);
-	if (!w->state || !w->frame || !w->regions)
+	w->parked = reserve(PARKED_BYTES, PROT_READ | PROT_WRITE);
+	if (!w->state || !w->frame || !w->regions || !w->parked)
 		return -ENOMEM;
 	memory_is_sparse(w->state, WINDOW_PAGES);
 	memory_is_sparse(w->frame, WINDOW_PAGES * sizeof(*w->frame));
@@ -106,6 +109,7 @@ void windows_destroy(struct shadow *sh)
 	for (unsigned i = 0; i < WINDOWS; i++) {
 		release(p->windows[i].state, WINDOW_PAGES);
 		release(p->windows[i].frame, WINDOW_PAGES * sizeof(*p->windows[i].frame));
+		release(p->windows[i].parked, PARKED_BYTES);
 		release(p->windows[i].regions, MAX_REGIONS * sizeof(*p->windows[i].regions));
 	}
 }
@@ -144,16 +148,20 @@ const uint32_t *shadow_page_frames(const struct shadow *sh)
 
 /* --- how many mappings the host needs --- */
 
-static unsigned host_rights(uint8_t state)
+static unsigned host_rights(const struct window *w, uint64_t page)
 {
+	uint8_t state = w->state[page];
+
+	if (window_is_parked(w, page))
+		return 3;
 	return !(state & PAGE_MAPPED) ? 0 : (state & (PAGE_WRITABLE | PAGE_PROTECTED)) == PAGE_WRITABLE ? 2 : 1;
 }
 
 /* Does a host mapping begin with the page? */
 static bool is_edge(const struct window *w, uint64_t page)
 {
-	unsigned before = page ? host_rights(w->state[page - 1]) : 0;
-	unsigned here = page < WINDOW_PAGES ? host_rights(w->state[page]) : 0;
+	unsigned before = page ? host_rights(w, page - 1) : 0;
+	unsigned here = page < WINDOW_PAGES ? host_rights(w, page) : 0;
 
 	return before != here || (here && w->frame[page] != w->frame[page - 1] + 1);
 }
@@ -174,9 +182,9 @@ uint64_t window_edges(const struct shadow *sh, const struct window *w)
 
 	for (unsigned r = 0; r <= count; r++) {
 		uint64_t first = (uint64_t)r << shift;
-		if (r < count && w->regions[r].pages)
+		if (r < count && (w->regions[r].pages || w->regions[r].parked))
 			n += window_edges_at(w, first, BIT(shift) - 1);
-		else if (r && w->regions[r - 1].pages)
+		else if (r && (w->regions[r - 1].pages || w->regions[r - 1].parked))
 			n += is_edge(w, first);
 	}
 	return n;
@@ -207,7 +215,7 @@ static void lost(struct shadow *sh, const struct window *w, uint64_t page, uint6
 		sh->lost(sh->lost_arg, window_number(&sh->paged, w), page << PAGE_SHIFT, count << PAGE_SHIFT);
 }
 
-static void forget_page(struct shadow *sh, struct window *w, uint64_t page)
+void window_forget(struct shadow *sh, struct window *w, uint64_t page)
 {
 	if ((w->state[page] & PAGE_WRITABLE) && w->frame[page] < FRAME_OTHER)
 		rmap_remove(sh, w, page);
@@ -224,7 +232,7 @@ static void forget(struct shadow *sh, struct window *w, uint64_t page, uint64_t 
 {
 	for (uint64_t end = page + count; page < end; page++)
 		if (w->state[page])
-			forget_page(sh, w, page);
+			window_forget(sh, w, page);
 }
 
 /* Is nothing mapped in [from, to)? */
@@ -234,9 +242,9 @@ static bool is_gap(const struct shadow *sh, const struct window *w, uint64_t fro
 
 	while (from < to) {
 		uint64_t end = MIN(to, ((from >> shift) + 1) << shift);
-		if (w->regions[from >> shift].pages)
+		if (w->regions[from >> shift].pages || w->regions[from >> shift].parked)
 			for (uint64_t at = from; at < end; at++)
-				if (w->state[at])
+				if (w->state[at] || window_is_parked(w, at))
 					return false;
 		from = end;
 	}
@@ -268,8 +276,13 @@ void window_drop(struct shadow *sh, struct batch *b, struct window *w, uint64_t 
 		;
 	if (first == last)
 		return;
+	if (window_may_park(sh, w, first, last - first)) {
+		window_park(sh, b, w, first, last - first);
+		return;
+	}
 	if (b->rights != RIGHTS_NONE)
 		batch_flush(sh, b); /* while its pages are mapped */
+	window_forget_parked(sh, w, first, last - first);
 	forget(sh, w, first, last - first);
 	window_edges_changed(sh, w, before, window_edges_at(w, page, count));
 	if (b->w == w && b->to <= first && is_gap(sh, w, b->to, first)) {
@@ -291,6 +304,7 @@ void window_empty(struct shadow *sh, struct window *w)
 	if (w->fetched)
 		lost(sh, w, 0, WINDOW_PAGES);
 	for (unsigned r = 0; r < window_regions(&sh->paged); r++) {
+		window_forget_parked(sh, w, (uint64_t)r << shift, 1ull << shift);
 		if (!w->regions[r].pages)
 			continue;
 		for (uint64_t page = (uint64_t)r << shift; w->fetched && page < (r + 1ull) << shift; page++) {
@@ -318,7 +332,7 @@ uint32_t window_frame(const struct shadow *sh, const struct pm_backing *backing,
 	return backing == &sh->pm->ram ? page : (uint32_t)(FRAME_OTHER | (unsigned)backing->fd << 20) + page;
 }
 
-static void set_states(struct shadow *sh, struct window *w, const struct extent *x)
+void window_set_states(struct shadow *sh, struct window *w, const struct extent *x)
 {
 	uint32_t frame = window_frame(sh, x->backing, x->offset);
 	bool traceable = x->writable && frame < FRAME_OTHER;
@@ -331,7 +345,7 @@ static void set_states(struct shadow *sh, struct window *w, const struct extent 
 			w->fetched--;
 		}
 		if (w->state[page] || fetched)
-			forget_page(sh, w, page);
+			window_forget(sh, w, page);
 		w->frame[page] = frame + (uint32_t)i;
 		w->state[page] = (uint8_t)(PAGE_MAPPED | (x->writable ? PAGE_WRITABLE : 0));
 		if (fetched) {
@@ -350,29 +364,36 @@ static void set_states(struct shadow *sh, struct window *w, const struct extent 
 
 static bool only_adds_rights(const struct shadow *sh, const struct window *w, const struct extent *x)
 {
-	return x->count == 1 && x->writable && (w->state[x->page] & (PAGE_MAPPED | PAGE_WRITABLE)) == PAGE_MAPPED &&
+	return opt_on(sh->cpu->opt_off, OPT_RIGHTS) && x->count == 1 && x->writable &&
+	       (w->state[x->page] & (PAGE_MAPPED | PAGE_WRITABLE)) == PAGE_MAPPED &&
 	       w->frame[x->page] == window_frame(sh, x->backing, x->offset);
 }
 
 bool window_map(struct shadow *sh, struct window *w, const struct extent *x)
 {
-	uint64_t before = window_edges_at(w, x->page, x->count);
+	uint64_t before;
 	bool mapped;
+
+	window_learn(sh, w, x);
 
 	if (!rmap_room(sh, x->count) || !window_edges_room(sh))
 		return false;
+	if (window_can_reuse(sh, w, x))
+		return window_reuse(sh, w, x);
 	if (only_adds_rights(sh, w, x)) {
 		struct batch b = {0};
 		window_set_rights(sh, &b, w, x->page, RIGHTS_WRITE);
 		batch_flush(sh, &b);
 		return w->state[x->page];
 	}
+	before = window_edges_at(w, x->page, x->count);
 	if (mmap(w->base + (x->page << PAGE_SHIFT), x->count << PAGE_SHIFT,
 		 x->writable ? PROT_READ | PROT_WRITE : PROT_READ,
 		 MAP_SHARED | MAP_FIXED | (x->count <= POPULATE_MAX ? MAP_POPULATE : 0), x->backing->fd,
 		 (off_t)x->offset) == MAP_FAILED)
 		return false;
-	set_states(sh, w, x);
+	window_forget_parked(sh, w, x->page, x->count);
+	window_set_states(sh, w, x);
 	window_edges_changed(sh, w, before, window_edges_at(w, x->page, x->count));
 	sh->cpu->stats->mappings_made++;
 	mapped = window_protect_traced(w, x);
@@ -383,11 +404,18 @@ bool window_map(struct shadow *sh, struct window *w, const struct extent *x)
 
 void window_fetched(struct shadow *sh, struct window *w, uint64_t page, uint32_t frame)
 {
-	if (w->state[page] && w->frame[page] != frame) {
-		struct batch b = {0};
+	struct batch b = {0};
+
+	if (w->state[page] && w->frame[page] != frame)
 		window_drop(sh, &b, w, page, 1); /* the guest has not flushed yet what it showed before */
+	if (window_is_parked(w, page)) {
+		uint64_t before = window_edges_at(w, page, 1);
 		batch_flush(sh, &b);
+		window_forget_parked(sh, w, page, 1);
+		window_edges_changed(sh, w, before, window_edges_at(w, page, 1));
+		b = (struct batch){w, page, page + 1, RIGHTS_NONE};
 	}
+	batch_flush(sh, &b);
 	if (!w->state[page]) {
 		w->frame[page] = frame;
 		w->pages++;

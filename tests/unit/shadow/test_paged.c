@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include <check.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -256,6 +257,64 @@ START_TEST(test_rights_change_in_place)
 }
 END_TEST
 
+/* Pages that keep coming back as what they were are parked: their mappings stay, without rights. */
+START_TEST(test_pages_are_parked)
+{
+	uint64_t made;
+
+	make_space(0);
+	enter_user(0);
+	for (unsigned round = 0; round < 40; round++) {
+		made = stats.mappings_made;
+		for (unsigned n = 5; n < 8; n++) {
+			poke(pte(0, n), frame(0, n) + (PTE_P | PTE_W | PTE_U));
+			ck_assert_int_eq(touch(n, n != 6), SHADOW_RESOLVED);
+		}
+		ck_assert(mapped(5) && mapped(6) && mapped(7));
+		shadow_audit(sh);
+		for (unsigned n = 5; n < 8; n++)
+			poke(pte(0, n), 0);
+		shadow_mmu_event(sh, MMU_INVLPG, 0);
+		shadow_audit(sh);
+		ck_assert(!mapped(5) && !mapped(6) && !mapped(7));
+		ck_assert_int_eq(touch(5, false), SHADOW_TRUE);
+	}
+	ck_assert_uint_eq(stats.mappings_made, made);
+	ck_assert_uint_gt(stats.mappings_reused, 60);
+	/* Another page of RAM, and one that has become a page table meanwhile. */
+	poke(pte(0, 5), frame(0, 9) + (PTE_P | PTE_W | PTE_U));
+	ck_assert_int_eq(touch(5, true), SHADOW_RESOLVED);
+	pm.ram.host[frame(0, 9)] = 0x99;
+	ck_assert_uint_eq(*shown(5), 0x99);
+	track_protect(sh, frame(0, 7), TRACK_PAGE_TABLE);
+	poke(pte(0, 7), frame(0, 7) + (PTE_P | PTE_W | PTE_U | PTE_A | PTE_D));
+	ck_assert_int_eq(touch(7, false), SHADOW_RESOLVED);
+	ck_assert_int_eq(touch(7, true), SHADOW_TRACED);
+	shadow_audit(sh);
+	/* All goes with the address space. */
+	ck_assert_uint_ge(sh->paged.edges, 3);
+	cpu->cr4 = CR4_PSE;
+	shadow_mmu_event(sh, MMU_CR4, 0);
+	ck_assert_uint_eq(sh->paged.edges, 0);
+}
+END_TEST
+
+/* What is touched of a parked page is nothing of the host's. */
+START_TEST(test_parked_pages_are_out_of_reach)
+{
+	make_space(0);
+	enter_user(0);
+	for (unsigned round = 0; round < 40; round++) {
+		poke(pte(0, 5), frame(0, 5) + (PTE_P | PTE_W | PTE_U));
+		touch(5, true);
+		poke(pte(0, 5), 0);
+		shadow_mmu_event(sh, MMU_INVLPG, 0);
+	}
+	ck_assert_uint_gt(stats.mappings_parked, 0);
+	(void)*(const volatile uint8_t *)shown(5);
+}
+END_TEST
+
 START_TEST(test_budget)
 {
 	enum { LIMIT = 2000 };
@@ -362,6 +421,8 @@ int main(void)
 	tcase_add_test(t, test_table_becomes_data);
 	tcase_add_test(t, test_accessed_and_dirty_stay);
 	tcase_add_test(t, test_rights_change_in_place);
+	tcase_add_test(t, test_pages_are_parked);
+	tcase_add_test_raise_signal(t, test_parked_pages_are_out_of_reach, SIGSEGV);
 	tcase_add_test(t, test_budget);
 	tcase_add_loop_test(t, test_audit, 0, PLANTS + 1);
 	suite_add_tcase(s, t);
