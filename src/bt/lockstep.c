@@ -57,7 +57,7 @@ static bool reference_insn(struct lockstep *ls, struct insn *in, bool fetched)
 		}
 		/* Billions of elements: whoever wants the thread back does not wait for them. */
 		if (in->repeats && cpu->rip == rip && *ls->bt->stop)
-			ls->overflow = ls->interrupted = true;
+			ls->overflow = ls->no_way_back = true;
 		/* The single-stepper sees a changed page table at once, the translator after the guest's flush. */
 		if (ls->tables_written)
 			ls->overflow = true;
@@ -114,7 +114,7 @@ static void run_reference(struct lockstep *ls, struct block *b, unsigned max_blo
 	ls->nblocks = ls->ninsns = ls->started = 0;
 	ls->undefined = 0;
 	ls->flushed = ls->overflow = ls->differs = ls->replaying = ls->tables_written = ls->mmx_store_faulted =
-	    ls->interrupted = false;
+	    ls->no_way_back = false;
 	ls->generation = ls->bt->generation;
 	cpu->ops = &ls->ops;
 	cpu->machine = ls;
@@ -188,7 +188,7 @@ static void shorten(struct lockstep *ls, struct context *ctx)
 	unsigned blocks = ls->nblocks;
 	struct block *b;
 
-	if (blocks == 1 || ls->nanswers || ls->flushed || ls->interrupted || bt->generation != ls->generation)
+	if (blocks == 1 || ls->nanswers || ls->flushed || ls->no_way_back || bt->generation != ls->generation)
 		return;
 	lockstep_undo_writes(ls, true);
 	copy_cpu(&ls->reference, bt->cpu);

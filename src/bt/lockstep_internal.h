@@ -61,7 +61,7 @@ struct lockstep {
 	bool tables_written;	/* a page-table entry changed: the unit is not compared, and stale translations go */
 	bool mmx_store_faulted; /* processors then set TOP to 0, the single-stepper asks first: x87 is not compared */
 	bool inside;		/* the machine answers: what it asks of the CPU meanwhile is no exchange */
-	bool interrupted;	/* the unit ends within a repeated instruction, and does not go back before it */
+	bool no_way_back;	/* not all was recorded, or a repeated instruction was interrupted */
 	bool differs;		/* the translator asked the machine something else */
 	struct written writes[MAX_WRITES];
 	unsigned nwrites;

@@ -18,7 +18,7 @@ static struct answer *exchange(struct lockstep *ls, enum answer_kind kind, uint6
 
 	if (!ls->replaying) {
 		if (ls->nanswers == MAX_ANSWERS) {
-			ls->overflow = true;
+			ls->overflow = ls->no_way_back = true;
 			ls->nanswers = 0;
 		}
 		a = &ls->answers[ls->nanswers++];
@@ -225,7 +225,7 @@ static void note(struct lockstep *ls, gpa_t gpa, unsigned len, bool mark)
 		uint64_t left;
 		const uint8_t *host = physmem_host(ls->bt->pm, gpa, &left);
 		if (ls->nwrites == MAX_WRITES)
-			ls->overflow = true;
+			ls->overflow = ls->no_way_back = true;
 		if (host && ls->nwrites < MAX_WRITES) {
 			struct written *w = &ls->writes[ls->nwrites++];
 			n = (unsigned)MIN(n, left);
