@@ -55,12 +55,11 @@ static uint64_t check_region(const struct shadow *sh, const struct window *w, un
 	const struct region *region = &w->regions[r];
 	uint64_t first = (uint64_t)r << sh->paged.region_shift, n = 0, with_state = 0, parked = 0;
 
-	for (uint64_t page = first; page < first + BIT(sh->paged.region_shift); page++) {
-		if (!window_is_parked(w, page))
-			continue;
-		parked++;
-		ASSERTF(!w->state[page], "SH-12: page %" PRIx64 " of window %u", page, number(sh, w));
-	}
+	for (uint64_t at = first; at < first + BIT(sh->paged.region_shift); at += 64)
+		for (uint64_t bits = w->parked[at / 64]; bits; bits &= bits - 1, parked++) {
+			uint64_t page = at + (unsigned)__builtin_ctzll(bits);
+			ASSERTF(!w->state[page], "SH-12: page %" PRIx64 " of window %u", page, number(sh, w));
+		}
 	ASSERTF(parked == region->parked, "SH-12: region %x of window %u", r, number(sh, w));
 
 	ASSERTF(!!region->entry == (w->linked[r / 64] >> r % 64 & 1), "SH-7: region %x of window %u", r, number(sh, w));
