@@ -102,8 +102,10 @@ static struct block *next_block(struct lockstep *ls, unsigned max_blocks)
 		return NULL;
 	ctx = bt_context(bt);
 	b = ctx ? bt_find_block(bt, ctx) : NULL;
+	if (!b || bt->generation != ls->generation || ls->overflow)
+		return NULL;
 	/* Code of devices is an exchange by itself. */
-	return !b || bt->generation != ls->generation || ls->overflow || b->ram_page[0] == NO_PAGE ? NULL : b;
+	return b->ram_page[0] == NO_PAGE || ls->alone[b->linear % ALONE] == b->linear ? NULL : b;
 }
 
 static void run_reference(struct lockstep *ls, struct block *b, unsigned max_blocks)

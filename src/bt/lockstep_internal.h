@@ -13,6 +13,7 @@ enum {
 	WRITE_PIECE = 64,
 	UNIT_BLOCKS = 64,
 	UNIT_INSNS = 256, /* no further block is begun */
+	ALONE = 1024,
 	MAX_UNIT_INSNS = UNIT_INSNS + BLOCK_MAX_INSNS,
 };
 
@@ -69,6 +70,7 @@ struct lockstep {
 	unsigned nanswers, next_answer;
 	struct unit_block blocks[UNIT_BLOCKS];
 	unsigned nblocks;
+	uint32_t alone[ALONE]; /* by low bits: linear addresses of blocks that wrote to devices, and begin units */
 	struct insn insns[MAX_UNIT_INSNS];
 	uint32_t eips[MAX_UNIT_INSNS];
 	unsigned ninsns;     /* of the reference run */

@@ -188,6 +188,16 @@ static void device_read(void *arg, gpa_t gpa, void *buf, unsigned len)
 	}
 }
 
+/* The device may write memory, which earlier blocks of the unit would then read in the second run. */
+static void device_written(struct lockstep *ls)
+{
+	uint32_t linear = ls->blocks[ls->nblocks - 1].b->linear;
+
+	if (ls->nblocks > 1)
+		ls->overflow = ls->no_way_back = true;
+	ls->alone[linear % ALONE] = linear;
+}
+
 static void device_write(void *arg, gpa_t gpa, const void *buf, unsigned len)
 {
 	struct lockstep *ls = arg;
@@ -201,6 +211,7 @@ static void device_write(void *arg, gpa_t gpa, const void *buf, unsigned len)
 			continue;
 		}
 		a->value = value;
+		device_written(ls);
 		ls->inside = true;
 		physmem_write(ls->bt->pm, gpa + done, &value, n);
 		ls->inside = false;
