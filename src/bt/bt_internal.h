@@ -320,7 +320,7 @@ void bt_indirect_fill(struct bt *bt, struct block *b);
 void bt_indirect_remove(struct bt *bt, const struct block *b);
 /* For shadow_on_lost(). */
 void bt_indirect_lost(void *arg, unsigned space, gva_t linear, uint64_t len);
-/* Which entry of the block the table has for its EIP: of a valid block, or 0. */
+/* What a table has for the block's EIP as long as the block is valid. */
 static inline uint32_t bt_indirect_entry(const struct bt *bt, const struct block *b)
 {
 	return (uint32_t)(b->indirect - bt->stubs.indirect_miss);
@@ -465,6 +465,8 @@ void bt_end(struct bt *bt);
 /* --- leave.c --- */
 /* Deals with why the cache was left, and says where to go on (bt->resume). */
 void bt_left(struct bt *bt);
+/* The next entry is at the block's beginning, with what counts it. */
+void bt_resume_block(struct bt *bt, struct block *b);
 
 /* --- lockstep.c --- */
 void bt_lockstep_destroy(struct bt *bt);

@@ -14,8 +14,7 @@ static void resume_at(struct bt *bt, struct block *b, unsigned n)
 	bt->resume_uncounted = b->map[n].uncounted;
 }
 
-/* At its beginning, with what counts the entry. */
-static void enter_block(struct bt *bt, struct block *b)
+void bt_resume_block(struct bt *bt, struct block *b)
 {
 	resume_at(bt, b, 0);
 	bt->resume = b->body;
@@ -154,7 +153,7 @@ static void follow_link(struct bt *bt, struct bt_exit *x)
 	bool apart = (to->ctx->key.flags & CTX_PAGED) && ((to->gpa ^ x->from->gpa) >> PAGE_SHIFT || bt_crosses(to));
 	if (generation == bt->generation && x->from->valid && !x->to && !apart && opt_on(bt->cpu->opt_off, OPT_LINK))
 		bt_link(bt, x, to);
-	enter_block(bt, to);
+	bt_resume_block(bt, to);
 }
 
 static void follow_indirect(struct bt *bt, uint32_t eip)
@@ -174,7 +173,7 @@ static void follow_indirect(struct bt *bt, uint32_t eip)
 	if (opt_on(bt->cpu->opt_off, OPT_TABLE))
 		bt_indirect_fill(bt, b);
 	bt_set_context(bt, b->ctx);
-	enter_block(bt, b);
+	bt_resume_block(bt, b);
 }
 
 /* The CPU is at the beginning of instruction n, all before it being counted. */

@@ -221,9 +221,7 @@ static void enter_block(struct lockstep *ls, unsigned done)
 		if (!b->valid && bt_find_block(bt, b->ctx) != b) /* it comes back when the bytes do */
 			return;
 		bt->ctx = b->ctx;
-		bt->current = b;
-		bt->resume = b->body;
-		bt->resume_uncounted = 0;
+		bt_resume_block(bt, b);
 		return;
 	}
 }
