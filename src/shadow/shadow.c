@@ -133,6 +133,23 @@ hva_t shadow_window(const struct shadow *sh)
 	return shadow_window_of(sh, sh->cpu->cpl == 3);
 }
 
+hva_t shadow_view_of(const struct shadow *sh, bool user)
+{
+	(void)sh, (void)user;
+	return 0;
+}
+
+hva_t shadow_view(const struct shadow *sh)
+{
+	return shadow_view_of(sh, sh->cpu->cpl == 3);
+}
+
+bool shadow_own(struct shadow *sh, gva_t linear, bool user)
+{
+	(void)sh, (void)linear, (void)user;
+	return false;
+}
+
 bool shadow_to_linear(const struct shadow *sh, hva_t address, gva_t *linear)
 {
 	hva_t base = ALIGN_DOWN(address, WINDOW_BYTES);

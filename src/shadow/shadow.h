@@ -37,6 +37,30 @@ hva_t shadow_window(const struct shadow *sh);
 hva_t shadow_window_of(const struct shadow *sh, bool user);
 
 /*
+ * Views: what 64-bit code reaches memory by. A view is a table of 64-bit deltas, one for each 4 GiB (a chunk) of linear
+ * address space, at index linear >> 32 (all 32 bits of it: sign-extended addresses have the upper indexes):
+ *
+ *   host address = linear address + delta[linear >> 32], modulo 2^64
+ *
+ * A delta leads into a place with at least SHADOW_VIEW_REACH bytes on both sides that are never mapped: so does
+ * whatever is added to an address after the lookup, up to that distance. Chunks come into the view as they are used:
+ * loads from the table itself may fault, and deltas of chunks that the view does not own lead nowhere;
+ * shadow_handle_fault() tells. Any call of the shadow may change deltas, those of chunks in use as well: who goes on in
+ * translated code looks them up again.
+ */
+#define SHADOW_VIEW_SHIFT 32
+#define SHADOW_VIEW_REACH (2 * GiB)
+/* Host address of the table for the CPU's present mode: what GS.base must hold in 64-bit code. 0: there is none, memory
+ * is to be reached by the single-stepper (not long mode, or with five levels of tables). */
+hva_t shadow_view(const struct shadow *sh);
+/* The same for a given ring. As with windows, there is one for supervisor mode, which stays where it is, and one for
+ * user mode of each address space. */
+hva_t shadow_view_of(const struct shadow *sh, bool user);
+/* The view owns the chunk of a linear address from now on. To be asked for what an instruction accessed that had to be
+ * single-stepped without it. False: there is no view, or the address is not canonical. */
+bool shadow_own(struct shadow *sh, gva_t linear, bool user);
+
+/*
  * The alias: the same memory at window + SHADOW_ALIAS, without the write protection of traces. Only for writes that
  * shadow_watched() clears: a store whose first byte lies in a granule of count 0 touches nothing that is watched (up to
  * SHADOW_GRANULE bytes; the granule before a watched one counts as watched too).
@@ -84,11 +108,11 @@ typedef void shadow_lost_fn(void *arg, unsigned space, gva_t linear, uint64_t le
 void shadow_on_lost(struct shadow *sh, shadow_lost_fn *fn, void *arg);
 
 enum shadow_fault {
-	SHADOW_FOREIGN,	      /* not an address of a window */
+	SHADOW_FOREIGN,	      /* not an address of a window or a view */
 	SHADOW_RESOLVED,      /* was a hidden fault: now mapped, retry the access */
 	SHADOW_RESOLVED_USER, /* the same, of supervisor mode in its own window, on a page of user mode's */
 	SHADOW_EMULATE_USER, /* supervisor mode's access to a page of user mode's, which SMAP keeps out of its window */
-	SHADOW_EMULATE,	     /* device memory, ROM write, hole, or guard page: single-step the instruction */
+	SHADOW_EMULATE,	     /* device memory, ROM write, hole, guard page, chunk that is not owned: single-step it */
 	SHADOW_TRACED,	     /* write to a traced page: single-step the instruction */
 	SHADOW_TRUE,	     /* the guest's own tables forbid it: single-step the instruction, which raises it */
 };
@@ -103,13 +127,16 @@ void shadow_install(struct shadow *sh, gva_t linear, bool user);
  * Deals with a host fault of translated code at a host address. Supervisor code may use user mode's window for what it
  * expects to be user mode's: pages that user mode may not access in this way are SHADOW_EMULATE there. User mode's code
  * uses supervisor mode's window where the processor itself accesses memory for it: the tables and the stack of INT n.
+ * For views: a load from the table that faulted is SHADOW_RESOLVED (the chunk is owned now) or, the address not being
+ * canonical, SHADOW_EMULATE. Where a delta led nowhere, or an access left its chunk, it is SHADOW_EMULATE as well.
  */
 enum shadow_fault shadow_handle_fault(struct shadow *sh, hva_t address, bool write);
 
 /* What the guest's tables say of the access that was SHADOW_TRUE last. */
 const struct x86_fault *shadow_true_fault(const struct shadow *sh);
 
-/* Inverse of the window: the linear address of a host address in it. False if it is in none. */
+/* Inverse of the window: the linear address of a host address in it, or in a chunk that a view owns or within its
+ * SHADOW_VIEW_REACH. False if it is in none. */
 bool shadow_to_linear(const struct shadow *sh, hva_t address, gva_t *linear);
 
 /* For cpu_ops.mmu_event. */
