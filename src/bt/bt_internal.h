@@ -137,6 +137,7 @@ struct insn_map {
 	uint16_t guest;	   /* offset of its bytes from the block's first */
 	uint8_t flags;	   /* MAP_* */
 	uint8_t uncounted; /* instructions of the block before this one that HOST_COUNT does not hold yet */
+	int8_t esp;	   /* what HOST_ESP lacks: the guest's ESP less this is what it holds (xlat_stack.c) */
 	uint8_t swapped;   /* MAP_SWAPPED: guest register that HOST_T1 holds in [swap_from, swap_to) */
 	uint16_t swap_from, swap_to;
 };
@@ -283,6 +284,7 @@ struct bt {
 	uint64_t generation;		      /* counts flushes */
 	cache_pc_t resume;		      /* where in `current` to go on, or 0: by lookup */
 	unsigned resume_uncounted;
+	int resume_esp;			/* insn_map.esp there */
 	uint64_t entry_rf, entry_count; /* RFLAGS.RF and instructions executed when the cache was last entered */
 	unsigned space;			/* present address space (user mode): shadow_space() */
 	unsigned ntables;		/* indirect tables reserved */
@@ -461,6 +463,13 @@ struct block *bt_find_block(struct bt *bt, struct context *ctx);
  * repeated: those of bt_run() are of no use to it, nor are they the other way round. */
 void bt_begin(struct bt *bt, bool lockstep);
 void bt_end(struct bt *bt);
+
+/* Between the guest's ESP and what HOST_ESP holds: insn_map.esp. */
+static inline void bt_move_esp(struct cpu *cpu, int by)
+{
+	if (by)
+		cpu->gpr[RSP] = (uint32_t)cpu->gpr[RSP] + (uint32_t)by;
+}
 
 /* --- leave.c --- */
 /* Deals with why the cache was left, and says where to go on (bt->resume). */

@@ -12,6 +12,7 @@ static void resume_at(struct bt *bt, struct block *b, unsigned n)
 	bt->current = b;
 	bt->resume = b->body + b->map[n].host;
 	bt->resume_uncounted = b->map[n].uncounted;
+	bt->resume_esp = b->map[n].esp;
 }
 
 void bt_resume_block(struct bt *bt, struct block *b)
@@ -216,6 +217,7 @@ static void recover(struct bt *bt, const struct block *b, int n, cache_pc_t pc)
 		cpu->gpr[RSI] = (uint32_t)cpu->gpr[RSI];
 		cpu->gpr[RDI] = (uint32_t)cpu->gpr[RDI];
 	}
+	bt_move_esp(cpu, m->esp);
 	bt->frame.count += m->uncounted;
 	recover_insn(bt, b, n);
 	if ((m->flags & MAP_REP) && offset >= m->swap_from && (uint32_t)cpu->gpr[RCX] != cpu->bt_rep_count)
@@ -364,6 +366,7 @@ void bt_left(struct bt *bt)
 		break;
 	case LEAVE_KICKED:
 		bt->frame.count += bt->resume_uncounted; /* not entered */
+		bt_move_esp(bt->cpu, bt->resume_esp);
 		break;
 	}
 }

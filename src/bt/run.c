@@ -226,9 +226,11 @@ static cache_pc_t entry(struct bt *bt)
 	bt->resume = 0;
 	if (at && bt->current && bt->current->valid) {
 		bt->frame.count -= bt->resume_uncounted; /* they will be counted again */
+		bt_move_esp(cpu, -bt->resume_esp);
 		return at;
 	}
 	bt->resume_uncounted = 0;
+	bt->resume_esp = 0;
 	if (UNLIKELY(bt->nbreakpoints) && bt_is_breakpoint(bt, cpu_linear_pc(cpu))) {
 		bt->at_breakpoint = true;
 		return 0;

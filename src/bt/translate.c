@@ -52,6 +52,7 @@ void xlat_link(struct xlat *t, uint32_t target, int cc)
 	bool other_page = (linear ^ t->b->linear) >> PAGE_SHIFT || bt_may_cross(linear);
 	struct bt_exit *x = new_exit(t, other_page && (t->ctx->key.flags & CTX_PAGED) ? EXIT_TABLE : EXIT_LINK, target);
 
+	xlat_stack_update(t);
 	xlat_count(t);
 	x->patch = cc < 0 ? emit_jmp(&t->e) : emit_jcc(&t->e, (unsigned)cc);
 }
@@ -82,6 +83,7 @@ static void callout_exit(struct xlat *t)
 
 	t->uncounted--; /* the monitor counts the instruction itself */
 	xlat_count(t);
+	xlat_stack_update_aside(t);
 	x->extra = (uint8_t)(&t->bt->insns[t->bt->ninsns] - t->b->insns);
 	t->bt->insns[t->bt->ninsns++] = *t->in;
 	leave(t, x);
@@ -90,6 +92,7 @@ static void callout_exit(struct xlat *t)
 void xlat_callout(struct xlat *t)
 {
 	callout_exit(t);
+	t->esp_pending = 0;
 	t->ended = callout_effects[t->in->id] & ENDS_BLOCK;
 }
 
@@ -110,6 +113,7 @@ void xlat_fault_exit(struct xlat *t, bool write)
 	if (insn_rows[t->in->id].checks == CHK_NONE)
 		x->extra |= FAULT_ALONE;
 	xlat_count(t);
+	xlat_stack_update_aside(t);
 	leave(t, x);
 	t->uncounted = uncounted;
 }
@@ -119,6 +123,7 @@ static void single_step(struct xlat *t)
 {
 	t->uncounted--;
 	xlat_count(t);
+	xlat_stack_update(t);
 	leave(t, new_exit(t, EXIT_STEP, t->eip));
 	t->ended = true;
 }
@@ -128,6 +133,7 @@ static void breakpoint(struct xlat *t)
 {
 	t->uncounted--;
 	xlat_count(t);
+	xlat_stack_update(t);
 	leave(t, new_exit(t, EXIT_BREAK, t->eip));
 	t->adapted = t->ended = true;
 }
@@ -383,8 +389,11 @@ static void emit_body(struct xlat *t, const struct insn *ins, unsigned count)
 		struct insn_map *map = xlat_map(t);
 		t->in = &ins[t->n];
 		t->last = t->n + 1 == count;
+		if (!xlat_stack_may_lag(t))
+			xlat_stack_update(t);
 		map[0].host = xlat_here(t);
 		map[0].uncounted = (uint8_t)t->uncounted;
+		map[0].esp = (int8_t)t->esp_pending;
 		map[1].guest = (uint16_t)(map[0].guest + t->in->len);
 		t->uncounted++;
 		translate_insn(t);
@@ -392,6 +401,7 @@ static void emit_body(struct xlat *t, const struct insn *ins, unsigned count)
 	}
 	b->ninsns = (uint8_t)t->n;
 	b->guest_len = b->map[t->n].guest;
+	xlat_stack_update(t);
 	b->map[t->n].host = xlat_here(t);
 	b->map[t->n].uncounted = (uint8_t)t->uncounted;
 	b->open = !t->ended;

@@ -27,6 +27,7 @@ struct xlat {
 	bool user;	       /* looks which window to use */
 	bool last;	       /* no further instruction of this block follows it */
 	unsigned uncounted;    /* instructions executed that HOST_COUNT does not hold yet */
+	int32_t esp_pending;   /* what HOST_ESP lacks */
 	bool unfetched;	       /* the first instruction crosses into a page that cannot be fetched from */
 	uint8_t branch;	       /* enum xlat_branch_kind: of the jump through the table that is emitted next */
 	bool ended;	       /* control does not come to the next instruction */
@@ -103,6 +104,12 @@ bool xlat_ident_present(struct xlat *t);
 /* --- xlat_stack.c --- */
 struct host_addr xlat_stack(struct xlat *t, int32_t delta, unsigned size); /* SS:[SP + delta] */
 void xlat_stack_move(struct xlat *t, int32_t delta);
+/* Can the instruction be translated while HOST_ESP lacks something? */
+bool xlat_stack_may_lag(const struct xlat *t);
+/* HOST_ESP becomes the guest's ESP, without flags: before what names it, and before the block is left. */
+void xlat_stack_update(struct xlat *t);
+/* The same beside the instruction's own translation, which goes on as before. */
+void xlat_stack_update_aside(struct xlat *t);
 bool xlat_push(struct xlat *t);
 bool xlat_push_sreg(struct xlat *t);
 bool xlat_pop(struct xlat *t);

@@ -26,6 +26,7 @@ void xlat_jump_table(struct xlat *t)
 static void jump_indirect(struct xlat *t, enum xlat_branch_kind kind)
 {
 	t->branch = (uint8_t)kind;
+	xlat_stack_update(t);
 	xlat_count(t);
 	xlat_jump_table(t);
 	t->branch = BRANCH_TABLE;

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Stack instructions: the access first, then the stack pointer, with LEA, so that faults are precise and flags live on.
+/*
+ * Stack instructions: the access first, then the stack pointer, so that faults are precise. A row of them moves it
+ * once: esp_pending is what HOST_ESP lacks meanwhile, insn_map says so to who stops or faults half-way. It is made up
+ * for with LEA, so that flags live on.
  */
 #include "xlat.h"
 
+/* That much may HOST_ESP lack: insn_map.esp holds it, and a displacement of 8 bits as a rule. */
+enum { LAG_MAX = 112 };
+
 struct host_addr xlat_stack(struct xlat *t, int32_t delta, unsigned size)
 {
-	struct host_addr at = {HOST_ESP, REG_NONE, 1, delta, true, true};
+	struct host_addr at = {HOST_ESP, REG_NONE, 1, delta + t->esp_pending, true, true};
 
 	if (xlat_wide_stack(t) && context_seg_class(t->ctx, SEG_SS) == SEGC_FLAT)
 		return at;
@@ -18,14 +24,50 @@ struct host_addr xlat_stack(struct xlat *t, int32_t delta, unsigned size)
 
 void xlat_stack_move(struct xlat *t, int32_t delta)
 {
-	struct host_addr sum = {HOST_ESP, REG_NONE, 1, delta, false, false};
-
 	if (xlat_wide_stack(t)) {
-		emit_lea(&t->e, 4, HOST_ESP, sum);
+		t->esp_pending += delta;
+		if (!opt_on(t->bt->cpu->opt_off, OPT_STACK) || !xlat_stack_may_lag(t) || t->esp_pending > LAG_MAX ||
+		    t->esp_pending < -LAG_MAX)
+			xlat_stack_update(t);
 		return;
 	}
-	emit_lea(&t->e, 4, HOST_T2, sum);
+	emit_lea(&t->e, 4, HOST_T2, (struct host_addr){HOST_ESP, REG_NONE, 1, delta, false, false});
 	emit_mov(&t->e, 2, HOST_ESP, HOST_T2);
+}
+
+void xlat_stack_update_aside(struct xlat *t)
+{
+	if (t->esp_pending)
+		emit_lea(&t->e, 4, HOST_ESP, (struct host_addr){HOST_ESP, REG_NONE, 1, t->esp_pending, false, false});
+}
+
+void xlat_stack_update(struct xlat *t)
+{
+	xlat_stack_update_aside(t);
+	t->esp_pending = 0;
+}
+
+bool xlat_stack_may_lag(const struct xlat *t)
+{
+	const struct insn *in = t->in;
+
+	for (unsigned i = 0; i < in->noperands; i++)
+		if (in->op[i].kind == OPD_GPR && in->op[i].reg == RSP)
+			return false;
+	if (in->has_mem && in->base == RSP)
+		return false;
+	if (insn_rows[in->id].class == CLASS_IDENT)
+		return true;
+	switch (in->id) {
+	case INSN_PUSH:
+	case INSN_POP:
+	case INSN_CALL_REL:
+	case INSN_CALL_IND:
+	case INSN_RET:
+	case INSN_LEAVE:
+		return true;
+	}
+	return false;
 }
 
 static bool stack_usable(const struct xlat *t)
@@ -170,8 +212,9 @@ bool xlat_leave(struct xlat *t)
 		frame = AT_GS(HOST_T0);
 	}
 	emit_load(&t->e, (unsigned)size, HOST_T3, frame);
-	emit_lea(&t->e, 4, HOST_T2, (struct host_addr){RBP, REG_NONE, 1, size, false, false});
-	emit_mov(&t->e, xlat_wide_stack(t) ? 4 : 2, HOST_ESP, HOST_T2);
+	emit_mov(&t->e, xlat_wide_stack(t) ? 4 : 2, HOST_ESP, RBP);
+	t->esp_pending = 0;
+	xlat_stack_move(t, size);
 	emit_mov(&t->e, (unsigned)size, RBP, HOST_T3);
 	return true;
 }

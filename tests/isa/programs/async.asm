@@ -24,6 +24,14 @@ PROGRAM PM32
 	sbb	edx, [esp]
 	pop	esi
 	bswap	eax
+	push	eax		; a row
+	push	edx
+	push	ebx
+	call	.f
+	pop	edi
+	adc	esi, edi
+	pop	edi
+	pop	edi
 	adc	esi, 5
 	call	.f
 	dec	ecx
