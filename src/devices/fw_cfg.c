@@ -4,6 +4,7 @@
 #include <endian.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "trace.h"
 
@@ -63,17 +64,41 @@ static void select_key(struct fw_cfg *fw, uint16_t key)
 static uint32_t left_of(struct fw_cfg *fw, struct fw_cfg_item **item)
 {
 	*item = item_of(fw, fw->key);
-	return *item && (*item)->data && fw->at < (*item)->len ? (*item)->len - fw->at : 0;
+	return *item && ((*item)->data || (*item)->in_file) && fw->at < (*item)->len ? (*item)->len - fw->at : 0;
+}
+
+/* Copies n bytes of the item from `at` on. False: its file does not have them any more. */
+static bool copy_item(const struct fw_cfg_item *item, uint32_t at, uint8_t *to, size_t n)
+{
+	if (!item->in_file) {
+		memcpy(to, item->data + at, n);
+		return true;
+	}
+	while (n) {
+		ssize_t got = pread(item->fd, to, n, at);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0) {
+			memset(to, 0, n);
+			return false;
+		}
+		to += got;
+		at += (uint32_t)got;
+		n -= (size_t)got;
+	}
+	return true;
 }
 
 static uint64_t port_read(void *dev, uint64_t offset, unsigned size)
 {
 	struct fw_cfg *fw = dev;
 	struct fw_cfg_item *item;
+	uint8_t byte;
 
 	if (offset != 1 || size != 1 || !left_of(fw, &item))
 		return 0;
-	return item->data[fw->at++];
+	copy_item(item, fw->at++, &byte, 1);
+	return byte;
 }
 
 /* REP INSB from the data port. */
@@ -87,7 +112,7 @@ static size_t port_read_block(void *dev, uint64_t offset, unsigned size, void *b
 		return 0;
 	n = (uint32_t)MIN(count, left_of(fw, &item));
 	if (n)
-		memcpy(buf, item->data + fw->at, n);
+		copy_item(item, fw->at, buf, n);
 	fw->at += n;
 	return n;
 }
@@ -96,6 +121,20 @@ static void port_write(void *dev, uint64_t offset, unsigned size, uint64_t value
 {
 	if (offset == 0 && size == 2)
 		select_key(dev, (uint16_t)value);
+}
+
+/* The next n bytes of the item, to guest memory. False: as copy_item(). */
+static bool dma_read_item(struct fw_cfg *fw, const struct fw_cfg_item *item, gpa_t to, uint32_t n)
+{
+	uint8_t buf[16 * KiB];
+	bool there = true;
+
+	for (uint32_t part; n; n -= part, to += part, fw->at += part) {
+		part = MIN(n, (uint32_t)sizeof(buf));
+		there &= copy_item(item, fw->at, buf, part);
+		physmem_write(fw->pm, to, buf, part);
+	}
+	return there;
 }
 
 /* Zeros for what a guest reads behind an item's end. */
@@ -114,17 +153,16 @@ static uint32_t dma_run(struct fw_cfg *fw, uint32_t control, uint32_t length, ui
 {
 	struct fw_cfg_item *item;
 	uint32_t left, n;
+	bool there;
 
 	if (control & DMA_SELECT)
 		select_key(fw, (uint16_t)(control >> 16));
 	left = left_of(fw, &item);
 	n = MIN(length, left);
 	if (control & DMA_READ) {
-		if (n)
-			physmem_write(fw->pm, address, item->data + fw->at, n);
-		fw->at += n;
+		there = dma_read_item(fw, item, address, n);
 		dma_pad(fw, address + n, MIN(length - n, (uint32_t)FW_CFG_DMA_PAD));
-		return length - n > FW_CFG_DMA_PAD ? DMA_ERROR : 0;
+		return !there || length - n > FW_CFG_DMA_PAD ? DMA_ERROR : 0;
 	}
 	if (control & DMA_WRITE) {
 		if (n < length || !item || !item->writable)
@@ -245,10 +283,10 @@ void fw_cfg_add_u64(struct fw_cfg *fw, uint16_t key, uint64_t value)
 	add_number(fw, key, 8, value);
 }
 
-static int add_file(struct fw_cfg *fw, const char *name, const void *data, void *writable, uint32_t len)
+static int add_file(struct fw_cfg *fw, const char *name, const struct fw_cfg_item *item)
 {
 	uint8_t *entry = fw->dir + 4 + fw->files * FW_CFG_DIR_ENTRY; /* size, key, reserved, name: big-endian */
-	uint32_t size = htobe32(len), count;
+	uint32_t size = htobe32(item->len), count;
 	uint16_t key = htobe16((uint16_t)(FW_CFG_FILE_FIRST + fw->files));
 
 	if (strlen(name) >= FW_CFG_NAME_LEN)
@@ -261,7 +299,7 @@ static int add_file(struct fw_cfg *fw, const char *name, const void *data, void 
 	memcpy(entry, &size, 4);
 	memcpy(entry + 4, &key, 2);
 	strcpy((char *)entry + 8, name);
-	fw->file[fw->files++] = (struct fw_cfg_item){.data = data, .len = len, .writable = writable};
+	fw->file[fw->files++] = *item;
 	count = htobe32(fw->files);
 	memcpy(fw->dir, &count, 4);
 	fw_cfg_add_bytes(fw, FW_CFG_FILE_DIR, fw->dir, 4 + fw->files * FW_CFG_DIR_ENTRY);
@@ -270,12 +308,12 @@ static int add_file(struct fw_cfg *fw, const char *name, const void *data, void 
 
 int fw_cfg_add_file(struct fw_cfg *fw, const char *name, const void *data, uint32_t len)
 {
-	return add_file(fw, name, data, NULL, len);
+	return add_file(fw, name, &(struct fw_cfg_item){.data = data, .len = len});
 }
 
 int fw_cfg_add_file_rw(struct fw_cfg *fw, const char *name, void *data, uint32_t len)
 {
-	return add_file(fw, name, data, data, len);
+	return add_file(fw, name, &(struct fw_cfg_item){.data = data, .len = len, .writable = data});
 }
 
 int fw_cfg_add_copy(struct fw_cfg *fw, const char *name, const void *data, uint32_t len)
@@ -286,10 +324,15 @@ int fw_cfg_add_copy(struct fw_cfg *fw, const char *name, const void *data, uint3
 	if (!copy)
 		return -ENOMEM;
 	memcpy(copy, data, len);
-	err = add_file(fw, name, copy, NULL, len);
+	err = fw_cfg_add_file(fw, name, copy, len);
 	if (err)
 		free(copy);
 	else
 		fw->copies[fw->ncopies++] = copy;
 	return err;
+}
+
+int fw_cfg_add_from_file(struct fw_cfg *fw, const char *name, int fd, uint32_t len)
+{
+	return add_file(fw, name, &(struct fw_cfg_item){.in_file = true, .fd = fd, .len = len});
 }

@@ -40,7 +40,9 @@ enum {
 };
 
 struct fw_cfg_item {
-	const uint8_t *data; /* NULL: no such item */
+	const uint8_t *data; /* NULL: no such item, or one that is in a file */
+	bool in_file;	     /* the first bytes of `fd`, which are read when the guest wants them */
+	int fd;
 	uint32_t len;
 	uint8_t *writable; /* data, if the guest may write it (by DMA), else NULL */
 	uint8_t value[8];  /* storage of small numbers */
@@ -79,11 +81,14 @@ void fw_cfg_add_u64(struct fw_cfg *fw, uint16_t key, uint64_t value);
 
 /*
  * Named files. The data of add_file and add_file_rw is borrowed: it must outlive fw; a guest may write to the latter.
- * add_copy makes its own. 0, -ENOSPC (directory full), -EEXIST, -ENAMETOOLONG, -ENOMEM.
+ * add_copy makes its own. add_from_file: the first `len` bytes of a regular file, whose descriptor is borrowed; nothing
+ * of it is kept in memory, and what the file does not have any more reads as zeros, by DMA with an error. 0, -ENOSPC
+ * (directory full), -EEXIST, -ENAMETOOLONG, -ENOMEM.
  */
 int fw_cfg_add_file(struct fw_cfg *fw, const char *name, const void *data, uint32_t len);
 int fw_cfg_add_file_rw(struct fw_cfg *fw, const char *name, void *data, uint32_t len);
 int fw_cfg_add_copy(struct fw_cfg *fw, const char *name, const void *data, uint32_t len);
+int fw_cfg_add_from_file(struct fw_cfg *fw, const char *name, int fd, uint32_t len);
 
 /* What SeaBIOS 1.16 wants to know of a PC. */
 struct fw_cfg_pc {

@@ -62,6 +62,8 @@ int kernel_boot_init(struct kernel_boot *k, const struct vm_config *cfg, uint64_
 		rc = loader_plan(&k->loader);
 	if (rc)
 		kernel_boot_destroy(k);
+	else
+		loader_let_go(&k->loader);
 	return rc;
 }
 
@@ -79,11 +81,12 @@ static int offer_items(struct kernel_boot *k, struct fw_cfg *fw, uint16_t keys[L
 		char name[FW_CFG_NAME_LEN];
 		int rc;
 
-		if (!item->data)
+		if (!item->data && !item->in_file)
 			continue;
 		keys[i] = (uint16_t)(FW_CFG_FILE_FIRST + fw->files);
 		snprintf(name, sizeof(name), "opt/gnomon/kernel%u", i);
-		rc = fw_cfg_add_file(fw, name, item->data, item->len);
+		rc = item->in_file ? fw_cfg_add_from_file(fw, name, item->fd, item->len)
+				   : fw_cfg_add_file(fw, name, item->data, item->len);
 		if (rc)
 			return rc;
 	}

@@ -43,9 +43,20 @@ void loader_destroy(struct loader *l)
 	for (unsigned i = 0; i < LOADER_ITEMS; i++) {
 		free(l->item[i].data);
 		free(l->item[i].text);
+		if (l->item[i].in_file)
+			close(l->item[i].fd);
 		l->item[i] = (struct loader_blob){0};
 	}
 	l->nmodules = 0;
+}
+
+void loader_let_go(struct loader *l)
+{
+	for (unsigned i = 0; i < LOADER_ITEMS; i++)
+		if (l->item[i].in_file) {
+			free(l->item[i].data);
+			l->item[i].data = NULL;
+		}
 }
 
 int loader_make_item(struct loader *l, enum loader_item item, uint32_t len)
@@ -76,8 +87,13 @@ static int read_item(struct loader *l, enum loader_item item, const char *what, 
 		if (rc && rc != -ENOMEM)
 			snprintf(l->err, l->errlen, "%s '%s': cannot be read: %s", what, path, strerror(-rc));
 	}
-	close(fd);
-	return rc;
+	if (rc) {
+		close(fd);
+		return rc;
+	}
+	l->item[item].in_file = true;
+	l->item[item].fd = fd;
+	return 0;
 }
 
 static int open_module(struct loader *l, char *text, bool whole)

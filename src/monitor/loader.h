@@ -36,8 +36,10 @@ enum loader_item {
 };
 
 struct loader_blob {
-	uint8_t *data; /* from malloc */
+	uint8_t *data; /* from malloc; NULL after loader_let_go() */
 	uint32_t len;
+	bool in_file; /* it is what `fd` has, to the end */
+	int fd;
 	char *text; /* modules: the argument, "file args"; from malloc */
 };
 
@@ -86,6 +88,9 @@ int loader_open(struct loader *l, const char *kernel, const char *initrd, const 
 
 /* Makes the plan from what is in memory. 0 or a negative errno. */
 int loader_plan(struct loader *l);
+
+/* Frees what can be read from files again. After the plan was made. */
+void loader_let_go(struct loader *l);
 
 /* --- for the loaders --- */
 

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
 #include <check.h>
 #include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "devices/fw_cfg.h"
 
@@ -173,6 +176,39 @@ START_TEST(test_dma_read)
 }
 END_TEST
 
+START_TEST(test_from_file)
+{
+	enum { LEN = 100000, SHORT = 50000 };
+	static uint8_t data[LEN], buf[LEN];
+	int fd = memfd_create("item", MFD_CLOEXEC);
+	uint32_t size, key;
+
+	for (unsigned i = 0; i < LEN; i++)
+		data[i] = (uint8_t)(i * 7 + i / 256);
+	ck_assert_int_eq(write(fd, data, LEN), LEN);
+	ck_assert_int_eq(fw_cfg_add_from_file(&fw, "opt/file", fd, LEN), 0);
+	key = find("opt/file", &size);
+	ck_assert_uint_eq(size, LEN);
+	for (unsigned twice = 0; twice < 2; twice++) {
+		memset(pm.ram.host + 0x10000, 0xee, LEN + 1);
+		ck_assert_uint_eq(dma(key << 16 | 8 | 2, LEN, 0x10000), 0);
+		ck_assert_mem_eq(pm.ram.host + 0x10000, data, LEN);
+		ck_assert_uint_eq(pm.ram.host[0x10000 + LEN], 0xee);
+	}
+	select_key((uint16_t)key);
+	take(buf, 8);
+	ck_assert_uint_eq(io_block_ops(ports.ranges[0].ops)->read(ports.ranges[0].dev, 1, 1, buf + 8, LEN), LEN - 8);
+	ck_assert_mem_eq(buf, data, LEN);
+	/* What is cut off meanwhile is zeros, and an error. */
+	ck_assert_int_eq(ftruncate(fd, SHORT), 0);
+	ck_assert_uint_eq(dma(key << 16 | 8 | 2, LEN, 0x10000), 1);
+	ck_assert_mem_eq(pm.ram.host + 0x10000, data, SHORT);
+	for (unsigned i = SHORT; i < LEN; i++)
+		ck_assert_uint_eq(pm.ram.host[0x10000 + i], 0);
+	close(fd);
+}
+END_TEST
+
 START_TEST(test_dma_write)
 {
 	uint32_t size;
@@ -247,6 +283,7 @@ int main(void)
 	tcase_add_test(tc, test_directory);
 	tcase_add_test(tc, test_block_read);
 	tcase_add_test(tc, test_dma_read);
+	tcase_add_test(tc, test_from_file);
 	tcase_add_test(tc, test_dma_write);
 	tcase_add_test(tc, test_pc_items);
 	tcase_add_test(tc, test_hostile);
