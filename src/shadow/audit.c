@@ -69,7 +69,7 @@ void shadow_audit(const struct shadow *sh)
 	FILE *maps = fopen("/proc/self/maps", "re");
 	char line[512];
 	hva_t window = (hva_t)sh->window, alias = window + SHADOW_ALIAS;
-	uint64_t paged_pages[WINDOWS] = {0};
+	uint64_t paged_pages[ALL_WINDOWS] = {0}, table_pages = 0;
 
 	if (!maps)
 		return;
@@ -95,6 +95,7 @@ void shadow_audit(const struct shadow *sh)
 			check_alias(sh, &m);
 		} else {
 			const struct window *w = paged_window_at(sh, start);
+			table_pages += audit_view_map(sh, start, end - start);
 			if (!w)
 				continue;
 			m.base = start - (hva_t)w->base;
@@ -105,4 +106,5 @@ void shadow_audit(const struct shadow *sh)
 	}
 	fclose(maps);
 	audit_paged(sh, paged_pages);
+	audit_views(sh, table_pages);
 }

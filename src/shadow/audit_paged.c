@@ -81,20 +81,22 @@ static uint64_t check_region(const struct shadow *sh, const struct window *w, un
 	return n;
 }
 
-void audit_paged(const struct shadow *sh, const uint64_t host_pages[WINDOWS])
+void audit_paged(const struct shadow *sh, const uint64_t host_pages[ALL_WINDOWS])
 {
 	const struct paged *p = &sh->paged;
 	uint64_t all = 0;
 
-	for (unsigned i = 0; i < WINDOWS; i++) {
+	for (unsigned i = 0; i < WINDOWS; i++)
+		all += view_edges(&p->views[i]);
+	for (unsigned i = 0; i < ALL_WINDOWS; i++) {
 		const struct window *w = &p->windows[i];
 		uint64_t n = 0;
 		for (unsigned r = 0; (w->pages || w->nparked) && r < window_regions(p); r++)
 			n += check_region(sh, w, r);
 		ASSERTF(n == host_pages[i], "SH-1: window %u has %" PRIu64 " pages mapped, noted are %" PRIu64, i,
 			host_pages[i], n);
-		ASSERTF(w->edges == window_edges(sh, w), "SH-11: window %u", i);
-		all += w->edges;
+		ASSERTF(w->edges == (w->state ? window_edges(sh, w) : 0), "SH-11: window %u", i);
+		all += w->edges + (window_is_chunk(p, w) && w->state); /* and a place */
 	}
 	ASSERTF(all == p->edges, "SH-11: %" PRIu64 " mappings, noted are %" PRIu64, all, p->edges);
 }

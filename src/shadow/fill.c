@@ -38,10 +38,13 @@ unsigned paged_window_of(const struct shadow *sh, bool user)
 static bool claim_region(struct shadow *sh, struct window *w, unsigned r)
 {
 	struct region *region = &w->regions[r];
-	uint64_t entry = space_entry(sh, sh->paged.current, r);
 	struct batch b = {0};
+	uint64_t entry;
 	uint32_t n = 0;
 
+	if (sh->paged.long_mode && !quarter_claim(sh, w, r / 512))
+		return false;
+	entry = window_entry(sh, w, r);
 	if (region->entry && !entry_same(region->entry, entry)) {
 		region_drop(sh, &b, w, r);
 		batch_flush(sh, &b);
@@ -58,12 +61,13 @@ static bool claim_region(struct shadow *sh, struct window *w, unsigned r)
 	return true;
 }
 
-/* The stretch around a translation that one leaf entry and one span of physical memory cover. */
+/* The stretch of a region around a translation that one leaf entry and one span of physical memory cover. linear: in
+ * the window. */
 static struct extent extent_of(const struct shadow *sh, const struct translation *t, gva_t linear,
 			       const struct pm_span *s)
 {
 	bool whole = sh->pm->a20_mask == ~0ull && opt_on(sh->cpu->opt_off, OPT_EXTENTS);
-	uint64_t size = whole ? t->page_size : PAGE_SIZE;
+	uint64_t size = whole ? MIN(t->page_size, (uint64_t)PAGE_SIZE << sh->paged.region_shift) : PAGE_SIZE;
 	gpa_t gpa = t->gpa & sh->pm->a20_mask, low = ALIGN_DOWN(gpa, size), high = low + size;
 
 	low = MAX(low, s->base);
@@ -74,20 +78,27 @@ static struct extent extent_of(const struct shadow *sh, const struct translation
 			       .offset = s->region->offset + (low - s->region->base)};
 }
 
-static enum shadow_fault fill(struct shadow *sh, bool user, gva_t linear, const struct translation *t,
+/* The window that shows a linear address of the present address space. NULL: none can. */
+static struct window *window_for(struct shadow *sh, bool user, gva_t linear, bool chunk)
+{
+	return chunk ? view_own(sh, user, linear) : &sh->paged.windows[paged_window_of(sh, user)];
+}
+
+/* chunk: the access was made by 64-bit code. */
+static enum shadow_fault fill(struct shadow *sh, bool user, gva_t linear, bool chunk, const struct translation *t,
 			      const struct pm_span *s)
 {
 	bool supervisor = paged_window_of(sh, user) == SUPERVISOR;
-	unsigned r = (unsigned)(linear >> PAGE_SHIFT >> sh->paged.region_shift);
-	struct extent x = extent_of(sh, t, linear, s);
+	unsigned r = (unsigned)((uint32_t)linear >> PAGE_SHIFT >> sh->paged.region_shift);
+	struct extent x = extent_of(sh, t, (uint32_t)linear, s);
 
 	/* A clean page stays read-only until its first write, which sets D. */
 	x.writable = s->region->kind == PM_RAM && t->dirty && (t->writable || (supervisor && !(sh->cpu->cr0 & CR0_WP)));
 	if (!tables_room(sh))
 		spaces_drop(sh);
 	for (unsigned tries = 0; tries < 3; tries++) {
-		struct window *w = &sh->paged.windows[paged_window_of(sh, user)];
-		if (!claim_region(sh, w, r))
+		struct window *w = window_for(sh, user, linear, chunk);
+		if (!w || !claim_region(sh, w, r))
 			return SHADOW_EMULATE;
 		if (window_map(sh, w, &x))
 			return SHADOW_RESOLVED;
@@ -101,17 +112,20 @@ static enum shadow_fault fill(struct shadow *sh, bool user, gva_t linear, const 
 
 bool shadow_fetched(struct shadow *sh, gva_t linear, gpa_t gpa, bool user)
 {
-	struct window *w = &sh->paged.windows[paged_window_of(sh, user)];
 	uint64_t page = (uint32_t)linear >> PAGE_SHIFT;
 	const struct pm_span *s;
 	struct translation t;
 	struct x86_fault f;
+	struct window *w;
 	uint32_t frame;
 
 	if (!cpu_paging(sh->cpu))
 		return true;
 	s = physmem_span(sh->pm, gpa);
 	if (sh->paged.current == NO_SPACE || !s->region || !s->region->backing)
+		return false;
+	w = window_for(sh, user, linear, cpu_code64(sh->cpu));
+	if (!w)
 		return false;
 	frame = window_frame(sh, s->region->backing, s->region->offset + (gpa - s->region->base));
 	if ((w->state[page] & PAGE_FETCHED) && w->frame[page] == frame)
@@ -128,20 +142,16 @@ bool shadow_fetched(struct shadow *sh, gva_t linear, gpa_t gpa, bool user)
 enum shadow_fault paged_fault(struct shadow *sh, hva_t address, bool write)
 {
 	struct cpu *cpu = sh->cpu;
-	bool user = cpu->cpl == 3;
-	const struct window *w = &sh->paged.windows[paged_window_of(sh, user)];
-	gva_t linear = address - (hva_t)w->base;
+	const struct window *w = paged_window_at(sh, address);
+	bool user = w->view != SUPERVISOR;
+	bool chunk = window_is_chunk(&sh->paged, w);
+	gva_t linear = w->linear + (address - (hva_t)w->base);
 	const struct pm_span *s;
 	struct translation t;
 	enum shadow_fault result;
 	uint8_t state;
 
-	if (linear >= WINDOW_BYTES) { /* the other window: see shadow_handle_fault() */
-		user = !user;
-		w = &sh->paged.windows[paged_window_of(sh, user)];
-		linear = address - (hva_t)w->base;
-	}
-	if (linear >= WINDOW_BYTES)
+	if (!view_is_present(&sh->paged, w->view) || (chunk && !w->owned))
 		return SHADOW_EMULATE;
 	/* A and D are set below: who single-steps the access may hold another translation and not use this one. */
 	if (!cpu_walk(cpu, linear, write ? ACC_WRITE : ACC_READ, user, false, &t, &sh->true_fault))
@@ -151,11 +161,11 @@ enum shadow_fault paged_fault(struct shadow *sh, hva_t address, bool write)
 		return SHADOW_EMULATE;
 	if (write && s->region->kind != PM_RAM)
 		return SHADOW_EMULATE;
-	state = w->state[linear >> PAGE_SHIFT];
+	state = w->state[(uint32_t)linear >> PAGE_SHIFT];
 	if (write && physmem_traced(sh->pm, t.gpa & sh->pm->a20_mask)) {
 		/* Its state is to say that nothing but the trace is in the way. */
 		if (t.accessed && t.dirty && !(state & PAGE_WRITABLE) && !(t.user && !user && (cpu->cr4 & CR4_SMAP)))
-			fill(sh, user, linear, &t, s);
+			fill(sh, user, linear, chunk, &t, s);
 		return SHADOW_TRACED;
 	}
 	if ((state & PAGE_MAPPED) && (!write || (state & PAGE_WRITABLE)))
@@ -165,7 +175,7 @@ enum shadow_fault paged_fault(struct shadow *sh, hva_t address, bool write)
 	cpu->stats->hidden_faults++;
 	if (!user && t.user && (cpu->cr4 & CR4_SMAP))
 		return SHADOW_EMULATE_USER; /* RFLAGS.AC decides each time */
-	result = fill(sh, user, linear, &t, s);
+	result = fill(sh, user, linear, chunk, &t, s);
 	return result == SHADOW_RESOLVED && t.user && !user && cpu->cpl != 3 ? SHADOW_RESOLVED_USER : result;
 }
 
@@ -176,23 +186,27 @@ const struct x86_fault *shadow_true_fault(const struct shadow *sh)
 
 void shadow_install(struct shadow *sh, gva_t linear, bool user)
 {
-	const struct window *w = &sh->paged.windows[paged_window_of(sh, user)];
-	uint8_t state = w->state[linear >> PAGE_SHIFT];
+	bool chunk = cpu_code64(sh->cpu), writable;
+	const struct window *w;
 	const struct pm_span *s;
 	struct translation t;
 	struct x86_fault f;
-	bool writable;
+	uint8_t state;
 
 	if (!opt_on(sh->cpu->opt_off, OPT_INSTALL) || !cpu_paging(sh->cpu) ||
 	    !cpu_walk(sh->cpu, linear, ACC_READ, user, false, &t, &f) || !t.accessed)
 		return;
 	if (!user && t.user && (sh->cpu->cr4 & CR4_SMAP))
 		return;
+	w = window_for(sh, user, linear, chunk);
+	if (!w)
+		return;
+	state = w->state[(uint32_t)linear >> PAGE_SHIFT];
 	s = physmem_span(sh->pm, t.gpa & sh->pm->a20_mask);
 	writable = t.dirty && (t.writable || (!user && !(sh->cpu->cr0 & CR0_WP)));
 	/* Mapped read-only it faults again if it is written, for whatever reason. */
 	if (!s->region || s->region->kind != PM_RAM || (state & PAGE_WRITABLE) || ((state & PAGE_MAPPED) && !writable))
 		return;
 	sh->cpu->stats->mappings_installed++;
-	fill(sh, user, linear, &t, s);
+	fill(sh, user, linear, chunk, &t, s);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Windows of guests with 32-bit or PAE paging: what is mapped in them, and what of the guest's tables that depends on.
- * See README.md, "With paging".
+ * Windows of guests with paging: what is mapped in them, and what of the guest's tables that depends on. See README.md,
+ * "With paging" and "64-bit code".
  */
 #ifndef GNOMON_PAGED_INTERNAL_H
 #define GNOMON_PAGED_INTERNAL_H
@@ -13,15 +13,20 @@ struct shadow;
 
 enum {
 	WINDOW_PAGES = 1 << 20,
-	SPACES = 32,	/* address spaces whose user windows are kept */
-	SUPERVISOR = 0, /* number of the supervisor window; that of the user window of space n is 1 + n */
-	WINDOWS = 1 + SPACES,
+	SPACES = 32,	      /* address spaces whose user windows are kept */
+	SUPERVISOR = 0,	      /* number of the supervisor window; that of the user window of space n is 1 + n */
+	WINDOWS = 1 + SPACES, /* of these, and of views */
+	CHUNKS = 256,	      /* windows beyond them, which views own: what 64-bit code reaches */
+	ALL_WINDOWS = WINDOWS + CHUNKS,
+	NOWHERE = CHUNKS, /* number of the place that no chunk is at */
 	NO_SPACE = SPACES,
 	MAX_REGIONS = 2048, /* of a window: what one entry of a page directory maps, 4 or (PAE) 2 MiB */
 	TABLE_ENTRIES = 1024,
 	MAX_TABLES = 1 << 15,
 	MAX_ALIASES = 1 << 21,
 	DIRECTORIES = 4, /* PAE; else only the first is used */
+	QUARTERS = 4,	 /* of a window in long mode: 1 GiB each, what an entry of the third level maps */
+	VIEW_PAGES = 256 /* of a view, canonical addresses: bits 47 to 41 of the linear address */
 };
 
 /* Bits of window.state */
@@ -31,6 +36,9 @@ enum {
 	PAGE_PROTECTED = 4, /* PAGE_WRITABLE, but traced */
 	PAGE_FETCHED = 8,   /* code was fetched: to be reported when dropped */
 };
+
+/* What software keeps in entries of long mode, and protection keys. */
+#define PTE_IGNORED_64 (BIT(63) - BIT(52))
 
 /* Frame numbers below this are pages of RAM; from it on, what tells pages of other backings apart. */
 #define FRAME_OTHER BIT(31)
@@ -44,8 +52,22 @@ struct region {
 	uint16_t parked;
 };
 
+/* Long mode: what the upper tables, which are not traced, say of a GiB of a window. They are read anew at flushes. */
+struct quarter {
+	uint64_t entry;	     /* of the third level, with what the fourth allows: see upper_read(); 0: nothing mapped */
+	uint32_t directory;  /* number of the page directory, 0: a page of 1 GiB, or nothing */
+	uint32_t next;	     /* other quarters that the directory maps: 4 * window + quarter, + 1 */
+	const uint8_t *host; /* the directory */
+};
+
 struct window {
-	uint8_t *base;	 /* linear address 0 */
+	uint8_t *base;	 /* host address of its first page */
+	gva_t linear;	 /* the linear one: 0 but for chunks */
+	uint16_t view;	 /* SUPERVISOR, or 1 + the space that it shows to user mode */
+	bool holes;	 /* what is not mapped is not reserved either */
+	bool owned;	 /* a chunk, by that view */
+	uint16_t next;	 /* chunk of the same view, 0: none */
+	uint64_t used;	 /* a chunk, when last: see struct paged */
 	uint8_t *state;	 /* by page: PAGE_* */
 	uint32_t *frame; /* by page with state */
 	struct region *regions;
@@ -55,6 +77,24 @@ struct window {
 	uint64_t linked[MAX_REGIONS / 64]; /* regions with an entry */
 	uint64_t pages, fetched;
 	uint64_t edges; /* pages that begin another host mapping than the page before */
+	struct quarter quarters[QUARTERS];
+};
+
+/* A table of deltas for 64-bit code: see shadow_view(). Windows below WINDOWS belong to one as well. */
+struct view {
+	uint64_t *table;		    /* by linear >> 32 */
+	uint64_t readable[VIEW_PAGES / 64]; /* pages of it */
+	unsigned nreadable;
+	uint16_t chunks; /* first one that it owns, 0: none */
+	uint64_t edges;	 /* of its windows */
+};
+
+/* Host addresses for windows, one every WINDOW_STRIDE, with guards of at least half a window around each. */
+struct places {
+	uint8_t *reservation;
+	uint8_t *first;
+	unsigned count;
+	bool holes;
 };
 
 /* A page of RAM that mappings were made from: a page table or a page directory. Traced while it is one. */
@@ -62,7 +102,8 @@ struct table {
 	uint32_t frame;
 	uint32_t users;	      /* first region that is mapped by it, number + 1: as a page table */
 	uint32_t next;	      /* of the dirty, or of the free ones */
-	uint16_t spaces;      /* how often it is a directory of a space */
+	uint32_t quarters;    /* long mode: first quarter that it is the directory of, number + 1 */
+	uint16_t spaces;      /* how often it is a directory of a space or a quarter */
 	uint16_t writes;      /* since a fault was last resolved by it */
 	uint16_t run, run_at; /* entries written in a row, and which one would continue it */
 	bool dirty, dead;
@@ -72,7 +113,7 @@ struct table {
 /* An address space: what the registers say that its tables begin with. */
 struct space {
 	bool live;
-	uint64_t key[DIRECTORIES]; /* physical addresses of the directories, 0: none */
+	uint64_t key[DIRECTORIES]; /* physical addresses of the directories (long mode: of the PML4), 0: none */
 	uint32_t directory[DIRECTORIES];
 	const uint8_t *host[DIRECTORIES];
 	uint64_t used; /* when, in switches */
@@ -85,13 +126,15 @@ struct alias {
 };
 
 struct paged {
-	uint8_t *reservation;
-	uint8_t *area; /* windows lie here, one every WINDOW_STRIDE */
-	bool holes;    /* what is not mapped in a window is not reserved either */
-	struct window windows[WINDOWS];
+	struct places places, chunk_places;
+	struct window windows[ALL_WINDOWS]; /* that of a view is of the same number, then come chunks */
+	uint8_t *tables_of_views;
+	struct view views[WINDOWS];
 	struct space spaces[SPACES];
-	unsigned current; /* space, or NO_SPACE: no paging, or none that is shadowed */
-	uint64_t switches;
+	unsigned current;		    /* space, or NO_SPACE: no paging, or none that is shadowed */
+	bool long_mode;			    /* four levels of tables */
+	uint64_t switches;		    /* the time, for spaces */
+	uint64_t owned_ever;		    /* the time, for chunks */
 	uint64_t mode;			    /* bits of control registers that mappings depend on */
 	unsigned entry_bytes, region_shift; /* of this mode: 4, 10 or 8, 9; shift in pages */
 	struct table *tables;		    /* number 0 is none */
@@ -132,14 +175,34 @@ static inline unsigned window_regions(const struct paged *p)
 	return WINDOW_PAGES >> p->region_shift;
 }
 
+/* Of numbers of quarters: see struct quarter. */
+static inline struct window *window_of_quarter(struct paged *p, uint32_t quarter)
+{
+	return &p->windows[(quarter - 1) / QUARTERS];
+}
+
+static inline bool window_is_chunk(const struct paged *p, const struct window *w)
+{
+	return w >= p->windows + WINDOWS;
+}
+
 static inline unsigned window_number(const struct paged *p, const struct window *w)
 {
 	return (unsigned)(w - p->windows);
 }
 
-/* --- window.c --- */
+/* --- places.c --- */
 int windows_init(struct shadow *sh, unsigned max_mappings);
 void windows_destroy(struct shadow *sh);
+/* Room for views and chunks, from the first use on. False: the host has none. */
+bool places_for_chunks(struct shadow *sh);
+/* Gives a chunk arrays, and its place: for good, as one mapping more. */
+bool chunk_init(struct shadow *sh, struct window *w);
+hva_t places_nowhere(const struct shadow *sh);
+/* Gives back what of the arrays of a window without pages takes memory. */
+void window_shrink(struct window *w);
+
+/* --- window.c --- */
 /* Maps, in place of what is mapped there. False: the host has no room for more mappings. */
 bool window_map(struct shadow *sh, struct window *w, const struct extent *x);
 /* Code was fetched from the page, which shows that frame. */
@@ -212,8 +275,40 @@ bool table_page_right(const struct shadow *sh, const struct window *w, uint64_t 
 /* Applies what changed in tables to all windows. */
 void tables_sync(struct shadow *sh);
 
+/* --- view.c --- */
+/* The chunk of a linear address, if the view owns it. */
+struct window *view_find(const struct shadow *sh, unsigned view, gva_t linear);
+/* The chunk; the present user or supervisor mode's view owns it from now on. NULL: it cannot. */
+struct window *view_own(struct shadow *sh, bool user, gva_t linear);
+/* Takes all chunks away from a view. */
+void view_close(struct shadow *sh, unsigned view);
+/* A page of its table, n of VIEW_PAGES. NULL: it is not readable. */
+const uint64_t *view_page(const struct view *v, unsigned n);
+/* The linear address that its first entry is for. */
+gva_t view_page_linear(unsigned n);
+/* What the entry for a linear address is if the view does not own the chunk. */
+uint64_t view_nowhere(const struct shadow *sh, gva_t linear);
+/* Host mappings that it takes beside those of pages in windows. */
+uint64_t view_edges(const struct view *v);
+/* Is it one of those that code may use now? */
+bool view_is_present(const struct paged *p, unsigned view);
+
+/* --- upper.c --- */
+/* The entry that region r of a window of a present view comes from, with what tables above it allow; in long mode as of
+ * the last quarter_claim() or upper_sync(). 0: there is none. */
+uint64_t window_entry(const struct shadow *sh, const struct window *w, unsigned r);
+/* Brings what is known of a quarter up to date. False: nothing can be mapped there. */
+bool quarter_claim(struct shadow *sh, struct window *w, unsigned q);
+void quarter_drop(struct shadow *sh, struct batch *b, struct window *w, unsigned q);
+/* Drops what upper tables no longer say from the windows of present views. */
+void upper_sync(struct shadow *sh);
+/* Does the quarter show what upper tables say now? */
+bool upper_quarter_right(const struct shadow *sh, const struct window *w, unsigned q);
+
 /* --- space.c --- */
 uint64_t space_entry(const struct shadow *sh, unsigned space, unsigned r);
+/* Drops all of a window, and what is known of tables with it. */
+void window_clear(struct shadow *sh, struct window *w);
 void space_free(struct shadow *sh, unsigned n);
 void spaces_drop(struct shadow *sh);
 /* Makes room for mappings: of address spaces that were not used for long first, of all if that is not enough. */

@@ -9,11 +9,6 @@
 
 enum { RETURNS_MAX = 64, RETURNS_TO_PARK = 32 };
 
-static bool is_user(const struct shadow *sh, const struct window *w)
-{
-	return window_number(&sh->paged, w) != SUPERVISOR;
-}
-
 static bool is_last_shown(const struct shadow *sh, const struct window *w, const struct extent *x)
 {
 	return w->frame[x->page] == window_frame(sh, x->backing, x->offset);
@@ -31,7 +26,7 @@ void window_learn(struct shadow *sh, struct window *w, const struct extent *x)
 
 bool window_may_park(const struct shadow *sh, const struct window *w, uint64_t page, uint64_t count)
 {
-	if (!opt_on(sh->cpu->opt_off, OPT_PARK) || !is_user(sh, w) || w->returns < RETURNS_TO_PARK ||
+	if (!opt_on(sh->cpu->opt_off, OPT_PARK) || w->view == SUPERVISOR || w->returns < RETURNS_TO_PARK ||
 	    !window_edges_room(sh))
 		return false;
 	for (uint64_t at = page; at < page + count; at++)

@@ -133,29 +133,23 @@ hva_t shadow_window(const struct shadow *sh)
 	return shadow_window_of(sh, sh->cpu->cpl == 3);
 }
 
-hva_t shadow_view_of(const struct shadow *sh, bool user)
+/* In the window without paging? */
+static bool in_window(const struct shadow *sh, hva_t address, gva_t *linear)
 {
-	(void)sh, (void)user;
-	return 0;
-}
-
-hva_t shadow_view(const struct shadow *sh)
-{
-	return shadow_view_of(sh, sh->cpu->cpl == 3);
-}
-
-bool shadow_own(struct shadow *sh, gva_t linear, bool user)
-{
-	(void)sh, (void)linear, (void)user;
-	return false;
+	*linear = address - (hva_t)sh->window;
+	return *linear < WINDOW_BYTES;
 }
 
 bool shadow_to_linear(const struct shadow *sh, hva_t address, gva_t *linear)
 {
-	hva_t base = ALIGN_DOWN(address, WINDOW_BYTES);
+	const struct window *w = paged_chunk_near(sh, address);
 
-	*linear = address - base;
-	return base == (hva_t)sh->window || paged_is_window(sh, address);
+	if (!w)
+		w = paged_window_at(sh, address);
+	if (!w)
+		return in_window(sh, address, linear);
+	*linear = w->linear + (address - (hva_t)w->base);
+	return w->owned || !window_is_chunk(&sh->paged, w);
 }
 
 const struct run *shadow_find_run(const struct shadow *sh, gva_t linear)
@@ -238,9 +232,11 @@ enum shadow_fault shadow_handle_fault(struct shadow *sh, hva_t address, bool wri
 	const struct run *r;
 	gva_t linear;
 
+	if (views_hold(sh, address))
+		return view_fault(sh, address);
 	if (paged_is_window(sh, address))
 		return paged_fault(sh, address, write);
-	if (!shadow_to_linear(sh, address, &linear) && !shadow_to_linear(sh, address - SHADOW_ALIAS, &linear))
+	if (!in_window(sh, address, &linear) && !in_window(sh, address - SHADOW_ALIAS, &linear))
 		return outside(sh, address);
 	r = shadow_find_run(sh, linear);
 	if (!r) {
@@ -283,6 +279,8 @@ void shadow_mmu_event(struct shadow *sh, enum mmu_event event, gva_t address)
 {
 	spaces_flush(sh);
 	/* Guests load CR3 all the time; what changes with it is checked now and then. */
-	if (sh->audit && (event == MMU_A20 || ++sh->audit_countdown % AUDIT_EVERY == 0))
+	if (sh->audit && (event == MMU_A20 || ++sh->audit_countdown % AUDIT_EVERY == 0)) {
+		audit_upper(sh);
 		shadow_audit(sh);
+	}
 }

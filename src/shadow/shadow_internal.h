@@ -12,7 +12,9 @@
 
 /* Everything is reserved with room to align the window to 4 GiB. */
 #define RESERVE_BYTES (5 * WINDOW_BYTES)
-#define GRANULES      (WINDOW_BYTES >> SHADOW_GRANULE_SHIFT)
+/* Address space of the table of a view. */
+#define VIEW_BYTES (sizeof(uint64_t) << 32)
+#define GRANULES   (WINDOW_BYTES >> SHADOW_GRANULE_SHIFT)
 
 enum { SHADOW_MAX_RUNS = 256, AUDIT_EVERY = 1024 };
 
@@ -66,7 +68,16 @@ uint64_t audit_inode(const struct pm_backing *b);
 /* --- audit_paged.c --- */
 uint64_t audit_paged_map(const struct shadow *sh, const struct window *w, const struct host_map *m);
 /* host_pages: readable pages of each window, as the host says. */
-void audit_paged(const struct shadow *sh, const uint64_t host_pages[WINDOWS]);
+void audit_paged(const struct shadow *sh, const uint64_t host_pages[ALL_WINDOWS]);
+
+/* --- audit_view.c --- */
+/* One mapping of the host's, readable. Does it lie in a table of a view, or where only chunks may be mapped? Returns
+ * how many pages of tables. */
+uint64_t audit_view_map(const struct shadow *sh, hva_t start, uint64_t len);
+/* table_pages: how many are readable, as the host says. */
+void audit_views(const struct shadow *sh, uint64_t table_pages);
+/* Right after a flush: upper tables are not traced. */
+void audit_upper(const struct shadow *sh);
 
 /* --- fill.c --- */
 int paged_init(struct shadow *sh, unsigned max_mappings);
@@ -75,12 +86,20 @@ void paged_destroy(struct shadow *sh);
 unsigned paged_window_of(const struct shadow *sh, bool user);
 enum shadow_fault paged_fault(struct shadow *sh, hva_t address, bool write);
 
-/* --- window.c --- */
+/* --- view.c --- */
+/* Is the address within the tables of views? */
+bool views_hold(const struct shadow *sh, hva_t address);
+enum shadow_fault view_fault(struct shadow *sh, hva_t address);
+
+/* --- places.c --- */
 /* Is it an address of a window? */
 const struct window *paged_window_at(const struct shadow *sh, hva_t address);
 bool paged_is_window(const struct shadow *sh, hva_t address);
+/* The chunk that is owned and has the address within SHADOW_VIEW_REACH, or NULL. */
+const struct window *paged_chunk_near(const struct shadow *sh, hva_t address);
 /* Is the address one of those reserved for windows? */
 bool paged_in_area(const struct shadow *sh, hva_t address);
+bool paged_in_chunk_area(const struct shadow *sh, hva_t address);
 
 /* --- rights.c --- */
 /* Applies that the trace of a page of RAM has come or gone. */

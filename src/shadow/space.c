@@ -18,11 +18,20 @@ static bool pae(const struct cpu *cpu)
 	return cpu->cr4 & CR4_PAE;
 }
 
+static bool has_five_levels(const struct cpu *cpu)
+{
+	return cpu_long(cpu) && (cpu->cr4 & CR4_LA57);
+}
+
 static void read_key(const struct cpu *cpu, uint64_t key[DIRECTORIES])
 {
 	memset(key, 0, DIRECTORIES * sizeof(*key));
 	if (!pae(cpu)) {
 		key[0] = (cpu->cr3 & 0xfffff000u) | PTE_P;
+		return;
+	}
+	if (cpu_long(cpu)) {
+		key[0] = (cpu->cr3 & PTE_ADDR_64) | PTE_P;
 		return;
 	}
 	for (unsigned i = 0; i < DIRECTORIES; i++)
@@ -33,7 +42,8 @@ static void read_key(const struct cpu *cpu, uint64_t key[DIRECTORIES])
 /* What mappings depend on beside the tables. Whether pages are global matters to none: tables are traced. */
 static uint64_t mode_of(const struct cpu *cpu)
 {
-	return (cpu->cr0 & (CR0_PG | CR0_WP)) | (cpu->cr4 & (CR4_PSE | CR4_PAE | CR4_SMEP | CR4_SMAP)) << 32 |
+	return (cpu->cr0 & (CR0_PG | CR0_WP)) |
+	       (cpu->cr4 & (CR4_PSE | CR4_PAE | CR4_SMEP | CR4_SMAP | CR4_LA57)) << 32 |
 	       (cpu->efer & (EFER_NXE | EFER_LMA)) << 8;
 }
 
@@ -46,7 +56,7 @@ uint64_t space_entry(const struct shadow *sh, unsigned space, unsigned r)
 	return host ? load_le(host + (size_t)index * p->entry_bytes, p->entry_bytes) : 0;
 }
 
-static void drop_regions(struct shadow *sh, struct window *w)
+void window_clear(struct shadow *sh, struct window *w)
 {
 	struct batch b = {0};
 
@@ -54,6 +64,8 @@ static void drop_regions(struct shadow *sh, struct window *w)
 	for (unsigned word = 0; word < MAX_REGIONS / 64; word++)
 		while (w->linked[word])
 			region_drop(sh, &b, w, word * 64 + (unsigned)__builtin_ctzll(w->linked[word]));
+	for (unsigned q = 0; q < QUARTERS; q++)
+		quarter_drop(sh, &b, w, q);
 }
 
 void space_free(struct shadow *sh, unsigned n)
@@ -63,7 +75,8 @@ void space_free(struct shadow *sh, unsigned n)
 	if (!s->live)
 		return;
 	s->live = false;
-	drop_regions(sh, &sh->paged.windows[1 + n]);
+	view_close(sh, 1 + n);
+	window_clear(sh, &sh->paged.windows[1 + n]);
 	sh->paged.windows[1 + n].returns = 0;
 	for (unsigned i = 0; i < DIRECTORIES; i++) {
 		if (!s->directory[i])
@@ -98,7 +111,7 @@ static unsigned new_space(struct shadow *sh, const uint64_t key[DIRECTORIES])
 
 	*s = (struct space){.live = true};
 	memcpy(s->key, key, sizeof(s->key));
-	for (unsigned i = 0; i < DIRECTORIES; i++) {
+	for (unsigned i = 0; i < DIRECTORIES && !sh->paged.long_mode; i++) {
 		gpa_t gpa = key[i] & PTE_ADDR_64 & sh->pm->a20_mask;
 		if (!key[i])
 			continue;
@@ -119,7 +132,7 @@ static unsigned find_space(const struct shadow *sh, const uint64_t key[DIRECTORI
 	return NO_SPACE;
 }
 
-/* Drops from the supervisor window what the space maps otherwise. */
+/* Drops from the supervisor window what the space maps otherwise. In long mode upper_sync() does. */
 static void switch_supervisor(struct shadow *sh, unsigned space)
 {
 	struct window *w = &sh->paged.windows[SUPERVISOR];
@@ -136,7 +149,8 @@ static void switch_supervisor(struct shadow *sh, unsigned space)
 
 static void drop_spaces(struct shadow *sh)
 {
-	drop_regions(sh, &sh->paged.windows[SUPERVISOR]);
+	view_close(sh, SUPERVISOR);
+	window_clear(sh, &sh->paged.windows[SUPERVISOR]);
 	for (unsigned i = 0; i < SPACES; i++)
 		space_free(sh, i);
 	sh->paged.current = NO_SPACE;
@@ -148,7 +162,7 @@ static void select_space(struct shadow *sh)
 	uint64_t key[DIRECTORIES];
 	unsigned n;
 
-	if (!(p->mode & CR0_PG) || cpu_long(sh->cpu))
+	if (!(p->mode & CR0_PG) || has_five_levels(sh->cpu) || (p->long_mode && !places_for_chunks(sh)))
 		return;
 	read_key(sh->cpu, key);
 	if (p->current != NO_SPACE && !memcmp(p->spaces[p->current].key, key, sizeof(key)))
@@ -160,7 +174,8 @@ static void select_space(struct shadow *sh)
 		n = new_space(sh, key);
 	else
 		sh->cpu->stats->spaces_found++;
-	switch_supervisor(sh, n);
+	if (!p->long_mode)
+		switch_supervisor(sh, n);
 	p->current = n;
 	p->spaces[n].used = ++p->switches;
 	for (unsigned i = 0; i < DIRECTORIES; i++)
@@ -181,7 +196,7 @@ void spaces_make_room(struct shadow *sh)
 	while (p->edges > p->max_edges / 2) {
 		unsigned oldest = NO_SPACE;
 		for (unsigned i = 0; i < SPACES; i++)
-			if (p->spaces[i].live && i != p->current && p->windows[1 + i].edges &&
+			if (p->spaces[i].live && i != p->current && p->views[1 + i].edges &&
 			    (oldest == NO_SPACE || p->spaces[i].used < p->spaces[oldest].used))
 				oldest = i;
 		if (oldest == NO_SPACE) {
@@ -200,6 +215,7 @@ void spaces_flush(struct shadow *sh)
 	if (mode == p->mode) {
 		tables_sync(sh);
 		select_space(sh);
+		upper_sync(sh);
 		return;
 	}
 	p->mode = 0;
@@ -208,5 +224,6 @@ void spaces_flush(struct shadow *sh)
 	p->mode = mode;
 	p->entry_bytes = pae(sh->cpu) ? 8 : 4;
 	p->region_shift = pae(sh->cpu) ? 9 : 10;
+	p->long_mode = (mode & CR0_PG) && cpu_long(sh->cpu) && !has_five_levels(sh->cpu);
 	select_space(sh);
 }

@@ -85,6 +85,8 @@ static void abandon(struct shadow *sh, struct table *t)
 	uint32_t n = number_of(sh, t);
 	struct batch b = {0};
 
+	while (t->quarters)
+		quarter_drop(sh, &b, window_of_quarter(p, t->quarters), (t->quarters - 1) % QUARTERS);
 	for (unsigned s = 0; t->spaces && s < SPACES; s++)
 		for (unsigned i = 0; p->spaces[s].live && i < DIRECTORIES; i++)
 			if (p->spaces[s].directory[i] == n)
@@ -283,15 +285,14 @@ bool entry_same(uint64_t old, uint64_t now)
 	return !(now & PTE_PS) || !(old & PTE_D) || (now & PTE_D);
 }
 
-/* Entries of directory i of the space that changed, in one of the windows that show it. */
-static void sync_directory(struct shadow *sh, struct batch *b, const struct table *t, struct window *w, unsigned space,
-			   unsigned i)
+/* Entries that changed of the directory, number i of a window that shows it. */
+static void sync_directory(struct shadow *sh, struct batch *b, const struct table *t, struct window *w, unsigned i)
 {
 	for (unsigned word = 0; word < TABLE_ENTRIES / 64; word++)
 		for (uint64_t bits = t->written[word]; bits; bits &= bits - 1) {
 			unsigned r = i * 512 + word * 64 + (unsigned)__builtin_ctzll(bits);
 			const struct region *region = &w->regions[r];
-			if (region->entry && !entry_same(region->entry, space_entry(sh, space, r)))
+			if (region->entry && !entry_same(region->entry, window_entry(sh, w, r)))
 				region_drop(sh, b, w, r);
 		}
 }
@@ -301,13 +302,15 @@ static void sync_directories(struct shadow *sh, struct batch *b, const struct ta
 	struct paged *p = &sh->paged;
 	uint32_t n = number_of(sh, t);
 
-	for (unsigned s = 0; t->spaces && s < SPACES; s++)
+	for (uint32_t q = t->quarters; q; q = window_of_quarter(p, q)->quarters[(q - 1) % QUARTERS].next)
+		sync_directory(sh, b, t, window_of_quarter(p, q), (q - 1) % QUARTERS);
+	for (unsigned s = 0; t->spaces && !p->long_mode && s < SPACES; s++)
 		for (unsigned i = 0; p->spaces[s].live && i < DIRECTORIES; i++) {
 			if (p->spaces[s].directory[i] != n)
 				continue;
-			sync_directory(sh, b, t, &p->windows[1 + s], s, i);
+			sync_directory(sh, b, t, &p->windows[1 + s], i);
 			if (s == p->current)
-				sync_directory(sh, b, t, &p->windows[SUPERVISOR], s, i);
+				sync_directory(sh, b, t, &p->windows[SUPERVISOR], i);
 		}
 }
 
@@ -315,8 +318,8 @@ static void sync_directories(struct shadow *sh, struct batch *b, const struct ta
 static enum rights rights_by(const struct shadow *sh, const struct window *w, uint64_t page, uint64_t pte)
 {
 	const struct region *r = &w->regions[page >> sh->paged.region_shift];
-	bool supervisor = window_number(&sh->paged, w) == SUPERVISOR, pae = sh->paged.entry_bytes == 8;
-	uint64_t offset, ignored = pae ? PTE_NX : 0;
+	bool supervisor = w->view == SUPERVISOR, pae = sh->paged.entry_bytes == 8;
+	uint64_t offset, ignored = sh->paged.long_mode ? PTE_IGNORED_64 | PTE_NX : pae ? PTE_NX : 0;
 
 	if (!(pte & PTE_P) || !(pte & PTE_A) || (!supervisor && !(pte & PTE_U)))
 		return RIGHTS_NONE;
@@ -354,17 +357,20 @@ bool table_region_right(const struct shadow *sh, const struct window *w, unsigne
 {
 	const struct paged *p = &sh->paged;
 	const struct region *region = &w->regions[r];
-	unsigned n = window_number(p, w), space = n == SUPERVISOR ? p->current : n - 1;
-	unsigned i = p->entry_bytes == 8 ? r / 512 : 0;
+	unsigned space = w->view == SUPERVISOR ? p->current : w->view - 1u, i = p->entry_bytes == 8 ? r / 512 : 0;
 	const struct table *dir, *t = table(sh, region->table);
+	uint32_t n;
 
-	if (space == NO_SPACE || !p->spaces[space].live || !p->spaces[space].directory[i])
+	if (space == NO_SPACE || !p->spaces[space].live)
 		return false;
-	dir = table(sh, p->spaces[space].directory[i]);
-	if (!(sh->pm->traced[dir->frame] & TRACK_PAGE_TABLE) ||
+	n = p->long_mode ? w->quarters[i].directory : p->spaces[space].directory[i];
+	dir = table(sh, n);
+	if (!n && !(w->quarters[i].entry & PTE_PS))
+		return false;
+	if ((n && !(sh->pm->traced[dir->frame] & TRACK_PAGE_TABLE)) ||
 	    (region->table && (t->dead || !(sh->pm->traced[t->frame] & TRACK_PAGE_TABLE))))
 		return false;
-	return was_written(dir, r - i * 512) || entry_same(region->entry, space_entry(sh, space, r));
+	return (n && was_written(dir, r - i * 512)) || entry_same(region->entry, window_entry(sh, w, r));
 }
 
 bool table_page_right(const struct shadow *sh, const struct window *w, uint64_t page)

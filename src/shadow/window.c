@@ -1,135 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is mapped in the windows of a guest with paging, and how many mappings of the host's that takes. */
 #define _GNU_SOURCE
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "shadow_internal.h"
 #include "trace.h"
 
-/* From one window to the next: a window, its probe page below, guards around both. */
-#define WINDOW_STRIDE (2 * WINDOW_BYTES)
-#define AREA_BYTES    ((WINDOWS + 1) * WINDOW_STRIDE)
-
-#define PARKED_BYTES (WINDOW_PAGES / 8)
-
 enum { POPULATE_MAX = 32 }; /* pages of an extent that are mapped at once, not when touched */
-
-static void *reserve(size_t bytes, int prot)
-{
-	void *p = mmap(NULL, bytes, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	return p == MAP_FAILED ? NULL : p;
-}
-
-static void release(void *p, size_t bytes)
-{
-	if (p)
-		munmap(p, bytes);
-}
-
-static int window_init(struct window *w, uint8_t *base)
-{
-	w->base = base;
-	w->state = reserve(WINDOW_PAGES, PROT_READ | PROT_WRITE);
-	w->frame = reserve(WINDOW_PAGES * sizeof(*w->frame), PROT_READ | PROT_WRITE);
-	w->regions = reserve(MAX_REGIONS * sizeof(*w->regions), PROT_READ | PROT_WRITE);
-	w->parked = reserve(PARKED_BYTES, PROT_READ | PROT_WRITE);
-	if (!w->state || !w->frame || !w->regions || !w->parked)
-		return -ENOMEM;
-	memory_is_sparse(w->state, WINDOW_PAGES);
-	memory_is_sparse(w->frame, WINDOW_PAGES * sizeof(*w->frame));
-	return mprotect(base + SHADOW_PROBE + 8 - PAGE_SIZE, PAGE_SIZE, PROT_READ) ? -errno : 0;
-}
-
-/*
- * Host addresses where mmap() puts nothing by itself: far below its usual place, and below where it begins if told to
- * go upwards (a third of the address space). There the unmapped parts of windows can be true holes: mapping a page into
- * a hole takes 2 us, over a reservation 4 (docs/decisions.md). The pages that stay mapped tell others of the area.
- */
-#define HOLES_FROM ((uintptr_t)0x200000000000)
-#define HOLES_TO   ((uintptr_t)0x2a0000000000)
-
-static uint8_t *claim_holes(void)
-{
-	for (uintptr_t at = HOLES_FROM; at + AREA_BYTES <= HOLES_TO; at += AREA_BYTES) {
-		void *p = mmap((void *)at, AREA_BYTES, PROT_NONE,
-			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
-		if (p == (void *)at)
-			return p;
-		if (p != MAP_FAILED)
-			munmap(p, AREA_BYTES);
-		else if (errno != EEXIST)
-			break;
-	}
-	return NULL;
-}
-
-/* What the host allows the process, less what the rest of it, windows without paging and traces may need. */
-static uint64_t budget(unsigned allowed)
-{
-	enum { DEFAULT = 65530, OTHERS = 512, LEAST = 16 };
-	FILE *f = allowed ? NULL : fopen("/proc/sys/vm/max_map_count", "re");
-
-	if (f && fscanf(f, "%u", &allowed) != 1)
-		allowed = 0;
-	if (f)
-		fclose(f);
-	if (!allowed)
-		allowed = DEFAULT;
-	allowed -= allowed / 8;
-	return allowed > OTHERS + LEAST ? allowed - OTHERS : LEAST;
-}
-
-int windows_init(struct shadow *sh, unsigned max_mappings)
-{
-	struct paged *p = &sh->paged;
-	int err = 0;
-
-	p->max_edges = budget(max_mappings);
-	p->reservation = claim_holes();
-	p->holes = p->reservation;
-	if (!p->holes)
-		p->reservation = reserve(AREA_BYTES, PROT_NONE);
-	if (!p->reservation)
-		return -ENOMEM;
-	p->area = (uint8_t *)ALIGN_UP((uintptr_t)p->reservation + GUARD_BYTES, WINDOW_BYTES);
-	for (unsigned i = 0; i < WINDOWS && p->holes; i++)
-		munmap(p->area + i * WINDOW_STRIDE, WINDOW_BYTES);
-	for (unsigned i = 0; i < WINDOWS && !err; i++)
-		err = window_init(&p->windows[i], p->area + i * WINDOW_STRIDE);
-	return err;
-}
-
-void windows_destroy(struct shadow *sh)
-{
-	struct paged *p = &sh->paged;
-
-	release(p->reservation, AREA_BYTES);
-	for (unsigned i = 0; i < WINDOWS; i++) {
-		release(p->windows[i].state, WINDOW_PAGES);
-		release(p->windows[i].frame, WINDOW_PAGES * sizeof(*p->windows[i].frame));
-		release(p->windows[i].parked, PARKED_BYTES);
-		release(p->windows[i].regions, MAX_REGIONS * sizeof(*p->windows[i].regions));
-	}
-}
-
-const struct window *paged_window_at(const struct shadow *sh, hva_t address)
-{
-	uint64_t distance = address - (hva_t)sh->paged.area, n = distance / WINDOW_STRIDE;
-
-	return n < WINDOWS && distance % WINDOW_STRIDE < WINDOW_BYTES ? &sh->paged.windows[n] : NULL;
-}
-
-bool paged_is_window(const struct shadow *sh, hva_t address)
-{
-	return paged_window_at(sh, address) != NULL;
-}
-
-bool paged_in_area(const struct shadow *sh, hva_t address)
-{
-	return address - (hva_t)sh->paged.reservation < AREA_BYTES;
-}
 
 _Static_assert(SHADOW_PAGE_STORABLE == (PAGE_MAPPED | PAGE_WRITABLE) &&
 		   SHADOW_PAGE_MASK == (PAGE_MAPPED | PAGE_WRITABLE | PAGE_PROTECTED) &&
@@ -193,17 +71,18 @@ uint64_t window_edges(const struct shadow *sh, const struct window *w)
 void window_edges_changed(struct shadow *sh, struct window *w, uint64_t before, uint64_t after)
 {
 	w->edges += after - before;
+	sh->paged.views[w->view].edges += after - before;
 	sh->paged.edges += after - before;
 	sh->cpu->stats->mappings += after - before;
 }
 
 /* --- unmapping --- */
 
-static bool try_unmap(const struct shadow *sh, const struct window *w, uint64_t page, uint64_t count)
+static bool try_unmap(const struct window *w, uint64_t page, uint64_t count)
 {
 	uint8_t *at = w->base + (page << PAGE_SHIFT);
 
-	if (sh->paged.holes)
+	if (w->holes)
 		return !munmap(at, count << PAGE_SHIFT);
 	return mmap(at, count << PAGE_SHIFT, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
 		    0) != MAP_FAILED;
@@ -212,7 +91,7 @@ static bool try_unmap(const struct shadow *sh, const struct window *w, uint64_t 
 static void lost(struct shadow *sh, const struct window *w, uint64_t page, uint64_t count)
 {
 	if (sh->lost)
-		sh->lost(sh->lost_arg, window_number(&sh->paged, w), page << PAGE_SHIFT, count << PAGE_SHIFT);
+		sh->lost(sh->lost_arg, w->view, w->linear + (page << PAGE_SHIFT), count << PAGE_SHIFT);
 }
 
 void window_forget(struct shadow *sh, struct window *w, uint64_t page)
@@ -261,7 +140,7 @@ void batch_flush(struct shadow *sh, struct batch *b)
 	}
 	sh->cpu->stats->mappings_dropped++;
 	/* Cutting a piece out of a mapping makes two of it: the host may have no room. All of it always goes. */
-	if (!try_unmap(sh, b->w, b->from, b->to - b->from))
+	if (!try_unmap(b->w, b->from, b->to - b->from))
 		window_empty(sh, b->w);
 	b->w = NULL;
 }
@@ -318,7 +197,7 @@ void window_empty(struct shadow *sh, struct window *w)
 		forget(sh, w, (uint64_t)r << shift, 1ull << shift);
 	}
 	window_edges_changed(sh, w, w->edges, 0);
-	if (!try_unmap(sh, w, 0, WINDOW_PAGES))
+	if (!try_unmap(w, 0, WINDOW_PAGES))
 		PANIC("emptying a window: %s", strerror(errno));
 	sh->cpu->stats->mappings_dropped++;
 }

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Where windows lie among the host's addresses, what is kept of each page of them, and how many mappings of the host's
+ * they may take. */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "shadow_internal.h"
+
+/* From one window to the next: a window, guards around it (in that below it the probe page, but for chunks). */
+#define WINDOW_STRIDE (2 * WINDOW_BYTES)
+#define PARKED_BYTES  (WINDOW_PAGES / 8)
+
+_Static_assert(WINDOW_STRIDE - WINDOW_BYTES >= 2 * SHADOW_VIEW_REACH, "guards");
+
+static void *reserve(size_t bytes, int prot)
+{
+	void *p = mmap(NULL, bytes, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static void release(void *p, size_t bytes)
+{
+	if (p)
+		munmap(p, bytes);
+}
+
+static int window_init(struct window *w)
+{
+	w->state = reserve(WINDOW_PAGES, PROT_READ | PROT_WRITE);
+	w->frame = reserve(WINDOW_PAGES * sizeof(*w->frame), PROT_READ | PROT_WRITE);
+	w->regions = reserve(MAX_REGIONS * sizeof(*w->regions), PROT_READ | PROT_WRITE);
+	w->parked = reserve(PARKED_BYTES, PROT_READ | PROT_WRITE);
+	if (!w->state || !w->frame || !w->regions || !w->parked)
+		return -ENOMEM;
+	memory_is_sparse(w->state, WINDOW_PAGES);
+	memory_is_sparse(w->frame, WINDOW_PAGES * sizeof(*w->frame));
+	return 0;
+}
+
+static void window_destroy(struct window *w)
+{
+	release(w->state, WINDOW_PAGES);
+	release(w->frame, WINDOW_PAGES * sizeof(*w->frame));
+	release(w->parked, PARKED_BYTES);
+	release(w->regions, MAX_REGIONS * sizeof(*w->regions));
+	w->state = NULL;
+	w->frame = NULL;
+	w->parked = NULL;
+	w->regions = NULL;
+}
+
+void window_shrink(struct window *w)
+{
+	madvise(w->state, WINDOW_PAGES, MADV_DONTNEED);
+	madvise(w->frame, WINDOW_PAGES * sizeof(*w->frame), MADV_DONTNEED);
+	madvise(w->regions, MAX_REGIONS * sizeof(*w->regions), MADV_DONTNEED);
+}
+
+/* --- host addresses --- */
+
+/*
+ * Host addresses where mmap() puts nothing by itself: far below its usual place, and below where it begins if told to
+ * go upwards (a third of the address space). There the unmapped parts of windows can be true holes: mapping a page into
+ * a hole takes 2 us, over a reservation 4 (docs/decisions.md). The pages that stay mapped tell others of the area.
+ */
+#define HOLES_FROM ((uintptr_t)0x200000000000)
+#define HOLES_TO   ((uintptr_t)0x2a0000000000)
+
+static void *claim_holes(size_t bytes)
+{
+	for (uintptr_t at = HOLES_FROM; at + bytes <= HOLES_TO; at += bytes) {
+		void *p = mmap((void *)at, bytes, PROT_NONE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+		if (p == (void *)at)
+			return p;
+		if (p != MAP_FAILED)
+			munmap(p, bytes);
+		else if (errno != EEXIST)
+			break;
+	}
+	return NULL;
+}
+
+static size_t places_bytes(const struct places *s)
+{
+	return (s->count + 1) * WINDOW_STRIDE;
+}
+
+/* Nothing is mapped at them, nor reserved if they can be holes. */
+static bool places_init(struct places *s, unsigned count)
+{
+	s->count = count;
+	s->reservation = claim_holes(places_bytes(s));
+	s->holes = s->reservation;
+	if (!s->holes)
+		s->reservation = reserve(places_bytes(s), PROT_NONE);
+	if (!s->reservation)
+		return false;
+	s->first = (uint8_t *)ALIGN_UP((uintptr_t)s->reservation + WINDOW_BYTES / 2, WINDOW_BYTES);
+	return true;
+}
+
+static void places_destroy(const struct places *s)
+{
+	release(s->reservation, places_bytes(s));
+}
+
+static uint8_t *place(const struct places *s, unsigned n)
+{
+	return s->first + n * WINDOW_STRIDE;
+}
+
+static void take_place(struct window *w, const struct places *s, unsigned n)
+{
+	w->base = place(s, n);
+	w->holes = s->holes;
+	if (w->holes)
+		munmap(w->base, WINDOW_BYTES);
+}
+
+/* The place whose window, or guards of `reach` bytes, the address is in; s->count: none. */
+static unsigned place_at(const struct places *s, hva_t address, uint64_t reach)
+{
+	uint64_t distance = address - ((hva_t)s->first - reach), n = distance / WINDOW_STRIDE;
+
+	return n < s->count && distance % WINDOW_STRIDE < WINDOW_BYTES + 2 * reach ? (unsigned)n : s->count;
+}
+
+hva_t places_nowhere(const struct shadow *sh)
+{
+	return (hva_t)place(&sh->paged.chunk_places, NOWHERE);
+}
+
+const struct window *paged_window_at(const struct shadow *sh, hva_t address)
+{
+	const struct paged *p = &sh->paged;
+	unsigned n = place_at(&p->places, address, 0);
+
+	if (n < p->places.count)
+		return &p->windows[n];
+	n = place_at(&p->chunk_places, address, 0);
+	return n < NOWHERE && p->chunk_places.count ? &p->windows[WINDOWS + n] : NULL;
+}
+
+bool paged_is_window(const struct shadow *sh, hva_t address)
+{
+	return paged_window_at(sh, address) != NULL;
+}
+
+const struct window *paged_chunk_near(const struct shadow *sh, hva_t address)
+{
+	const struct places *s = &sh->paged.chunk_places;
+	unsigned n = place_at(s, address, SHADOW_VIEW_REACH);
+
+	return s->count && n < NOWHERE && sh->paged.windows[WINDOWS + n].owned ? &sh->paged.windows[WINDOWS + n] : NULL;
+}
+
+bool paged_in_chunk_area(const struct shadow *sh, hva_t address)
+{
+	const struct places *s = &sh->paged.chunk_places;
+
+	return s->count && address - (hva_t)s->reservation < places_bytes(s);
+}
+
+bool paged_in_area(const struct shadow *sh, hva_t address)
+{
+	const struct places *s = &sh->paged.places;
+
+	return address - (hva_t)s->reservation < places_bytes(s) || paged_in_chunk_area(sh, address);
+}
+
+/* --- life --- */
+
+/* What the host allows the process, less what the rest of it, windows without paging and traces may need. */
+static uint64_t budget(unsigned allowed)
+{
+	enum { DEFAULT = 65530, OTHERS = 512, LEAST = 16 };
+	FILE *f = allowed ? NULL : fopen("/proc/sys/vm/max_map_count", "re");
+
+	if (f && fscanf(f, "%u", &allowed) != 1)
+		allowed = 0;
+	if (f)
+		fclose(f);
+	if (!allowed)
+		allowed = DEFAULT;
+	allowed -= allowed / 8;
+	return allowed > OTHERS + LEAST ? allowed - OTHERS : LEAST;
+}
+
+int windows_init(struct shadow *sh, unsigned max_mappings)
+{
+	struct paged *p = &sh->paged;
+	int err = 0;
+
+	p->max_edges = budget(max_mappings);
+	if (!places_init(&p->places, WINDOWS))
+		return -ENOMEM;
+	for (unsigned i = 0; i < WINDOWS; i++)
+		take_place(&p->windows[i], &p->places, i);
+	for (unsigned i = 0; i < WINDOWS && !err; i++) {
+		struct window *w = &p->windows[i];
+		w->view = (uint16_t)i;
+		err = window_init(w);
+		if (!err && mprotect(w->base + SHADOW_PROBE + 8 - PAGE_SIZE, PAGE_SIZE, PROT_READ))
+			err = -errno;
+	}
+	return err;
+}
+
+bool places_for_chunks(struct shadow *sh)
+{
+	struct paged *p = &sh->paged;
+
+	if (p->tables_of_views)
+		return true;
+	if (!places_init(&p->chunk_places, NOWHERE + 1)) {
+		p->chunk_places.count = 0;
+		return false;
+	}
+	p->tables_of_views = reserve(WINDOWS * VIEW_BYTES, PROT_NONE);
+	if (!p->tables_of_views) {
+		places_destroy(&p->chunk_places);
+		p->chunk_places = (struct places){0};
+		return false;
+	}
+	for (unsigned i = 0; i < WINDOWS; i++)
+		p->views[i].table = (uint64_t *)(p->tables_of_views + i * VIEW_BYTES);
+	return true;
+}
+
+bool chunk_init(struct shadow *sh, struct window *w)
+{
+	struct paged *p = &sh->paged;
+
+	if (window_init(w)) {
+		window_destroy(w);
+		return false;
+	}
+	take_place(w, &p->chunk_places, window_number(p, w) - WINDOWS);
+	return true;
+}
+
+void windows_destroy(struct shadow *sh)
+{
+	struct paged *p = &sh->paged;
+
+	places_destroy(&p->places);
+	if (p->tables_of_views) {
+		places_destroy(&p->chunk_places);
+		munmap(p->tables_of_views, WINDOWS * VIEW_BYTES);
+	}
+	for (unsigned i = 0; i < ALL_WINDOWS; i++)
+		window_destroy(&p->windows[i]);
+}

@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Views: what 64-bit code reaches through tables of deltas. */
+#include "view_fixture.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Two address spaces. Each has tables of its own, but for the PDPT of the upper half, which is shared. */
+enum {
+	PML4 = 0x100000, /* and one in the next page */
+	PDPT = 0x102000,
+	PD = 0x104000,
+	PT = 0x106000,
+	PDPT_HIGH = 0x108000,
+	PD_HIGH = 0x109000,
+	PT_HIGH = 0x10a000,
+	PAGES = 0x800000,
+	LARGE = 0xa00000,
+};
+
+static const gva_t low = 0x555500000000, high = 0xffffffff80000000;
+
+static gpa_t entry_at(gpa_t table, gva_t linear, unsigned level)
+{
+	return table + (linear >> (12 + 9 * (level - 1)) & 511) * 8;
+}
+
+static gpa_t frame(unsigned space, unsigned n)
+{
+	return PAGES + (space * 64 + n) * PAGE_SIZE;
+}
+
+static gpa_t pte(unsigned space, unsigned n)
+{
+	return entry_at(PT + space * PAGE_SIZE, low + n * PAGE_SIZE, 1);
+}
+
+/* 64 pages from `low`, of user mode; 64 from `high`, not; a large page of either size behind these, at physical
+ * LARGE and 0. */
+static void make_space(unsigned space)
+{
+	gpa_t at = space * PAGE_SIZE;
+
+	poke(entry_at(PML4 + at, low, 4), (PDPT + at) | PTE_ALL);
+	poke(entry_at(PDPT + at, low, 3), (PD + at) | PTE_ALL);
+	poke(entry_at(PD + at, low, 2), (PT + at) | PTE_ALL);
+	poke(entry_at(PML4 + at, high, 4), PDPT_HIGH | PTE_ALL | PTE_A);
+	poke(entry_at(PDPT_HIGH, high, 3), PD_HIGH | PTE_ALL);
+	poke(entry_at(PD_HIGH, high, 2), PT_HIGH | PTE_ALL);
+	for (unsigned n = 0; n < 64; n++) {
+		poke(pte(space, n), frame(space, n) | PTE_ALL);
+		poke(entry_at(PT_HIGH, high + n * PAGE_SIZE, 1), frame(2, n) | PTE_P | PTE_W);
+	}
+	poke(entry_at(PD_HIGH, high + 2 * MiB, 2), LARGE | PTE_P | PTE_W | PTE_PS);
+	poke(entry_at(PDPT_HIGH, high + GiB, 3), PTE_P | PTE_W | PTE_PS);
+}
+
+static void setup(void)
+{
+	setup_limited(0, true);
+	make_space(0);
+	make_space(1);
+	enter_long_mode(PML4);
+}
+
+static void user(void)
+{
+	cpu->cpl = 3;
+}
+
+static const struct window *chunk(gva_t linear)
+{
+	return view_find(sh, paged_window_of(sh, cpu->cpl == 3), linear);
+}
+
+static bool mapped(gva_t linear)
+{
+	const struct window *w = chunk(linear);
+
+	return w && (w->state[(uint32_t)linear >> PAGE_SHIFT] & PAGE_MAPPED);
+}
+
+START_TEST(test_no_view)
+{
+	teardown();
+	setup_limited(0, true);
+	ck_assert(!shadow_view(sh) && !shadow_own(sh, 0, false));
+	cpu->cr0 = CR0_PE | CR0_PG;
+	cpu->cr4 = CR4_PAE;
+	shadow_mmu_event(sh, MMU_CR0, 0);
+	ck_assert(!shadow_view(sh) && !shadow_own(sh, 0, false) && shadow_window(sh));
+	enter_long_mode(PML4);
+	ck_assert(shadow_view(sh) && shadow_own(sh, 0, false));
+	cpu->cr4 |= CR4_LA57;
+	shadow_mmu_event(sh, MMU_CR4, 0);
+	ck_assert(!shadow_view(sh) && !shadow_own(sh, 0, false));
+	ck_assert_uint_eq(stats.chunks, 0);
+}
+END_TEST
+
+START_TEST(test_pages)
+{
+	uint8_t byte = 0;
+
+	for (unsigned n = 0; n < 8; n++) {
+		pm.ram.host[frame(2, n) + 5] = (uint8_t)(0x30 + n);
+		ck_assert_int_eq(load(high + n * PAGE_SIZE + 5, &byte), DONE);
+		ck_assert_uint_eq(byte, 0x30 + n);
+		ck_assert_int_eq(store(low + n * PAGE_SIZE + 7, (uint8_t)(0x40 + n)), DONE);
+		ck_assert_uint_eq(pm.ram.host[frame(0, n) + 7], 0x40 + n);
+	}
+	ck_assert(pm.ram.host[pte(0, 3)] & PTE_D);
+	/* One view for each mode: user mode does not get what is the supervisor's. */
+	hva_t supervisor = shadow_view(sh);
+	user();
+	ck_assert(shadow_view(sh) != supervisor && shadow_view_of(sh, false) == supervisor);
+	ck_assert_int_eq(load(low + 7, &byte), DONE);
+	ck_assert_uint_eq(byte, 0x40);
+	ck_assert_int_eq(load(high, &byte), SHADOW_TRUE);
+	ck_assert_uint_eq(shadow_true_fault(sh)->address, high);
+	ck_assert_uint_eq(stats.chunks, 4);
+}
+END_TEST
+
+START_TEST(test_large_pages)
+{
+	uint8_t byte;
+
+	pm.ram.host[LARGE + 0x12345] = 0x77;
+	ck_assert_int_eq(load(high + 2 * MiB + 0x12345, &byte), DONE);
+	ck_assert_uint_eq(byte, 0x77);
+	ck_assert_int_eq(store(high + 2 * MiB + 0x12345, 0x78), DONE);
+	ck_assert_uint_eq(pm.ram.host[LARGE + 0x12345], 0x78);
+	ck_assert(mapped(high + 4 * MiB - 1));
+	/* 1 GiB: its 2 MiB at once, and a page table in it is traced. */
+	ck_assert_int_eq(store(high + GiB + LARGE + 1, 0x79), DONE);
+	ck_assert_uint_eq(pm.ram.host[LARGE + 1], 0x79);
+	ck_assert(mapped(high + GiB + LARGE + 2 * MiB - 1) && !mapped(high + GiB + LARGE + 2 * MiB));
+	ck_assert_int_eq(load(low, &byte), DONE);
+	ck_assert_int_eq(store(high + GiB + PT, 1), SHADOW_TRACED);
+	ck_assert_int_eq(load(high + GiB + PT, &byte), DONE);
+	/* The page directory pointer table is not: what it says is looked at in time. */
+	ck_assert_int_eq(store(high + GiB + PDPT, pm.ram.host[PDPT]), DONE);
+	poke(entry_at(PDPT_HIGH, high + GiB, 3), 0);
+	ck_assert(mapped(high + GiB + LARGE));
+	invlpg();
+	ck_assert(!mapped(high + GiB + LARGE) && mapped(high + 2 * MiB));
+	ck_assert_int_eq(load(high + GiB + LARGE, &byte), SHADOW_TRUE);
+	/* Beyond RAM. */
+	poke(entry_at(PDPT_HIGH, high + GiB, 3), GiB | PTE_P | PTE_PS);
+	invlpg();
+	ck_assert_int_eq(load(high + GiB, &byte), SHADOW_EMULATE);
+}
+END_TEST
+
+/* _i: which level changes: 1 to 4. Nothing happens before the flush; then what it says is what counts. */
+START_TEST(test_changes_of_tables)
+{
+	const gpa_t entry[] = {0, pte(0, 5), entry_at(PD, low, 2), entry_at(PDPT, low, 3), entry_at(PML4, low, 4)};
+	const uint64_t target[] = {0, frame(0, 5), PT, PD, PDPT};
+	uint64_t was = load_le(pm.ram.host + entry[_i], 8);
+	uint8_t byte = 0;
+
+	user();
+	ck_assert_int_eq(store(low + 5 * PAGE_SIZE, 1), DONE);
+	was = load_le(pm.ram.host + entry[_i], 8) | PTE_A | (_i == 1 ? PTE_D : 0);
+	/* Gone. */
+	poke(entry[_i], 0);
+	ck_assert(mapped(low + 5 * PAGE_SIZE));
+	invlpg();
+	ck_assert_int_eq(load(low + 5 * PAGE_SIZE, &byte), SHADOW_TRUE);
+	/* Back; then without the right to write, for the supervisor only, not to be executed. */
+	poke(entry[_i], was);
+	ck_assert_int_eq(store(low + 5 * PAGE_SIZE, 2), DONE);
+	poke(entry[_i], was & ~PTE_W);
+	invlpg();
+	ck_assert_int_eq(store(low + 5 * PAGE_SIZE, 3), SHADOW_TRUE);
+	ck_assert_int_eq(load(low + 5 * PAGE_SIZE, &byte), DONE);
+	ck_assert_uint_eq(byte, 2);
+	poke(entry[_i], was & ~PTE_U);
+	invlpg();
+	ck_assert_int_eq(load(low + 5 * PAGE_SIZE, &byte), SHADOW_TRUE);
+	poke(entry[_i], was);
+	ck_assert(shadow_fetched(sh, low + 5 * PAGE_SIZE, frame(0, 5), true));
+	poke(entry[_i], was | PTE_NX);
+	invlpg();
+	ck_assert_int_eq(store(low + 5 * PAGE_SIZE, 4), DONE);
+	ck_assert(!shadow_fetched(sh, low + 5 * PAGE_SIZE, frame(0, 5), true));
+	/* Not accessed: it will be, once the access is made again. */
+	poke(entry[_i], was & ~PTE_A);
+	invlpg();
+	ck_assert(!mapped(low + 5 * PAGE_SIZE));
+	ck_assert_int_eq(store(low + 5 * PAGE_SIZE, 5), DONE);
+	ck_assert(pm.ram.host[entry[_i]] & PTE_A);
+	/* Bits of software change nothing. */
+	poke(entry[_i], was | BIT(11) | BIT(58));
+	invlpg();
+	ck_assert(mapped(low + 5 * PAGE_SIZE));
+	/* Reserved ones do. */
+	poke(entry[_i], target[_i] | PTE_USED | BIT(48));
+	invlpg();
+	ck_assert_int_eq(load(low + 5 * PAGE_SIZE, &byte), SHADOW_TRUE);
+	ck_assert(shadow_true_fault(sh)->error & PF_RSVD);
+}
+END_TEST
+
+START_TEST(test_spaces)
+{
+	uint8_t byte;
+	hva_t view;
+
+	user();
+	view = shadow_view(sh);
+	ck_assert_int_eq(store(low, 0x50), DONE);
+	load_cr3(PML4 + PAGE_SIZE);
+	ck_assert(shadow_view(sh) != view && !mapped(low));
+	ck_assert_int_eq(store(low, 0x51), DONE);
+	load_cr3(PML4);
+	ck_assert(shadow_view(sh) == view && mapped(low));
+	ck_assert_int_eq(load(low, &byte), DONE);
+	ck_assert_uint_eq(byte, 0x50);
+	/* Supervisor mode's is one for all: what both map stays, what is another's goes. */
+	cpu->cpl = 0;
+	ck_assert_int_eq(store(low, 0x52), DONE);
+	ck_assert_int_eq(store(high, 0x53), DONE);
+	load_cr3(PML4 + PAGE_SIZE);
+	ck_assert(!mapped(low) && mapped(high));
+	ck_assert_int_eq(load(low, &byte), DONE);
+	ck_assert_uint_eq(byte, 0x51);
+	/* Changed while its tables were not in use. */
+	poke(entry_at(PDPT, low, 3), 0);
+	user();
+	load_cr3(PML4);
+	ck_assert(!mapped(low));
+	ck_assert_int_eq(load(low, &byte), SHADOW_TRUE);
+}
+END_TEST
+
+static uint64_t lost_at, lost_len;
+static unsigned lost_space, losses;
+
+static void on_lost(void *arg, unsigned space, gva_t linear, uint64_t len)
+{
+	(void)arg;
+	lost_space = space;
+	lost_at = linear;
+	lost_len = len;
+	losses++;
+}
+
+START_TEST(test_traces_and_code)
+{
+	uint8_t byte;
+
+	shadow_on_lost(sh, on_lost, NULL);
+	/* The same page of RAM, by three ways. */
+	ck_assert_int_eq(store(high + 3 * PAGE_SIZE, 1), DONE);
+	ck_assert_int_eq(store(high + GiB + frame(2, 3), 2), DONE);
+	ck_assert(track_protect(sh, frame(2, 3), TRACK_CODE));
+	ck_assert_int_eq(store(high + 3 * PAGE_SIZE, 3), SHADOW_TRACED);
+	ck_assert_int_eq(store(high + GiB + frame(2, 3), 3), SHADOW_TRACED);
+	ck_assert_int_eq(load(high + GiB + frame(2, 3), &byte), DONE);
+	ck_assert_uint_eq(byte, 2);
+	track_release(sh, frame(2, 3), TRACK_CODE);
+	ck_assert_int_eq(store(high + 3 * PAGE_SIZE, 4), DONE);
+	/* Fetched from, with the full address reported. */
+	ck_assert(shadow_fetched(sh, high + 9 * PAGE_SIZE + 4, frame(2, 9) + 4, false));
+	ck_assert(shadow_fetched(sh, high + 3 * PAGE_SIZE, frame(2, 3), false));
+	poke(entry_at(PT_HIGH, high + 9 * PAGE_SIZE, 1), frame(2, 10) | PTE_USED);
+	ck_assert_uint_eq(losses, 0);
+	invlpg();
+	ck_assert_uint_eq(losses, 1);
+	ck_assert(lost_space == SHADOW_SUPERVISOR && lost_at == high + 9 * PAGE_SIZE && lost_len == PAGE_SIZE);
+	poke(entry_at(PML4, high, 4), 0);
+	invlpg();
+	ck_assert_uint_eq(losses, 2);
+	ck_assert_uint_eq(lost_at, high + 3 * PAGE_SIZE);
+	ck_assert(!shadow_fetched(sh, high + 3 * PAGE_SIZE, frame(2, 3), false));
+	ck_assert(!shadow_fetched(sh, 1ull << 47, 0, false));
+	shadow_on_lost(sh, NULL, NULL);
+}
+END_TEST
+
+/* Directories are not traced once nothing comes from them, or when they are written as memory is. */
+START_TEST(test_directories)
+{
+	uint8_t data[PAGE_SIZE] = {1};
+
+	ck_assert_int_eq(store(low, 1), DONE);
+	ck_assert_int_eq(store(high, 1), DONE);
+	ck_assert_uint_eq(physmem_traced(&pm, PD), TRACK_PAGE_TABLE);
+	ck_assert_uint_eq(physmem_traced(&pm, PDPT), 0);
+	physmem_write(&pm, PD, data, sizeof(data));
+	ck_assert(physmem_traced(&pm, PD) == 0 && physmem_traced(&pm, PT) == 0 && !mapped(low));
+	ck_assert_uint_eq(physmem_traced(&pm, PD_HIGH), TRACK_PAGE_TABLE);
+	poke(entry_at(PDPT_HIGH, high, 3), 0);
+	invlpg();
+	ck_assert_uint_eq(physmem_traced(&pm, PD_HIGH), 0);
+	ck_assert(mapped(high) == false);
+}
+END_TEST
+
+START_TEST(test_out_of_reach)
+{
+	const gva_t bad[] = {1ull << 47, 0xffff7fffffffffff, 0x8000000000000000, 0x0001000000000000};
+	gva_t linear;
+	uint8_t byte;
+
+	for (unsigned i = 0; i < 4; i++) {
+		ck_assert_int_eq(load(bad[i], &byte), SHADOW_EMULATE);
+		ck_assert(!shadow_own(sh, bad[i], false));
+	}
+	/* What leaves a chunk faults, and tells where it would have gone. */
+	poke(entry_at(PDPT, low - 1, 3), PTE_USED | PTE_PS);
+	poke(entry_at(PML4, low - 1, 4), PDPT | PTE_ALL);
+	for (int64_t disp = -(int64_t)(2 * GiB); disp <= (int64_t)(2 * GiB); disp += (int64_t)GiB) {
+		gva_t from = disp < 0 ? low : low + (4 * GiB - 1);
+		if (!disp)
+			continue;
+		shadow_own(sh, from, false);
+		ck_assert_int_eq(access_view(from, disp, false, &byte), SHADOW_EMULATE);
+		ck_assert(shadow_to_linear(sh, fault_address, &linear));
+		ck_assert_uint_eq(linear, from + (uint64_t)disp);
+	}
+	ck_assert(shadow_to_linear(sh, (hva_t)chunk(low)->base + 0x12345, &linear));
+	ck_assert_uint_eq(linear, low + 0x12345);
+	/* Places and tables of nobody. */
+	ck_assert_int_eq(shadow_handle_fault(sh, shadow_view_of(sh, true) + VIEW_BYTES, false), SHADOW_EMULATE);
+	ck_assert_int_eq(shadow_handle_fault(sh, places_nowhere(sh) + 5, true), SHADOW_EMULATE);
+	ck_assert(!shadow_to_linear(sh, places_nowhere(sh) + 5, &linear));
+}
+END_TEST
+
+/* More chunks than there are; each shows page 0 of the space. */
+START_TEST(test_chunks_run_out)
+{
+	enum { MANY = CHUNKS + 100 };
+	uint8_t byte;
+
+	poke(entry_at(PML4, 0, 4), PDPT | PTE_ALL);
+	for (uint64_t n = 0; n < 128; n++)
+		poke(PDPT + n * 4 * 8, PD | PTE_ALL);
+	poke(PD, PT | PTE_ALL);
+	for (uint64_t n = 1; n < 4; n++)
+		poke(PML4 + n * 8, PDPT | PTE_ALL);
+	pm.ram.host[frame(0, 0)] = 0x66;
+	sh->audit = false; /* this often */
+	for (uint64_t n = 0; n < MANY; n++) {
+		ck_assert_int_eq(load(n * 4 * GiB, &byte), DONE);
+		ck_assert_uint_eq(byte, 0x66);
+		ck_assert(shadow_fetched(sh, n * 4 * GiB, frame(0, 0), false));
+	}
+	sh->audit = true;
+	shadow_audit(sh);
+	ck_assert_uint_eq(stats.chunks, CHUNKS);
+	ck_assert_uint_eq(stats.chunks_recycled, MANY - CHUNKS);
+	ck_assert(!chunk(0) && !chunk(99 * 4 * GiB) && chunk(100 * 4 * GiB) && chunk((MANY - 1) * 4 * GiB));
+	ck_assert_int_eq(load(0, &byte), DONE);
+	/* Another space's go first. */
+	load_cr3(PML4 + PAGE_SIZE);
+	user();
+	ck_assert_int_eq(store(low, 1), DONE);
+	load_cr3(PML4);
+	cpu->cpl = 0;
+	ck_assert_int_eq(load((MANY + 1) * 4 * GiB, &byte), DONE);
+	user();
+	load_cr3(PML4 + PAGE_SIZE);
+	ck_assert(!chunk(low));
+	/* All goes with the mode. */
+	cpu->cr0 = 0;
+	shadow_mmu_event(sh, MMU_CR0, 0);
+	ck_assert_uint_eq(stats.chunks, 0);
+	ck_assert_uint_eq(stats.tables, 0);
+	ck_assert_uint_eq(sh->paged.edges, CHUNKS); /* their places */
+}
+END_TEST
+
+START_TEST(test_budget)
+{
+	enum { LIMIT = 1000, CHUNKS_USED = 20 };
+	uint8_t byte;
+
+	teardown();
+	setup_limited(LIMIT, false);
+	for (unsigned s = 0; s < 2; s++) {
+		make_space(s);
+		for (uint64_t n = 0; n < CHUNKS_USED; n++)
+			poke(PDPT + s * PAGE_SIZE + n * 4 * 8, (PD + s * PAGE_SIZE) | PTE_ALL);
+		poke(PD + s * PAGE_SIZE, (PT + s * PAGE_SIZE) | PTE_ALL);
+		poke(PML4 + s * PAGE_SIZE, (PDPT + s * PAGE_SIZE) | PTE_ALL);
+	}
+	enter_long_mode(PML4);
+	user();
+	for (unsigned round = 0; round < 6; round++) {
+		load_cr3(PML4 + round % 2 * PAGE_SIZE);
+		for (uint64_t n = 0; n < CHUNKS_USED; n++)
+			for (unsigned page = 0; page < 64; page += 2) {
+				pm.ram.host[frame(round % 2, page)] = (uint8_t)(page + round);
+				ck_assert_int_eq(load(n * 4 * GiB + page * PAGE_SIZE, &byte), DONE);
+				ck_assert_uint_eq(byte, (uint8_t)(page + round));
+				ck_assert_uint_le(stats.mappings, LIMIT / 2);
+			}
+	}
+	ck_assert_uint_gt(stats.mappings_short, 2);
+}
+END_TEST
+
+enum { PLANTS = 8 };
+
+static void plant(unsigned which)
+{
+	struct window *w = view_find(sh, paged_window_of(sh, true), low);
+	struct view *v = &sh->paged.views[w->view];
+	uint64_t *entry = &v->table[low >> 32];
+
+	switch (which) {
+	case 0: /* leads to the chunk of another */
+		*entry += 2 * WINDOW_BYTES;
+		break;
+	case 1: /* past its chunk */
+		*entry += PAGE_SIZE;
+		break;
+	case 2: /* to a chunk, for an address that is not its own */
+		entry[1] = *entry;
+		break;
+	case 3: /* more of the table is readable than is noted */
+		mprotect(v->table, PAGE_SIZE, PROT_READ);
+		break;
+	case 4: /* something in the guard */
+		mmap(w->base - GiB, PAGE_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+		break;
+	case 5: /* something in the place of a chunk that nobody owns */
+		mmap(sh->paged.chunk_places.first + 100 * 2 * WINDOW_BYTES, PAGE_SIZE, PROT_READ,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+		break;
+	case 6: /* an upper table has changed, and the flush was missed */
+		pm.ram.host[entry_at(PDPT, low, 3)] = 0;
+		break;
+	case 7: /* a directory that is not traced */
+		pm.traced[PD >> PAGE_SHIFT] = 0;
+		break;
+	}
+}
+
+/* _i: what is planted; PLANTS: nothing, and the audit is content. */
+START_TEST(test_audit)
+{
+	uint8_t was;
+	pid_t child;
+	int status;
+
+	user();
+	ck_assert_int_eq(store(low, 1), DONE);
+	was = pm.ram.host[entry_at(PDPT, low, 3)];
+	child = fork();
+	if (child == 0) {
+		int null = open("/dev/null", O_WRONLY);
+		dup2(null, 2);
+		plant((unsigned)_i);
+		audit_upper(sh);
+		shadow_audit(sh);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	pm.ram.host[entry_at(PDPT, low, 3)] = was; /* memory is shared with the child */
+	if (_i == PLANTS)
+		ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	else
+		ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "violation %d is not found", _i);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("view");
+	TCase *t = tcase_create("view");
+	SRunner *r;
+	int failed;
+
+	tcase_set_timeout(t, 60);
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, test_no_view);
+	tcase_add_test(t, test_pages);
+	tcase_add_test(t, test_large_pages);
+	tcase_add_loop_test(t, test_changes_of_tables, 1, 5);
+	tcase_add_test(t, test_spaces);
+	tcase_add_test(t, test_traces_and_code);
+	tcase_add_test(t, test_directories);
+	tcase_add_test(t, test_out_of_reach);
+	tcase_add_test(t, test_chunks_run_out);
+	tcase_add_test(t, test_budget);
+	tcase_add_loop_test(t, test_audit, 0, PLANTS + 1);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed != 0;
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A guest in long mode, its tables in RAM, and accesses as translated 64-bit code makes them: by the view, faults dealt
+ * with as they come. */
+#ifndef GNOMON_TESTS_VIEW_FIXTURE_H
+#define GNOMON_TESTS_VIEW_FIXTURE_H
+
+#define _GNU_SOURCE
+#include <check.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpu/cpu.h"
+#include "cpu/mem.h"
+#include "cpu/x86.h"
+#include "shadow/shadow_internal.h"
+
+enum {
+	RAM_BYTES = 64 * 1024 * 1024,
+	DONE = 100, /* beside enum shadow_fault: the access was made */
+	PTE_ALL = PTE_P | PTE_W | PTE_U,
+	PTE_USED = PTE_ALL | PTE_A | PTE_D,
+};
+
+static struct physmem pm;
+static struct cpu *cpu;
+static struct stats stats;
+static struct shadow *sh;
+static struct pm_region ram;
+static sigjmp_buf back;
+static volatile hva_t fault_address;
+
+static void on_fault(int sig, siginfo_t *info, void *uc)
+{
+	(void)sig, (void)uc;
+	fault_address = (hva_t)info->si_addr;
+	siglongjmp(back, 1);
+}
+
+static void setup_limited(unsigned max_mappings, bool audit)
+{
+	struct sigaction sa = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER};
+
+	memset(&stats, 0, sizeof(stats));
+	ck_assert_int_eq(physmem_init(&pm, RAM_BYTES), 0);
+	ram = (struct pm_region){.name = "ram", .kind = PM_RAM, .len = RAM_BYTES, .enabled = true, .backing = &pm.ram};
+	physmem_add(&pm, &ram);
+	cpu = aligned_alloc(64, ALIGN_UP(sizeof(*cpu), 64));
+	memset(cpu, 0, sizeof(*cpu));
+	cpu->pm = &pm;
+	cpu->stats = &stats;
+	cpu->seg[SEG_CS].attr = SEG_L;
+	ck_assert_int_eq(
+	    shadow_create(&sh, &(struct shadow_config){.cpu = cpu, .audit = audit, .max_mappings = max_mappings}), 0);
+	sigaction(SIGSEGV, &sa, NULL);
+}
+
+static void teardown(void)
+{
+	shadow_audit(sh);
+	shadow_destroy(sh);
+	physmem_destroy(&pm);
+	free(cpu);
+}
+
+/* By the CPU, as code that is single-stepped does. */
+static void poke(gpa_t at, uint64_t value)
+{
+	physmem_write(&pm, at, &value, 8);
+}
+
+static void load_cr3(gpa_t pml4)
+{
+	cpu->cr3 = pml4;
+	shadow_mmu_event(sh, MMU_CR3, 0);
+	audit_upper(sh);
+}
+
+static void invlpg(void)
+{
+	shadow_mmu_event(sh, MMU_INVLPG, 0);
+	audit_upper(sh);
+}
+
+static void enter_long_mode(gpa_t pml4)
+{
+	cpu->cr0 = CR0_PE | CR0_PG | CR0_WP;
+	cpu->cr4 = CR4_PAE;
+	cpu->efer = EFER_LME | EFER_LMA | EFER_NXE;
+	cpu->cr3 = pml4;
+	shadow_mmu_event(sh, MMU_CR0, 0);
+}
+
+/* The access itself: host instructions, whose addresses no sanitizer knows. false: it faults. */
+static bool try_access(gva_t linear, int64_t disp, bool write, uint8_t *value)
+{
+	const uint64_t *entry = (const uint64_t *)shadow_view_of(sh, cpu->cpl == 3) + (linear >> SHADOW_VIEW_SHIFT);
+	uint64_t at;
+
+	if (sigsetjmp(back, 0))
+		return false;
+	__asm__ volatile("mov (%1), %0" : "=r"(at) : "r"(entry) : "memory");
+	at += linear + (uint64_t)disp;
+	if (write)
+		__asm__ volatile("movb %0, (%1)" : : "q"(*value), "r"(at) : "memory");
+	else
+		__asm__ volatile("movb (%1), %0" : "=q"(*value) : "r"(at) : "memory");
+	return true;
+}
+
+/* Until it is DONE, or the instruction is to be single-stepped, and why. */
+static int access_view(gva_t linear, int64_t disp, bool write, uint8_t *value)
+{
+	for (unsigned tries = 0; tries < 16; tries++) {
+		enum shadow_fault what;
+		if (try_access(linear, disp, write, value))
+			return DONE;
+		what = shadow_handle_fault(sh, fault_address, write);
+		if (what == SHADOW_EMULATE && !paged_chunk_near(sh, fault_address) &&
+		    shadow_own(sh, linear, cpu->cpl == 3))
+			continue; /* the view has not owned it: the translator would single-step it this once */
+		if (what != SHADOW_RESOLVED && what != SHADOW_RESOLVED_USER)
+			return (int)what;
+	}
+	ck_abort_msg("no end of faults");
+}
+
+static int load(gva_t linear, uint8_t *value)
+{
+	return access_view(linear, 0, false, value);
+}
+
+static int store(gva_t linear, uint8_t value)
+{
+	return access_view(linear, 0, true, &value);
+}
+
+#endif
