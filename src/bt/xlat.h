@@ -106,6 +106,8 @@ struct host_addr xlat_stack(struct xlat *t, int32_t delta, unsigned size); /* SS
 void xlat_stack_move(struct xlat *t, int32_t delta);
 /* Can the instruction be translated while HOST_ESP lacks something? */
 bool xlat_stack_may_lag(const struct xlat *t);
+/* MOV r32, ESP */
+bool xlat_stack_copies(const struct insn *in);
 /* HOST_ESP becomes the guest's ESP, without flags: before what names it, and before the block is left. */
 void xlat_stack_update(struct xlat *t);
 /* The same beside the instruction's own translation, which goes on as before. */

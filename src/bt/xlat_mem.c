@@ -75,15 +75,17 @@ void xlat_segment_apply(struct xlat *t, unsigned seg, unsigned size, bool off16)
 }
 
 /* Wraps around as the guest's 32-bit addresses do. */
-static int32_t displacement(const struct insn *in, int32_t more)
+static int32_t displacement(const struct xlat *t, int32_t more)
 {
-	return (int32_t)((uint32_t)in->disp + (uint32_t)more);
+	int32_t lag = t->in->base == RSP ? t->esp_pending : 0;
+
+	return (int32_t)((uint32_t)t->in->disp + (uint32_t)more + (uint32_t)lag);
 }
 
 void xlat_offset(struct xlat *t, int32_t more_disp)
 {
 	const struct insn *in = t->in;
-	struct host_addr at = {REG_NONE, in->index, in->scale, displacement(in, more_disp), false, false};
+	struct host_addr at = {REG_NONE, in->index, in->scale, displacement(t, more_disp), false, false};
 
 	if (in->base == REG_NONE && in->index == REG_NONE) {
 		emit_mov_imm(&t->e, HOST_T0, (uint32_t)(at.disp & (int32_t)size_mask(in->addrsize)));
@@ -102,7 +104,7 @@ struct host_addr xlat_operand(struct xlat *t, unsigned size, int32_t more_disp)
 
 	if (context_seg_class(t->ctx, in->seg) == SEGC_FLAT && in->addrsize == 4) {
 		uint8_t base = in->base == REG_NONE ? REG_NONE : (uint8_t)host_reg(in->base);
-		return (struct host_addr){base, in->index, in->scale, displacement(in, more_disp), true, true};
+		return (struct host_addr){base, in->index, in->scale, displacement(t, more_disp), true, true};
 	}
 	xlat_offset(t, more_disp);
 	xlat_segment_apply(t, in->seg, size, in->addrsize == 2);
@@ -205,6 +207,11 @@ bool xlat_ident(struct xlat *t)
 	uint8_t code[REENCODE_MAX];
 	unsigned len;
 
+	if (t->esp_pending && xlat_stack_copies(in)) {
+		emit_lea(&t->e, 4, in->op[0].reg,
+			 (struct host_addr){HOST_ESP, REG_NONE, 1, t->esp_pending, false, false});
+		return true;
+	}
 	if (in->has_mem) {
 		if (in->agen && in->addrsize == 2)
 			return lea16(t);
@@ -215,6 +222,7 @@ bool xlat_ident(struct xlat *t)
 				return ident_general(t, false);
 		}
 		how.mem = HOST_MEM_SAME;
+		how.disp = in->base == RSP ? t->esp_pending : 0;
 		if (in->addrsize == 2) { /* a hint without an access */
 			how.mem = HOST_MEM_BASE;
 			how.base = HOST_WINDOW;

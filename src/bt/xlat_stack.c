@@ -47,15 +47,21 @@ void xlat_stack_update(struct xlat *t)
 	t->esp_pending = 0;
 }
 
+bool xlat_stack_copies(const struct insn *in)
+{
+	return in->id == INSN_MOV && in->opsize == 4 && in->op[0].kind == OPD_GPR && in->op[0].reg != RSP &&
+	       in->op[1].kind == OPD_GPR && in->op[1].reg == RSP;
+}
+
 bool xlat_stack_may_lag(const struct xlat *t)
 {
 	const struct insn *in = t->in;
 
+	if (xlat_stack_copies(in))
+		return true;
 	for (unsigned i = 0; i < in->noperands; i++)
 		if (in->op[i].kind == OPD_GPR && in->op[i].reg == RSP)
 			return false;
-	if (in->has_mem && in->base == RSP)
-		return false;
 	if (insn_rows[in->id].class == CLASS_IDENT)
 		return true;
 	switch (in->id) {

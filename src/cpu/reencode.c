@@ -76,6 +76,18 @@ static void fix_moffs(struct parts *p, const struct insn *in)
 	p->modrm = 0;
 }
 
+/* ModRM, SIB and displacement of a form with a base, whose displacement is another one on the host. */
+static void put_displaced(struct emit *e, const struct parts *p, const struct insn *in, int32_t more)
+{
+	int32_t disp = (int32_t)((uint32_t)in->disp + (uint32_t)more);
+	bool small = disp == (int8_t)disp;
+
+	put(e, (uint8_t)((p->modrm & 0x3f) | (small ? 0x40 : 0x80)));
+	if (in->sib_off)
+		put(e, in->sib);
+	put_bytes(e, &disp, small ? 1 : 4);
+}
+
 static void put_memory(struct emit *e, const struct parts *p, const struct insn *in, const struct reencoding *how)
 {
 	uint8_t reg = p->modrm & 0x38;
@@ -105,6 +117,10 @@ static void put_memory(struct emit *e, const struct parts *p, const struct insn 
 			put(e, reg | RM_SIB);
 			put(e, SIB_ABSOLUTE);
 			put_bytes(e, &disp, 4);
+			return;
+		}
+		if (how->disp) {
+			put_displaced(e, p, in, how->disp);
 			return;
 		}
 		put(e, p->modrm);

@@ -10,7 +10,7 @@
 
 enum host_mem {
 	HOST_MEM_NONE, /* the instruction has no memory operand */
-	HOST_MEM_SAME, /* the guest's own addressing form, 32-bit addresses relative to GS */
+	HOST_MEM_SAME, /* the guest's own addressing form, 32-bit addresses relative to GS, disp added */
 	HOST_MEM_BASE, /* [base + disp] relative to GS if gs */
 	HOST_MEM_RIP,  /* [rip + disp], disp counted from the end of the instruction */
 };
@@ -20,7 +20,7 @@ struct reencoding {
 	uint8_t esp_home; /* host register that holds guest ESP: RSP or R12 */
 	bool gs;	  /* HOST_MEM_BASE: GS-relative */
 	uint8_t base;	  /* HOST_MEM_BASE: host register */
-	int32_t disp;	  /* HOST_MEM_BASE, HOST_MEM_RIP */
+	int32_t disp;	  /* all but HOST_MEM_NONE; HOST_MEM_SAME: other than 0 with a base only */
 };
 
 enum { REENCODE_MAX = 15 };

@@ -59,6 +59,29 @@ PROGRAM PM32
 	CHECK	{esp, STACK}, {esi, STACK - 8}, {edi, 1}, {mem32, STACK - 16, 1}
 	CHECK	{mem32, SEEN, STACK - 8}, {mem32, SEEN + 4, STACK - 20}, {mem32, SEEN + 8, STACK - 16}, {mem32, SEEN + 12, STACK - 8}
 	CHECK	{mem32, SEEN + 16, STACK - 12}
+	; operands beside ESP while it moves; a copy of it
+	mov	dword [.next], SEEN
+	push	eax
+	push	ecx
+	mov	esi, [esp + 4]
+	add	dword [esp], 0x100
+	push	ecx
+	mov	edi, esp
+	NOTED	add [fs:BEYOND], eax
+	mov	[esp + 2 * ecx + 120], edi
+	lea	edx, [esp + 8]
+	call	[.vector + esp - STACK + 12]
+	push	dword [esp + 4]
+	pop	dword [esp]
+	movzx	ebx, byte [esp + 5]
+	pop	edx
+	pop	edx
+	pop	ecx
+	CHECK	{esp, STACK}, {esi, 1}, {edi, STACK - 12}, {ebx, 1}, {edx, 0x102}, {ecx, 1}, {mem32, STACK + 112, STACK - 12}
+	CHECK	{mem32, SEEN, STACK - 12}, {mem32, SEEN + 4, STACK - 24}, {mem32, SEEN + 8, STACK - 20}
+	mov	eax, 1
+	mov	ecx, 2
+	mov	ebx, 0x4000
 	; LEAVE forgets what was pushed; a return that takes arguments away
 	mov	dword [.next], SEEN
 	push	eax
@@ -132,3 +155,4 @@ PROGRAM PM32
 	align 4
 .next:	dd 0
 .skip_to: dd 0
+.vector: dd .f
