@@ -323,8 +323,8 @@ static enum rights rights_by(const struct shadow *sh, const struct window *w, ui
 
 	if (!(pte & PTE_P) || !(pte & PTE_A) || (!supervisor && !(pte & PTE_U)))
 		return RIGHTS_NONE;
-	if (supervisor && (sh->cpu->cr4 & CR4_SMAP) && (pte & r->entry & PTE_U))
-		return RIGHTS_NONE;
+	if (supervisor && (sh->cpu->cr4 & CR4_SMAP) && (pte & r->entry & PTE_U) && (w->state[page] & PAGE_MAPPED))
+		return RIGHTS_NONE; /* code may be fetched there */
 	if (supervisor && (sh->cpu->cr4 & CR4_SMEP) && (pte & r->entry & PTE_U) && (w->state[page] & PAGE_FETCHED))
 		return RIGHTS_NONE;
 	if ((pte & PTE_NX) && (!(sh->cpu->efer & EFER_NXE) || (w->state[page] & PAGE_FETCHED)))

@@ -77,7 +77,7 @@ static void load_cr3(gpa_t pml4)
 	audit_upper(sh);
 }
 
-static void invlpg(void)
+static inline void invlpg(void)
 {
 	shadow_mmu_event(sh, MMU_INVLPG, 0);
 	audit_upper(sh);
@@ -126,12 +126,12 @@ static int access_view(gva_t linear, int64_t disp, bool write, uint8_t *value)
 	ck_abort_msg("no end of faults");
 }
 
-static int load(gva_t linear, uint8_t *value)
+static inline int load(gva_t linear, uint8_t *value)
 {
 	return access_view(linear, 0, false, value);
 }
 
-static int store(gva_t linear, uint8_t value)
+static inline int store(gva_t linear, uint8_t value)
 {
 	return access_view(linear, 0, true, &value);
 }
