@@ -11,8 +11,9 @@
 
 enum {
 	MAX_TABLES = 128,
-	MAX_TABLE_PAGES = 4096, /* in all tables; each may need 16 KiB */
-	FORGET_PAGES = 64,	/* more than that at once: the kernel takes the memory */
+	MAX_TABLE_PAGES = 1536, /* in all tables; each may need 16 KiB */
+	FEW_TABLE_PAGES = MAX_TABLE_PAGES * 3 / 4,
+	FORGET_PAGES = 64, /* more than that at once: the kernel takes the memory */
 	EIP_PAGES = 1 << 20,
 };
 
@@ -129,6 +130,31 @@ static bool tracked(struct bt *bt, const struct block *b)
 		shadow_fetched(bt->shadow, (uint32_t)(b->linear + b->guest_len - 1), b->next_page, user));
 }
 
+/* Memory of pages that nothing is in. */
+static void forget_held(struct bt *bt, struct indirect_table *t, unsigned word)
+{
+	for (uint64_t bits = t->held[word] & ~t->used[word]; bits; bits &= bits - 1) {
+		unsigned page = word * 64 + (unsigned)__builtin_ctzll(bits);
+		madvise(t->entries + (size_t)page * PAGE_SIZE, CHUNK_BYTES, MADV_DONTNEED);
+		t->held_pages--;
+		bt->table_pages--;
+	}
+	t->held[word] &= t->used[word];
+}
+
+/* There are many pages: those go that nothing is in. If that is not worth it, all do. */
+static void make_room(struct bt *bt)
+{
+	for (unsigned i = 0; i < bt->ncontexts; i++)
+		for (unsigned s = 0; s < SHADOW_SPACES; s++) {
+			struct indirect_table *t = &bt->contexts[i].tables[s];
+			for (unsigned word = 0; t->held_pages != t->pages && word < EIP_PAGES / 64; word++)
+				forget_held(bt, t, word);
+		}
+	if (bt->table_pages > FEW_TABLE_PAGES)
+		bt_indirect_reset(bt);
+}
+
 static void use_page(struct bt *bt, struct indirect_table *t, uint32_t eip)
 {
 	uint32_t page = eip >> PAGE_SHIFT;
@@ -137,7 +163,7 @@ static void use_page(struct bt *bt, struct indirect_table *t, uint32_t eip)
 		return;
 	if (!(t->held[page / 64] >> (page % 64) & 1)) {
 		if (bt->table_pages == MAX_TABLE_PAGES)
-			bt_indirect_reset(bt);
+			make_room(bt);
 		t->held[page / 64] |= BIT(page % 64);
 		t->held_pages++;
 		bt->table_pages++;
@@ -188,6 +214,10 @@ static void forget_page(struct bt *bt, struct indirect_table *t, uint32_t linear
 		forget_eip(t, linear - n);
 	if (!page_used(t, linear))
 		return;
+	if (t->pages == 1) { /* the last: of a process that has ended, as a rule */
+		forget_all(bt, t);
+		return;
+	}
 	memset(t->entries + linear, 0, CHUNK_BYTES);
 	t->used[page / 64] &= ~BIT(page % 64);
 	t->pages--;
