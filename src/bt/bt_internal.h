@@ -295,6 +295,8 @@ struct bt {
 	bool at_breakpoint;		  /* bt_run() is to return: the next instruction is at one */
 	bool gs_known;			  /* GS.base of the thread is frame.window */
 	uint32_t faulted_at;		  /* cpu->bt_user_faulted: at this address */
+	bool copy_faulted;		  /* the guest is dealing with a page fault of supervisor code, ... */
+	uint32_t copy_faulted_at;	  /* ... that it took here in user mode's memory */
 	bool signal_stepping;		  /* the handler single-steps to a boundary */
 	struct bt_profile_state *profile; /* NULL: none is taken */
 	void (*before_flush)(void *arg);  /* of bt_config */

@@ -96,6 +96,20 @@ static void make_storable(struct bt *bt, uint32_t linear)
 		shadow_install(bt->shadow, linear, bt->cpu->cpl == 3);
 }
 
+/* IRETD has been completed, perhaps that of a page fault's handler: the next access is the one that faulted. */
+static void back_from_fault(struct bt *bt)
+{
+	struct cpu *cpu = bt->cpu;
+
+	if (cpu->cpl == 3 && cpu->bt_user_faulted) {
+		cpu->bt_user_faulted = false;
+		shadow_install(bt->shadow, bt->faulted_at, true);
+	} else if (cpu->cpl != 3 && bt->copy_faulted && (cpu->rflags & FLAG_RF)) {
+		bt->copy_faulted = false;
+		shadow_install(bt->shadow, bt->copy_faulted_at, true);
+	}
+}
+
 static void callout(struct bt *bt, struct block *b, const struct bt_exit *x)
 {
 	struct cpu *cpu = bt->cpu;
@@ -122,10 +136,8 @@ static void callout(struct bt *bt, struct block *b, const struct bt_exit *x)
 		unfinished = result == STEP_DONE && in->repeats && (uint32_t)cpu->rip == x->target;
 	} while (unfinished && !*bt->stop && !cpu_event_ready(cpu) && b->valid);
 	bt->frame.count += !unfinished;
-	if (bt->cpu->bt_user_faulted && in->id == INSN_IRETD && cpu->cpl == 3) {
-		bt->cpu->bt_user_faulted = false;
-		shadow_install(bt->shadow, bt->faulted_at, true);
-	}
+	if (in->id == INSN_IRETD && result == STEP_DONE)
+		back_from_fault(bt);
 	if (result == STEP_DONE && bt->stats->exceptions == exceptions)
 		remember_transfer(bt, b, in, cpl, slow_accesses(bt->stats) != slow);
 	if (looked && result == STEP_DONE && bt->stats->mmio_reads + bt->stats->mmio_writes == mmio)
@@ -286,8 +298,14 @@ static void no_access(struct bt *bt, struct block *b, int n, enum shadow_fault w
 		return;
 	}
 	bt_step(bt, step_reason(bt, what));
-	if ((m->flags & MAP_USER) && what == SHADOW_EMULATE && bt->stats->exceptions == exceptions)
-		bt_site_missed_user(bt, address);
+	if ((m->flags & MAP_USER) && what == SHADOW_EMULATE) {
+		if (bt->stats->exceptions == exceptions) {
+			bt_site_missed_user(bt, address);
+		} else {
+			bt->copy_faulted = true;
+			bt->copy_faulted_at = address;
+		}
+	}
 	/* A checked store that faults is near what is watched, or where the alias shows nothing. */
 	if (slow_accesses(bt->stats) != slow || (m->flags & MAP_CHECKED))
 		bt_site_faulted(bt, b, linear, m->flags & MAP_CHECKED);
