@@ -46,11 +46,11 @@ static unsigned check_view(const struct shadow *sh, unsigned view)
 	const struct view *v = &p->views[view];
 	unsigned readable = 0;
 
-	for (unsigned n = 0; n < VIEW_PAGES; n++) {
+	for (unsigned n = view_next_page(v, 0); n < VIEW_PAGES; n = view_next_page(v, n + 1)) {
 		const uint64_t *page = view_page(v, n);
-		for (uint64_t i = 0; page && i < PAGE_SIZE / sizeof(*page); i++)
+		for (uint64_t i = 0; i < PAGE_SIZE / sizeof(*page); i++)
 			check_entry(sh, view, view_page_linear(n) + (i << SHADOW_VIEW_SHIFT), page[i]);
-		readable += page != NULL;
+		readable++;
 	}
 	ASSERTF(readable == v->nreadable, "SH-13: view %u", view);
 	for (unsigned n = v->chunks; n; n = p->windows[n].next)
@@ -76,7 +76,7 @@ void audit_upper(const struct shadow *sh)
 {
 	const struct paged *p = &sh->paged;
 
-	for (unsigned i = 0; p->long_mode && i < ALL_WINDOWS; i++) {
+	for (unsigned i = 0; is_long(p) && i < ALL_WINDOWS; i++) {
 		const struct window *w = &p->windows[i];
 		bool used = view_is_present(p, w->view) && (i < WINDOWS || w->owned);
 		for (unsigned q = 0; used && q < QUARTERS; q++)

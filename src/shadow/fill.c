@@ -42,7 +42,7 @@ static bool claim_region(struct shadow *sh, struct window *w, unsigned r)
 	uint64_t entry;
 	uint32_t n = 0;
 
-	if (sh->paged.long_mode && !quarter_claim(sh, w, r / 512))
+	if (is_long(&sh->paged) && !quarter_claim(sh, w, r / 512))
 		return false;
 	entry = window_entry(sh, w, r);
 	if (region->entry && !entry_same(region->entry, entry)) {

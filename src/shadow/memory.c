@@ -14,7 +14,8 @@ void shadow_count_memory(const struct shadow *sh, struct memory_use *u)
 	memory_count(u, MEMORY_shadow, p->aliases, MAX_ALIASES * sizeof(*p->aliases));
 	memory_count(u, MEMORY_shadow, p->alias_head, ram_pages * sizeof(*p->alias_head));
 	for (unsigned i = 0; i < WINDOWS; i++)
-		for (unsigned n = 0; p->views[i].nreadable && n < VIEW_PAGES; n++)
+		for (unsigned n = view_next_page(&p->views[i], 0); n < VIEW_PAGES;
+		     n = view_next_page(&p->views[i], n + 1))
 			memory_count(u, MEMORY_shadow, view_page(&p->views[i], n), PAGE_SIZE);
 	for (unsigned i = 0; i < ALL_WINDOWS; i++) {
 		const struct window *w = &p->windows[i];

@@ -24,9 +24,9 @@ enum {
 	TABLE_ENTRIES = 1024,
 	MAX_TABLES = 1 << 15,
 	MAX_ALIASES = 1 << 21,
-	DIRECTORIES = 4, /* PAE; else only the first is used */
-	QUARTERS = 4,	 /* of a window in long mode: 1 GiB each, what an entry of the third level maps */
-	VIEW_PAGES = 256 /* of a view, canonical addresses: bits 47 to 41 of the linear address */
+	DIRECTORIES = 4,     /* PAE; else only the first is used */
+	QUARTERS = 4,	     /* of a window in long mode: 1 GiB each, what an entry of the third level maps */
+	VIEW_PAGES = 1 << 16 /* of a view, canonical addresses: bits 56 to 41 of the linear address */
 };
 
 /* Bits of window.state */
@@ -54,7 +54,7 @@ struct region {
 
 /* Long mode: what the upper tables, which are not traced, say of a GiB of a window. They are read anew at flushes. */
 struct quarter {
-	uint64_t entry;	     /* of the third level, with what the fourth allows: see upper_read(); 0: nothing mapped */
+	uint64_t entry;	     /* of the third level, with what those above allow: see upper_read(); 0: nothing mapped */
 	uint32_t directory;  /* number of the page directory, 0: a page of 1 GiB, or nothing */
 	uint32_t next;	     /* other quarters that the directory maps: 4 * window + quarter, + 1 */
 	const uint8_t *host; /* the directory */
@@ -113,7 +113,8 @@ struct table {
 /* An address space: what the registers say that its tables begin with. */
 struct space {
 	bool live;
-	uint64_t key[DIRECTORIES]; /* physical addresses of the directories (long mode: of the PML4), 0: none */
+	uint64_t
+	    key[DIRECTORIES]; /* physical addresses of the directories (long mode: of the highest table), 0: none */
 	uint32_t directory[DIRECTORIES];
 	const uint8_t *host[DIRECTORIES];
 	uint64_t used; /* when, in switches */
@@ -131,11 +132,11 @@ struct paged {
 	uint8_t *tables_of_views;
 	struct view views[WINDOWS];
 	struct space spaces[SPACES];
-	unsigned current;		    /* space, or NO_SPACE: no paging, or none that is shadowed */
-	bool long_mode;			    /* four levels of tables */
-	uint64_t switches;		    /* the time, for spaces */
-	uint64_t owned_ever;		    /* the time, for chunks */
-	uint64_t mode;			    /* bits of control registers that mappings depend on */
+	unsigned current;    /* space, or NO_SPACE: no paging, or none that is shadowed */
+	unsigned upper;	     /* levels of tables that are not traced: 2, or 3 with LA57; 0: not long mode */
+	uint64_t switches;   /* the time, for spaces */
+	uint64_t owned_ever; /* the time, for chunks */
+	uint64_t mode;	     /* bits of control registers that mappings depend on */
 	unsigned entry_bytes, region_shift; /* of this mode: 4, 10 or 8, 9; shift in pages */
 	struct table *tables;		    /* number 0 is none */
 	uint32_t *table_of;		    /* by page of RAM */
@@ -179,6 +180,11 @@ static inline unsigned window_regions(const struct paged *p)
 static inline struct window *window_of_quarter(struct paged *p, uint32_t quarter)
 {
 	return &p->windows[(quarter - 1) / QUARTERS];
+}
+
+static inline bool is_long(const struct paged *p)
+{
+	return p->upper;
 }
 
 static inline bool window_is_chunk(const struct paged *p, const struct window *w)
@@ -282,7 +288,9 @@ struct window *view_find(const struct shadow *sh, unsigned view, gva_t linear);
 struct window *view_own(struct shadow *sh, bool user, gva_t linear);
 /* Takes all chunks away from a view. */
 void view_close(struct shadow *sh, unsigned view);
-/* A page of its table, n of VIEW_PAGES. NULL: it is not readable. */
+/* The first page of its table that is readable, from number n on, or VIEW_PAGES. */
+unsigned view_next_page(const struct view *v, unsigned n);
+/* A page of its table. NULL: it is not readable. */
 const uint64_t *view_page(const struct view *v, unsigned n);
 /* The linear address that its first entry is for. */
 gva_t view_page_linear(unsigned n);

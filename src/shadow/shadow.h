@@ -51,7 +51,7 @@ hva_t shadow_window_of(const struct shadow *sh, bool user);
 #define SHADOW_VIEW_SHIFT 32
 #define SHADOW_VIEW_REACH (2 * GiB)
 /* Host address of the table for the CPU's present mode: what GS.base must hold in 64-bit code. 0: there is none, memory
- * is to be reached by the single-stepper (not long mode, or with five levels of tables). */
+ * is to be reached by the single-stepper (not long mode). */
 hva_t shadow_view(const struct shadow *sh);
 /* The same for a given ring. As with windows, there is one for supervisor mode, which stays where it is, and one for
  * user mode of each address space. */

@@ -18,11 +18,6 @@ static bool pae(const struct cpu *cpu)
 	return cpu->cr4 & CR4_PAE;
 }
 
-static bool has_five_levels(const struct cpu *cpu)
-{
-	return cpu_long(cpu) && (cpu->cr4 & CR4_LA57);
-}
-
 static void read_key(const struct cpu *cpu, uint64_t key[DIRECTORIES])
 {
 	memset(key, 0, DIRECTORIES * sizeof(*key));
@@ -111,7 +106,7 @@ static unsigned new_space(struct shadow *sh, const uint64_t key[DIRECTORIES])
 
 	*s = (struct space){.live = true};
 	memcpy(s->key, key, sizeof(s->key));
-	for (unsigned i = 0; i < DIRECTORIES && !sh->paged.long_mode; i++) {
+	for (unsigned i = 0; i < DIRECTORIES && !is_long(&sh->paged); i++) {
 		gpa_t gpa = key[i] & PTE_ADDR_64 & sh->pm->a20_mask;
 		if (!key[i])
 			continue;
@@ -162,7 +157,7 @@ static void select_space(struct shadow *sh)
 	uint64_t key[DIRECTORIES];
 	unsigned n;
 
-	if (!(p->mode & CR0_PG) || has_five_levels(sh->cpu) || (p->long_mode && !places_for_chunks(sh)))
+	if (!(p->mode & CR0_PG) || (is_long(p) && !places_for_chunks(sh)))
 		return;
 	read_key(sh->cpu, key);
 	if (p->current != NO_SPACE && !memcmp(p->spaces[p->current].key, key, sizeof(key)))
@@ -174,7 +169,7 @@ static void select_space(struct shadow *sh)
 		n = new_space(sh, key);
 	else
 		sh->cpu->stats->spaces_found++;
-	if (!p->long_mode)
+	if (!is_long(p))
 		switch_supervisor(sh, n);
 	p->current = n;
 	p->spaces[n].used = ++p->switches;
@@ -224,6 +219,6 @@ void spaces_flush(struct shadow *sh)
 	p->mode = mode;
 	p->entry_bytes = pae(sh->cpu) ? 8 : 4;
 	p->region_shift = pae(sh->cpu) ? 9 : 10;
-	p->long_mode = (mode & CR0_PG) && cpu_long(sh->cpu) && !has_five_levels(sh->cpu);
+	p->upper = !(mode & CR0_PG) || !cpu_long(sh->cpu) ? 0 : sh->cpu->cr4 & CR4_LA57 ? 3 : 2;
 	select_space(sh);
 }

@@ -304,7 +304,7 @@ static void sync_directories(struct shadow *sh, struct batch *b, const struct ta
 
 	for (uint32_t q = t->quarters; q; q = window_of_quarter(p, q)->quarters[(q - 1) % QUARTERS].next)
 		sync_directory(sh, b, t, window_of_quarter(p, q), (q - 1) % QUARTERS);
-	for (unsigned s = 0; t->spaces && !p->long_mode && s < SPACES; s++)
+	for (unsigned s = 0; t->spaces && !is_long(p) && s < SPACES; s++)
 		for (unsigned i = 0; p->spaces[s].live && i < DIRECTORIES; i++) {
 			if (p->spaces[s].directory[i] != n)
 				continue;
@@ -319,7 +319,7 @@ static enum rights rights_by(const struct shadow *sh, const struct window *w, ui
 {
 	const struct region *r = &w->regions[page >> sh->paged.region_shift];
 	bool supervisor = w->view == SUPERVISOR, pae = sh->paged.entry_bytes == 8;
-	uint64_t offset, ignored = sh->paged.long_mode ? PTE_IGNORED_64 | PTE_NX : pae ? PTE_NX : 0;
+	uint64_t offset, ignored = is_long(&sh->paged) ? PTE_IGNORED_64 | PTE_NX : pae ? PTE_NX : 0;
 
 	if (!(pte & PTE_P) || !(pte & PTE_A) || (!supervisor && !(pte & PTE_U)))
 		return RIGHTS_NONE;
@@ -363,7 +363,7 @@ bool table_region_right(const struct shadow *sh, const struct window *w, unsigne
 
 	if (space == NO_SPACE || !p->spaces[space].live)
 		return false;
-	n = p->long_mode ? w->quarters[i].directory : p->spaces[space].directory[i];
+	n = is_long(p) ? w->quarters[i].directory : p->spaces[space].directory[i];
 	dir = table(sh, n);
 	if (!n && !(w->quarters[i].entry & PTE_PS))
 		return false;

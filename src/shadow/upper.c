@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The upper two of a long-mode guest's four levels of tables. They are not traced: each GiB of a window (a quarter)
- * remembers what they said when it was last used, and all that code may use is compared with them again at each flush
- * and each change of address space. A processor, too, may go on with what it knows of them until then.
+ * The upper two of a long-mode guest's four levels of tables (three of five). They are not traced: each GiB of a window
+ * (a quarter) remembers what they said when it was last used, and all that code may use is compared with them again at
+ * each flush and each change of address space. A processor, too, may go on with what it knows of them until then.
  */
 #include "cpu/x86.h"
 #include "shadow_internal.h"
@@ -42,14 +42,17 @@ static void read_entries(const struct shadow *sh, gpa_t table, unsigned index, u
 /* What the upper tables say now of the quarters of a window. */
 static void upper_read(const struct shadow *sh, gva_t linear, uint64_t entry[QUARTERS])
 {
-	uint64_t top;
+	uint64_t above = PTE_P | PTE_W | PTE_U | PTE_A, next;
+	gpa_t at = sh->cpu->cr3;
 
-	read_entries(sh, sh->cpu->cr3, linear >> 39 & 511, &top, 1);
-	if (top & PTE_PS) /* reserved */
-		top = 0;
-	read_entries(sh, top, linear >> 30 & 511, entry, top & PTE_P ? QUARTERS : 0);
+	for (unsigned level = 2 + sh->paged.upper; level > 3; level--) {
+		read_entries(sh, at, linear >> (3 + 9 * level) & 511, &next, 1);
+		above = next & PTE_PS /* reserved */ ? 0 : below(above, next);
+		at = above;
+	}
+	read_entries(sh, at, linear >> 30 & 511, entry, QUARTERS);
 	for (unsigned q = 0; q < QUARTERS; q++)
-		entry[q] = top & PTE_P ? below(top, entry[q]) : 0;
+		entry[q] = below(above, entry[q]);
 }
 
 uint64_t window_entry(const struct shadow *sh, const struct window *w, unsigned r)
@@ -58,7 +61,7 @@ uint64_t window_entry(const struct shadow *sh, const struct window *w, unsigned 
 	const struct quarter *q = &w->quarters[r / 512];
 	uint64_t index = r % 512;
 
-	if (!p->long_mode)
+	if (!is_long(p))
 		return space_entry(sh, w->view == SUPERVISOR ? p->current : w->view - 1u, r);
 	if (q->entry & PTE_PS) /* as if a directory of large pages were there */
 		return (q->entry & ~ADDR_1G) | ((q->entry & ADDR_1G) + index * 2 * MiB);
@@ -167,7 +170,7 @@ void upper_sync(struct shadow *sh)
 {
 	struct batch b = {0};
 
-	if (!sh->paged.long_mode || sh->paged.current == NO_SPACE)
+	if (!is_long(&sh->paged) || sh->paged.current == NO_SPACE)
 		return;
 	sync_view(sh, &b, SUPERVISOR);
 	sync_view(sh, &b, 1 + sh->paged.current);

@@ -28,9 +28,16 @@ static bool page_readable(const struct view *v, unsigned n)
 	return v->readable[n / 64] >> n % 64 & 1;
 }
 
+unsigned view_next_page(const struct view *v, unsigned n)
+{
+	while (n < VIEW_PAGES && !page_readable(v, n))
+		n += v->readable[n / 64] >> n % 64 ? 1 : 64 - n % 64;
+	return n;
+}
+
 gva_t view_page_linear(unsigned n)
 {
-	return (gva_t)((int64_t)((uint64_t)n << (64 - 8)) >> (64 - 8 - SHADOW_VIEW_SHIFT - 9));
+	return (gva_t)(int16_t)n << (SHADOW_VIEW_SHIFT + 9);
 }
 
 static uint64_t *page_at(const struct view *v, unsigned n)
@@ -77,9 +84,8 @@ static bool make_readable(struct shadow *sh, struct view *v, unsigned n)
 
 static void make_unreadable(struct shadow *sh, struct view *v)
 {
-	for (unsigned n = 0; v->nreadable && n < VIEW_PAGES; n++) {
-		if (!page_readable(v, n))
-			continue;
+	for (unsigned n = 0; v->nreadable; n++) {
+		n = view_next_page(v, n);
 		/* In place of what is there: whatever mappings the host has room for, this makes fewer of them. */
 		if (mmap(page_at(v, n), PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
 			 -1, 0) == MAP_FAILED)
@@ -177,7 +183,7 @@ struct window *view_own(struct shadow *sh, bool user, gva_t linear)
 	struct window *w;
 	unsigned view;
 
-	if (!p->long_mode || p->current == NO_SPACE || !cpu_canonical(sh->cpu, linear))
+	if (!is_long(p) || p->current == NO_SPACE || !cpu_canonical(sh->cpu, linear))
 		return NULL;
 	view = paged_window_of(sh, user);
 	w = view_find(sh, view, linear);
@@ -210,7 +216,7 @@ hva_t shadow_view_of(const struct shadow *sh, bool user)
 {
 	const struct paged *p = &sh->paged;
 
-	return p->long_mode && p->current != NO_SPACE ? (hva_t)p->views[paged_window_of(sh, user)].table : 0;
+	return is_long(p) && p->current != NO_SPACE ? (hva_t)p->views[paged_window_of(sh, user)].table : 0;
 }
 
 hva_t shadow_view(const struct shadow *sh)

@@ -93,8 +93,8 @@ START_TEST(test_no_view)
 	ck_assert(!shadow_view(sh) && !shadow_own(sh, 0, false) && shadow_window(sh));
 	enter_long_mode(PML4);
 	ck_assert(shadow_view(sh) && shadow_own(sh, 0, false));
-	cpu->cr4 |= CR4_LA57;
-	shadow_mmu_event(sh, MMU_CR4, 0);
+	cpu->cr0 = 0;
+	shadow_mmu_event(sh, MMU_CR0, 0);
 	ck_assert(!shadow_view(sh) && !shadow_own(sh, 0, false));
 	ck_assert_uint_eq(stats.chunks, 0);
 }
@@ -121,6 +121,29 @@ START_TEST(test_pages)
 	ck_assert_int_eq(load(high, &byte), SHADOW_TRUE);
 	ck_assert_uint_eq(shadow_true_fault(sh)->address, high);
 	ck_assert_uint_eq(stats.chunks, 4);
+}
+END_TEST
+
+START_TEST(test_five_levels)
+{
+	const gva_t top = 0x00ff555500000000;
+	const gpa_t pml5 = 0x110000;
+	uint8_t byte;
+
+	ck_assert_int_eq(load(top, &byte), SHADOW_EMULATE);
+	poke(pml5 + (top >> 48) * 8, PML4 | PTE_ALL);
+	cpu->cr3 = pml5;
+	cpu->cr4 |= CR4_LA57;
+	shadow_mmu_event(sh, MMU_CR4, 0);
+	ck_assert_int_eq(store(top + 3 * PAGE_SIZE, 0x35), DONE);
+	ck_assert_uint_eq(pm.ram.host[frame(0, 3)], 0x35);
+	ck_assert_int_eq(load(low, &byte), SHADOW_TRUE);
+	ck_assert_int_eq(load(1ull << 56, &byte), SHADOW_EMULATE);
+	shadow_audit(sh);
+	poke(pml5 + (top >> 48) * 8, PML4 | PTE_P | PTE_A);
+	invlpg();
+	ck_assert_int_eq(load(top + 3 * PAGE_SIZE, &byte), DONE);
+	ck_assert_int_eq(store(top + 3 * PAGE_SIZE, 0x36), SHADOW_TRUE);
 }
 END_TEST
 
@@ -483,6 +506,7 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, test_no_view);
 	tcase_add_test(t, test_pages);
+	tcase_add_test(t, test_five_levels);
 	tcase_add_test(t, test_large_pages);
 	tcase_add_loop_test(t, test_changes_of_tables, 1, 5);
 	tcase_add_test(t, test_spaces);
