@@ -357,6 +357,8 @@ void bt_tables_check(struct bt *bt);
 int bt_cache_init(struct bt *bt, size_t bytes);
 void bt_cache_destroy(struct bt *bt);
 struct block *bt_lookup(struct bt *bt, struct context *ctx, uint32_t eip, gpa_t gpa);
+/* The same, not counted as a lookup of the dispatcher's. */
+struct block *bt_peek(struct bt *bt, const struct context *ctx, uint32_t eip, gpa_t gpa);
 void bt_insert(struct bt *bt, struct block *b);
 /* Links an exit to a block (and the reverse). */
 void bt_link(struct bt *bt, struct bt_exit *x, struct block *to);

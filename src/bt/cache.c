@@ -107,6 +107,11 @@ static bool next_page_matches(struct bt *bt, const struct block *b)
 struct block *bt_lookup(struct bt *bt, struct context *ctx, uint32_t eip, gpa_t gpa)
 {
 	bt->stats->dispatcher_lookups++;
+	return bt_peek(bt, ctx, eip, gpa);
+}
+
+struct block *bt_peek(struct bt *bt, const struct context *ctx, uint32_t eip, gpa_t gpa)
+{
 	for (struct block *b = bt->hash[bucket(ctx, eip, gpa)]; b; b = b->hash_next)
 		if (b->ctx == ctx && b->eip == eip && b->gpa == gpa && next_page_matches(bt, b))
 			return b;

@@ -433,16 +433,14 @@ void xlat_stubs(struct xlat *t)
 	t->b->body_len = xlat_here(t);
 }
 
-/* Room for the largest block in every array; flushes if there is none. */
-static void make_room(struct bt *bt)
+bool xlat_has_room(const struct bt *bt)
 {
-	if (bt->cache_bytes - bt->cache_used <
-		BLOCK_MAX_INSNS * (INSN_HOST_MAX + STUB_BYTES) + TRANSFER_HOST_MAX + HEAD_BYTES ||
-	    bt->nblocks == bt->max_blocks || bt->max_exits - bt->nexits < 2 * BLOCK_MAX_INSNS ||
-	    bt->max_maps - bt->nmaps < BLOCK_MAX_INSNS + 1 || bt->max_insns - bt->ninsns < BLOCK_MAX_INSNS ||
-	    bt->max_sources - bt->nsources < BLOCK_MAX_INSNS * INSN_MAX_BYTES ||
-	    bt->max_relocs - bt->nrelocs < MAX_RELOCS)
-		bt_flush(bt);
+	return !(bt->cache_bytes - bt->cache_used <
+		     BLOCK_MAX_INSNS * (INSN_HOST_MAX + STUB_BYTES) + TRANSFER_HOST_MAX + HEAD_BYTES ||
+		 bt->nblocks == bt->max_blocks || bt->max_exits - bt->nexits < 2 * BLOCK_MAX_INSNS ||
+		 bt->max_maps - bt->nmaps < BLOCK_MAX_INSNS + 1 || bt->max_insns - bt->ninsns < BLOCK_MAX_INSNS ||
+		 bt->max_sources - bt->nsources < BLOCK_MAX_INSNS * INSN_MAX_BYTES ||
+		 bt->max_relocs - bt->nrelocs < MAX_RELOCS);
 }
 
 static void copy_source(struct bt *bt, struct block *b)
@@ -509,7 +507,8 @@ bool xlat_begin(struct xlat *t, struct bt *bt, struct context *ctx, uint32_t eip
 {
 	uint64_t generation = bt->generation;
 
-	make_room(bt);
+	if (!xlat_has_room(bt))
+		bt_flush(bt);
 	if (generation != bt->generation)
 		return false;
 	t->bt = bt;

@@ -11,6 +11,8 @@
 
 #include "bt_profile_internal.h"
 
+enum { CLUSTER_MAX = 24 };
+
 static bool copyable_context(const struct context *ctx)
 {
 	const unsigned want = CTX_PAGED | CTX_CPL3 | CTX_PROTECTED | CTX_CODE32;
@@ -97,15 +99,14 @@ static void relocate(struct xlat *t, const struct block *from, uint8_t *body)
 	}
 }
 
-struct block *bt_copy_twin(struct bt *bt, struct context *ctx, uint32_t eip, gpa_t gpa)
+/* NULL: no twin can be made of it, or there is no room. */
+static struct block *copy(struct bt *bt, const struct block *from, uint32_t eip)
 {
-	const struct block *from = copyable_context(ctx) ? find(bt, ctx, gpa) : NULL;
 	struct xlat t;
 	uint8_t *body, *from_body;
 
 	memset(&t, 0, offsetof(struct xlat, relocs));
-	if (!from || !opt_on(bt->cpu->opt_off, OPT_TWIN) || bt_breakpoint_within(bt, eip, from->guest_len) ||
-	    !xlat_begin(&t, bt, ctx, eip, gpa))
+	if (bt_breakpoint_within(bt, eip, from->guest_len) || !xlat_begin(&t, bt, from->ctx, eip, from->gpa))
 		return NULL;
 	xlat_head(&t);
 	body = t.e.p;
@@ -124,4 +125,74 @@ struct block *bt_copy_twin(struct bt *bt, struct context *ctx, uint32_t eip, gpa
 	xlat_insert(&t);
 	bt->stats->blocks_copied++;
 	return t.b;
+}
+
+/* Blocks that are copied together, since the first is needed: what it led to in the other program. All on one page. */
+struct cluster {
+	struct block *copies[CLUSTER_MAX];
+	const struct block *from[CLUSTER_MAX];
+	unsigned n;
+};
+
+/* The block of these bytes at eip, which is on the cluster's page: it exists, or is copied. NULL: neither. */
+static struct block *neighbour(struct bt *bt, struct cluster *c, uint32_t eip, gpa_t gpa)
+{
+	struct context *ctx = c->copies[0]->ctx;
+	struct block *b = bt_peek(bt, ctx, eip, gpa);
+	const struct block *from;
+
+	if (b || c->n == CLUSTER_MAX || !xlat_has_room(bt))
+		return b;
+	from = find(bt, ctx, gpa);
+	b = from ? copy(bt, from, eip) : NULL;
+	if (b) {
+		c->from[c->n] = from;
+		c->copies[c->n++] = b;
+	}
+	return b;
+}
+
+/* Links the copy as its model is linked. */
+static void link_copy(struct bt *bt, struct cluster *c, unsigned n)
+{
+	for (unsigned i = 0; i < c->from[n]->nexits; i++) {
+		const struct block *to = c->from[n]->exits[i].to;
+		struct bt_exit *x = &c->copies[n]->exits[i];
+		struct block *b = to && !bt_crosses(to) ? neighbour(bt, c, x->target, to->gpa) : NULL;
+		if (b)
+			bt_link(bt, x, b);
+	}
+}
+
+/* What a call at the end of the copy will return to. */
+static void copy_behind(struct bt *bt, struct cluster *c, unsigned n)
+{
+	const struct block *b = c->copies[n];
+	uint32_t eip = b->eip + b->guest_len;
+	struct block *behind;
+
+	if (b->open || (eip ^ b->eip) >> PAGE_SHIFT || !find(bt, b->ctx, b->gpa + b->guest_len))
+		return;
+	behind = neighbour(bt, c, eip, b->gpa + b->guest_len);
+	if (behind && opt_on(bt->cpu->opt_off, OPT_TABLE))
+		bt_indirect_fill(bt, behind);
+}
+
+struct block *bt_copy_twin(struct bt *bt, struct context *ctx, uint32_t eip, gpa_t gpa)
+{
+	const struct block *from = copyable_context(ctx) ? find(bt, ctx, gpa) : NULL;
+	struct cluster c = {.n = 1};
+
+	if (!from || !opt_on(bt->cpu->opt_off, OPT_TWIN))
+		return NULL;
+	c.from[0] = from;
+	c.copies[0] = copy(bt, from, eip);
+	if (!c.copies[0])
+		return NULL;
+	if (!bt->lockstep && opt_on(bt->cpu->opt_off, OPT_CLUSTER))
+		for (unsigned n = 0; n < c.n; n++) {
+			link_copy(bt, &c, n);
+			copy_behind(bt, &c, n);
+		}
+	return c.copies[0];
 }

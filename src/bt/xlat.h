@@ -45,6 +45,8 @@ struct xlat {
 typedef bool xlat_fn(struct xlat *t);
 
 /* --- translate.c --- */
+/* Room for the largest block in every array? */
+bool xlat_has_room(const struct bt *bt);
 /* A new block, to be emitted behind the last one. False: the cache was flushed for it, and contexts with it. */
 bool xlat_begin(struct xlat *t, struct bt *bt, struct context *ctx, uint32_t eip, gpa_t gpa);
 void xlat_head(struct xlat *t);	 /* the entry for indirect branches; the body follows */
