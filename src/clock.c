@@ -10,7 +10,32 @@ uint64_t clock_now(const struct clock *c)
 {
 	if (c->manual || !c->running)
 		return c->base;
+	if (c->counter)
+		return c->base + (*c->counter - c->counter_base) * c->count_ns;
 	return c->base + (host_now_ns() - c->host_base);
+}
+
+void clock_count(struct clock *c, const uint64_t *counter, unsigned ns)
+{
+	ASSERT(!c->running && !c->manual && ns);
+	c->counter = counter;
+	c->count_ns = ns;
+}
+
+uint64_t clock_next_count(const struct clock *c)
+{
+	uint64_t now = clock_now(c), next = clock_next(c);
+
+	ASSERT(c->counter);
+	if (next == CLOCK_NEVER)
+		return UINT64_MAX;
+	return *c->counter + (next > now ? (next - now - 1) / c->count_ns + 1 : 0);
+}
+
+void clock_skip(struct clock *c, uint64_t ns)
+{
+	ASSERT(c->counter);
+	c->base += ns;
 }
 
 void clock_start(struct clock *c)
@@ -18,6 +43,7 @@ void clock_start(struct clock *c)
 	if (c->running)
 		return;
 	c->host_base = host_now_ns();
+	c->counter_base = c->counter ? *c->counter : 0;
 	c->running = true;
 	if (c->rearm)
 		c->rearm(c->rearm_arg, clock_next(c));

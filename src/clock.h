@@ -23,9 +23,13 @@ struct timer {
 
 struct clock {
 	bool running;
-	bool manual;	      /* tests: only clock_advance moves it */
-	uint64_t base;	      /* virtual time at the last start or stop */
-	uint64_t host_base;   /* host time then */
+	bool manual;	    /* tests: only clock_advance moves it */
+	uint64_t base;	    /* virtual time at the last start or stop */
+	uint64_t host_base; /* host time then */
+	/* Time by what is counted, not by the host: NULL, or the counter; what it was at the last start; ns of each. */
+	const uint64_t *counter;
+	uint64_t counter_base;
+	unsigned count_ns;
 	struct timer *timers; /* armed, earliest first */
 	/* Told when the earliest deadline has changed; may be NULL. */
 	void (*rearm)(void *arg, uint64_t deadline);
@@ -34,6 +38,9 @@ struct clock {
 
 /* A stopped clock at 0. manual: time moves by clock_advance only (tests). */
 void clock_init(struct clock *c, bool manual);
+/* Of a stopped clock: from its next start on time passes by *counter, ns for each of what it counts, and with
+ * clock_skip(). */
+void clock_count(struct clock *c, const uint64_t *counter, unsigned ns);
 void clock_start(struct clock *c);
 void clock_stop(struct clock *c);
 
@@ -42,6 +49,11 @@ uint64_t clock_now(const struct clock *c);
 
 /* Earliest armed deadline, or CLOCK_NEVER. */
 uint64_t clock_next(const struct clock *c);
+
+/* A clock that counts: what the counter must reach for the earliest deadline; UINT64_MAX: there is none. */
+uint64_t clock_next_count(const struct clock *c);
+/* A clock that counts: ns pass beside. */
+void clock_skip(struct clock *c, uint64_t ns);
 
 /* Fires every timer that is due, in order of deadline. */
 void clock_run(struct clock *c);

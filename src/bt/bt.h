@@ -110,9 +110,9 @@ void bt_dump(struct bt *bt);
 
 /*
  * Lockstep (DESIGN 5, STYLE 17): runs one block through the translator after single-stepping it from the same state,
- * and compares everything. Returns as bt_run does, after each block. A difference is printed and counted; returns false
- * then.
+ * and compares everything. Returns as bt_run does, after each block, and when stats->insns_executed has come to
+ * `until`. A difference is printed and counted; returns false then.
  */
-bool bt_lockstep(struct bt *bt);
+bool bt_lockstep(struct bt *bt, uint64_t until);
 
 #endif

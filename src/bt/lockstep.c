@@ -329,7 +329,7 @@ static bool code_in_device(const struct bt *bt)
 	return false;
 }
 
-bool bt_lockstep(struct bt *bt)
+bool bt_lockstep(struct bt *bt, uint64_t until)
 {
 	struct context *ctx;
 	bool same = true;
@@ -337,7 +337,7 @@ bool bt_lockstep(struct bt *bt)
 	if (!bt->lockstep_state && !(bt->lockstep_state = make_state(bt)))
 		return false;
 	bt_begin(bt, true);
-	while (same && !bt_must_return(bt)) {
+	while (same && !bt_must_return(bt) && bt->stats->insns_executed < until) {
 		ctx = bt->cpu->shadow || bt->cpu->pending_db || code_in_device(bt) ? NULL : bt_context(bt);
 		if (ctx)
 			same = lockstep_unit(bt, bt->ctx = ctx);

@@ -74,7 +74,7 @@ static bool translator_run(struct vm *vm)
 
 static bool lockstep_run(struct vm *vm)
 {
-	return bt_lockstep(vm->bt);
+	return bt_lockstep(vm->bt, clock_next_count(&vm->clock));
 }
 
 static const struct vm_engine engine_bt = {"bt", translator_create, translator_destroy, translator_run};

@@ -41,7 +41,7 @@ static void arm_kick(struct vm *vm, uint64_t deadline)
 	uint64_t host;
 	struct itimerspec its = {0};
 
-	if (deadline >= vm->kick_at || !vm->clock.running)
+	if (deadline >= vm->kick_at || !vm->clock.running || vm->clock.counter)
 		return;
 	/* Never 0, which would disarm it. */
 	host = vm->clock.host_base + (deadline > vm->clock.base ? deadline - vm->clock.base : 0);
@@ -57,7 +57,9 @@ static void rearm(void *arg, uint64_t deadline)
 {
 	struct vm *vm = arg;
 
-	if (vm->in_engine)
+	if (vm->in_engine && vm->clock.counter)
+		vm->stop = 1; /* the engine has been told of the deadline before */
+	else if (vm->in_engine)
 		arm_kick(vm, deadline);
 }
 
@@ -151,7 +153,12 @@ static void sleep_until_event(struct vm *vm)
 	if (vm->cpu.activity == CPU_HALTED && !vm->asleep)
 		vm->stats.halts++;
 	vm->asleep = true;
-	if (vm->kick_at > now && vm->kick_at <= next)
+	if (vm->clock.counter && next != CLOCK_NEVER) {
+		uint64_t began = host_now_ns(), slept;
+		sleep_for(vm, next > now ? next - now : 0);
+		slept = host_now_ns() - began;
+		clock_skip(&vm->clock, MIN(slept, next > now ? next - now : 0));
+	} else if (vm->kick_at > now && vm->kick_at <= next)
 		sleep_for(vm, CLOCK_NEVER); /* the host timer is set already */
 	else
 		sleep_for(vm, next > now ? next - now : 0);

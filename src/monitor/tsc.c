@@ -92,7 +92,7 @@ bool vm_host_tsc_invariant(void)
 void vm_tsc_init(struct vm *vm)
 {
 	vm->tsc_hz = host_tsc_hz();
-	if (vm_host_tsc_invariant())
+	if (vm_host_tsc_invariant() && !vm->cfg->lockstep)
 		vm->cpu.tsc_line.ratio = RATIO_ONE;
 }
 

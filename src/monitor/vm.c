@@ -288,6 +288,9 @@ static int init_board(struct vm *vm, const struct vm_chardevs *chardevs, char *e
 	return board_init(&vm->board, &bc, err, errlen);
 }
 
+/* Guest time of an instruction in lockstep, which would else spend most of its time on ticks and time-outs. */
+enum { LOCKSTEP_INSN_NS = 10 };
+
 int vm_init(struct vm *vm, const struct vm_config *cfg, const struct vm_chardevs *chardevs, char *err, size_t errlen)
 {
 	int rc;
@@ -299,6 +302,8 @@ int vm_init(struct vm *vm, const struct vm_config *cfg, const struct vm_chardevs
 	vm->kick_at = CLOCK_NEVER;
 	init_requests(vm);
 	clock_init(&vm->clock, false);
+	if (vm->cfg->lockstep)
+		clock_count(&vm->clock, &vm->stats.insns_executed, LOCKSTEP_INSN_NS);
 	rc = physmem_init(&vm->pm, cfg->memory);
 	if (rc) {
 		snprintf(err, errlen, "cannot get %llu MiB of memory for the guest: %s",

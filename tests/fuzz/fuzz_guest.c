@@ -145,7 +145,7 @@ static bool run_translator(struct guest *g, uint64_t ns, bool *same)
 		if (!boundary(g))
 			return true;
 		if (g->m->engine == ENGINE_LOCKSTEP)
-			*same = bt_lockstep(g->m->bt);
+			*same = bt_lockstep(g->m->bt, UINT64_MAX);
 		else
 			bt_run(g->m->bt);
 		if (!*same)

@@ -324,7 +324,7 @@ static bool run_engine(struct machine *m)
 	struct cpu *cpu = &m->cpu;
 
 	if (m->engine == ENGINE_LOCKSTEP)
-		return bt_lockstep(m->bt);
+		return bt_lockstep(m->bt, UINT64_MAX);
 	if (m->engine != ENGINE_STEP) {
 		bt_run(m->bt);
 		return true;

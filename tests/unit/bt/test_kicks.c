@@ -139,7 +139,7 @@ START_TEST(test_lockstep_under_kicks)
 	back_to_start();
 	cpu.activity = CPU_RUNNING;
 	while (cpu.activity == CPU_RUNNING) {
-		ck_assert(bt_lockstep(bt));
+		ck_assert(bt_lockstep(bt, UINT64_MAX));
 		stop = 0;
 	}
 	end_kicks();
@@ -162,7 +162,7 @@ static void run_interrupted(bool lockstep)
 	while (cpu.activity == CPU_RUNNING && !triple_faults) {
 		cpu_take_event(&cpu);
 		if (lockstep)
-			ck_assert(bt_lockstep(bt));
+			ck_assert(bt_lockstep(bt, UINT64_MAX));
 		else
 			bt_run(bt);
 		if (stop) {
@@ -230,7 +230,7 @@ START_TEST(test_own_target)
 	CODE_BYTES(CODE, 0xb9, 200, 0, 0, 0);
 	cpu.activity = CPU_RUNNING;
 	while (cpu.activity == CPU_RUNNING) {
-		ck_assert(bt_lockstep(bt));
+		ck_assert(bt_lockstep(bt, UINT64_MAX));
 		stop = 0;
 	}
 	ck_assert_uint_eq(cpu.gpr[RCX], 0);
@@ -249,7 +249,7 @@ START_TEST(test_endless_loop)
 	for (unsigned turn = 0; turn < 20; turn++) {
 		start_kicks(PAUSE);
 		if (_i)
-			ck_assert(bt_lockstep(bt));
+			ck_assert(bt_lockstep(bt, UINT64_MAX));
 		else
 			bt_run(bt);
 		ck_assert(stop);
