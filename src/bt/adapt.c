@@ -4,15 +4,17 @@
  * beside translated code with a check in line, anything else (device memory) as a callout, which costs a tenth; and
  * back, when it no longer needs it.
  */
+#include <inttypes.h>
+
 #include "bt_profile_internal.h"
 #include "trace.h"
 
-static unsigned slot(uint32_t linear)
+static unsigned slot(gva_t linear)
 {
 	return (linear ^ linear >> 12) % SITE_ENTRIES;
 }
 
-static struct site *site_of(struct bt *bt, uint32_t linear)
+static struct site *site_of(struct bt *bt, gva_t linear)
 {
 	struct site *s = &bt->sites[slot(linear)];
 
@@ -21,7 +23,7 @@ static struct site *site_of(struct bt *bt, uint32_t linear)
 	return s;
 }
 
-const struct site *bt_site(const struct bt *bt, uint32_t linear)
+const struct site *bt_site(const struct bt *bt, gva_t linear)
 {
 	static const struct site plain;
 	const struct site *s = &bt->sites[slot(linear)];
@@ -38,7 +40,7 @@ static void retranslate(struct bt *bt, struct block *b)
 	}
 }
 
-void bt_site_faulted(struct bt *bt, struct block *b, uint32_t linear, bool was_checked)
+void bt_site_faulted(struct bt *bt, struct block *b, gva_t linear, bool was_checked)
 {
 	struct site *s = site_of(bt, linear);
 
@@ -52,11 +54,11 @@ void bt_site_faulted(struct bt *bt, struct block *b, uint32_t linear, bool was_c
 	s->level++;
 	s->faults = s->cold = 0;
 	bt->stats->sites_adapted++;
-	trace(bt, "site %x adapted, level %u", linear, s->level);
+	trace(bt, "site %" PRIx64 " adapted, level %u", linear, s->level);
 	retranslate(bt, b);
 }
 
-void bt_site_ran(struct bt *bt, struct block *b, uint32_t linear, bool slow)
+void bt_site_ran(struct bt *bt, struct block *b, gva_t linear, bool slow)
 {
 	struct site *s = site_of(bt, linear);
 
@@ -67,7 +69,7 @@ void bt_site_ran(struct bt *bt, struct block *b, uint32_t linear, bool slow)
 	if (s->level != SITE_CALLOUT || ++s->cold < COLD_AFTER)
 		return;
 	*s = (struct site){.linear = linear};
-	trace(bt, "site %x is fast again", linear);
+	trace(bt, "site %" PRIx64 " is fast again", linear);
 	retranslate(bt, b);
 }
 
@@ -91,7 +93,7 @@ static void set_region(struct bt *bt, uint32_t address, bool user)
 	bt->region_changes[r] += user;
 }
 
-void bt_site_touched_user(struct bt *bt, struct block *b, uint32_t linear, uint32_t address, bool looked)
+void bt_site_touched_user(struct bt *bt, struct block *b, gva_t linear, uint32_t address, bool looked)
 {
 	struct site *s = site_of(bt, linear);
 
@@ -103,7 +105,7 @@ void bt_site_touched_user(struct bt *bt, struct block *b, uint32_t linear, uint3
 	if (!s->user) {
 		s->user = true;
 		bt->stats->sites_user++;
-		trace(bt, "site %x looks which window to use", linear);
+		trace(bt, "site %" PRIx64 " looks which window to use", linear);
 	}
 	if (!looked) /* now, or before the adaptation */
 		retranslate(bt, b);
@@ -122,7 +124,7 @@ void bt_site_missed_user(struct bt *bt, uint32_t address)
  */
 enum { FAULTS_AFTER = 6, FAULT_INSNS = 20000 };
 
-void bt_site_page_faulted(struct bt *bt, struct block *b, uint32_t linear)
+void bt_site_page_faulted(struct bt *bt, struct block *b, gva_t linear)
 {
 	struct site *s = site_of(bt, linear);
 	bool soon = bt->frame.count - s->fault_at < FAULT_INSNS;
@@ -137,6 +139,6 @@ void bt_site_page_faulted(struct bt *bt, struct block *b, uint32_t linear)
 		return;
 	s->guarded = true;
 	bt->stats->sites_guarded++;
-	trace(bt, "site %x looks whether its page is mapped", linear);
+	trace(bt, "site %" PRIx64 " looks whether its page is mapped", linear);
 	retranslate(bt, b);
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Restates the invariants of README.md that concern blocks; under --audit, now and then. */
+#include <inttypes.h>
+
 #include "bt_internal.h"
 #include "shadow/track.h"
 
@@ -11,34 +13,38 @@ static void check_traced(const struct bt *bt, const struct block *b)
 	for (unsigned n = 0; n < 2; n++)
 		if (b->ram_page[n] != NO_PAGE)
 			ASSERTF(bt->pm->traced[b->ram_page[n]] & TRACK_CODE,
-				"BT-8: page %llx of block %x is not traced", (unsigned long long)b->ram_page[n],
-				b->linear);
+				"BT-8: page %" PRIx64 " of block %" PRIx64 " is not traced", b->ram_page[n],
+				block_linear(b, 0));
 	for (unsigned at = start; at < start + b->guest_len; at++) {
 		uint64_t page = b->ram_page[at / PAGE_SIZE], offset = (page << PAGE_SHIFT) + at % PAGE_SIZE;
 		ASSERTF(page == NO_PAGE || offset >= 4 * GiB || watched[offset >> SHADOW_GRANULE_SHIFT],
-			"BT-8: byte %u of block %x is not watched", at - start, b->linear);
+			"BT-8: byte %u of block %" PRIx64 " is not watched", at - start, block_linear(b, 0));
 	}
 }
 
 static void check_links(const struct bt *bt, const struct block *b)
 {
+	gva_t linear = block_linear(b, 0);
+
 	for (unsigned i = 0; i < b->nexits; i++) {
 		const struct bt_exit *x = &b->exits[i], *in;
 		if (!x->to)
 			continue;
-		ASSERTF(x->to->valid && x->to->ctx == b->ctx && x->to->eip == x->target,
-			"BT-9: exit %u of block %x leads to %x", i, b->linear, x->to->linear);
+		ASSERTF(x->to->valid && x->to->ctx == b->ctx && x->to->eip == bt_exit_target(x),
+			"BT-9: exit %u of block %" PRIx64 " leads to %" PRIx64, i, linear, block_linear(x->to, 0));
 		ASSERTF(!(b->ctx->key.flags & CTX_PAGED) || (x->to->gpa ^ b->gpa) >> PAGE_SHIFT == 0,
-			"BT-9: exit %u of block %x leads to another page", i, b->linear);
+			"BT-9: exit %u of block %" PRIx64 " leads to another page", i, linear);
 		ASSERTF(!(b->ctx->key.flags & CTX_PAGED) || !bt_crosses(x->to),
-			"BT-9: exit %u of block %x leads to one that crosses pages", i, b->linear);
+			"BT-9: exit %u of block %" PRIx64 " leads to one that crosses pages", i, linear);
 		for (in = x->to->incoming; in && in != x; in = in->next_incoming)
 			;
-		ASSERTF(in, "BT-9: block %x does not know of exit %u of %x", x->to->linear, i, b->linear);
+		ASSERTF(in, "BT-9: block %" PRIx64 " does not know of exit %u of %" PRIx64, block_linear(x->to, 0), i,
+			linear);
 	}
 	for (const struct bt_exit *x = b->incoming; x; x = x->next_incoming)
-		ASSERTF(x->to == b && x->from->valid, "BT-9: block %x has an exit of %x that does not lead to it",
-			b->linear, x->from->linear);
+		ASSERTF(x->to == b && x->from->valid,
+			"BT-9: block %" PRIx64 " has an exit of %" PRIx64 " that does not lead to it", linear,
+			block_linear(x->from, 0));
 	(void)bt;
 }
 
@@ -48,7 +54,7 @@ static void check_entries(const struct bt *bt, const struct context *c, const ui
 		cache_pc_t to = bt->stubs.indirect_miss + entries[eip];
 		const struct block *b = entries[eip] ? bt_find_host(bt, to) : NULL;
 		if (entries[eip])
-			ASSERTF(b && b->valid && b->indirect == to && b->eip == eip && b->ctx == c,
+			ASSERTF(b && b->valid && b->indirect == to && (uint32_t)b->eip == eip && b->ctx == c,
 				"BT-10: entry %x of context %u", eip, c->id);
 	}
 }
@@ -68,21 +74,22 @@ static void check_table(const struct bt *bt, const struct context *c, const stru
 static void check_breakpoints(const struct bt *bt, const struct block *b)
 {
 	uint16_t last = b->map[b->ninsns - 1].guest;
+	gva_t linear = block_linear(b, 0);
 	bool breaks = false;
 
 	for (unsigned i = 0; i < b->nexits; i++) {
 		if (b->exits[i].kind != EXIT_BREAK)
 			continue;
 		breaks = true;
-		ASSERTF(b->exits[i].target == b->eip + last && bt_is_breakpoint(bt, (uint32_t)(b->linear + last)),
-			"BT-11: block %x breaks at %x, where no breakpoint is", b->linear, b->exits[i].target);
+		ASSERTF(b->exits[i].distance == last && bt_is_breakpoint(bt, block_linear(b, last)),
+			"BT-11: block %" PRIx64 " breaks at its byte %d, where no breakpoint is", linear,
+			b->exits[i].distance);
 	}
-	if (!bt_breakpoint_within(bt, b->linear, b->guest_len))
+	if (!bt_breakpoint_within(bt, linear, b->guest_len))
 		return;
 	for (unsigned i = 0; i < b->ninsns; i++)
-		ASSERTF(!bt_is_breakpoint(bt, (uint32_t)(b->linear + b->map[i].guest)) ||
-			    (breaks && b->map[i].guest == last),
-			"BT-11: block %x runs over the breakpoint at its byte %u", b->linear, b->map[i].guest);
+		ASSERTF(!bt_is_breakpoint(bt, block_linear(b, b->map[i].guest)) || (breaks && b->map[i].guest == last),
+			"BT-11: block %" PRIx64 " runs over the breakpoint at its byte %u", linear, b->map[i].guest);
 }
 
 void bt_audit(struct bt *bt)
@@ -93,7 +100,8 @@ void bt_audit(struct bt *bt)
 			continue;
 		/* What is not in memory (ROM is) has no source to compare with. */
 		if (b->ram_page[0] != NO_PAGE) {
-			ASSERTF(bt_source_matches(bt, b), "BT-7: block %x is not what stands in memory", b->linear);
+			ASSERTF(bt_source_matches(bt, b), "BT-7: block %" PRIx64 " is not what stands in memory",
+				block_linear(b, 0));
 			check_traced(bt, b);
 		}
 		check_links(bt, b);

@@ -24,12 +24,14 @@ bool bt_is_breakpoint(const struct bt *bt, gva_t linear)
 	return in_set(bt->breakpoints, bt->nbreakpoints, linear);
 }
 
-static bool covers(gva_t at, uint32_t linear, unsigned len)
+static bool covers(gva_t at, gva_t linear, unsigned len)
 {
-	return !(at >> 32) && (uint32_t)at - linear < len;
+	gva_t distance = at - linear;
+
+	return distance < len || (!(at >> 32) && !(linear >> 32) && (uint32_t)distance < len); /* EIP wraps around */
 }
 
-bool bt_breakpoint_within(const struct bt *bt, uint32_t linear, unsigned len)
+bool bt_breakpoint_within(const struct bt *bt, gva_t linear, unsigned len)
 {
 	for (unsigned i = 0; i < bt->nbreakpoints; i++)
 		if (covers(bt->breakpoints[i], linear, len))
@@ -41,7 +43,7 @@ static void drop_blocks(struct bt *bt, gva_t linear)
 {
 	for (unsigned i = 0; i < bt->nblocks; i++) {
 		struct block *b = &bt->blocks[i];
-		if (!covers(linear, b->linear, b->guest_len))
+		if (!covers(linear, block_linear(b, 0), b->guest_len))
 			continue;
 		b->stale = true;
 		if (b->valid)

@@ -41,9 +41,9 @@ enum seg_class {
 
 /* What the translation of an instruction depends on beside its bytes. Two states with equal keys run the same code. */
 struct context_key {
-	uint32_t cs_base, cs_limit;
-	uint16_t seg_class; /* 3 bits for each of ES, CS, SS, DS, FS (bits 0-14); GS in flags */
-	uint16_t flags;	    /* CTX_* */
+	uint32_t cs_base, cs_limit; /* 64-bit code: 0, FFFFFFFF */
+	uint32_t seg_class;	    /* 3 bits for each of ES, CS, SS, DS, FS (bits 0-14); GS in flags */
+	uint32_t flags;		    /* CTX_* */
 };
 
 enum {
@@ -60,7 +60,8 @@ enum {
 	CTX_NO_TSC = 1024,  /* CR4.TSD. At any CPL, so that a change of ring knows what is behind it */
 	CTX_NO_USER = 2048, /* SMAP keeps supervisor mode from user mode's memory: CR4.SMAP, RFLAGS.AC clear */
 	CTX_GS_SHIFT = 12,
-	CTX_CPL12 = 1 << 15, /* CPL is 1 or 2: CTX_CPL3, but pages are supervisor mode's */
+	CTX_CPL12 = 1 << 15,  /* CPL is 1 or 2: CTX_CPL3, but pages are supervisor mode's */
+	CTX_CODE64 = 1 << 16, /* 64-bit mode */
 };
 
 /* All that a context key is made of, as far as it changes, and the context it led to. */
@@ -72,7 +73,7 @@ struct mode_inputs {
 
 /* Entries of the present indirect table that hold to the next mmu_event only. */
 struct fills {
-	uint32_t at[MAX_FILLS]; /* EIPs */
+	uint32_t at[MAX_FILLS]; /* EIPs, or the low halves of RIPs */
 	unsigned count;		/* may exceed MAX_FILLS: too many to note */
 };
 
@@ -102,6 +103,28 @@ static inline enum seg_class context_seg_class(const struct context *c, unsigned
 	return seg == SEG_GS ? (c->key.flags >> CTX_GS_SHIFT) & 7 : (c->key.seg_class >> (3 * seg)) & 7;
 }
 
+static inline bool context_code64(const struct context *c)
+{
+	return c->key.flags & CTX_CODE64;
+}
+
+/* The operand size that its code has by default, in bytes. */
+static inline unsigned context_code_size(const struct context *c)
+{
+	return context_code64(c) ? 8 : c->key.flags & CTX_CODE32 ? 4 : 2;
+}
+
+/* An instruction pointer as the context's code has it: EIP wraps around. */
+static inline guest_pc_t context_pc(const struct context *c, guest_pc_t eip)
+{
+	return context_code64(c) ? eip : (uint32_t)eip;
+}
+
+static inline gva_t context_linear(const struct context *c, guest_pc_t eip)
+{
+	return context_code64(c) ? eip : (uint32_t)(c->key.cs_base + eip);
+}
+
 enum exit_kind {
 	EXIT_LINK,  /* direct branch or fall-through to target */
 	EXIT_TABLE, /* the same to another page, under paging: through the indirect table, since mappings may change */
@@ -124,7 +147,7 @@ struct bt_exit {
 	uint8_t kind;
 	uint8_t insn;		       /* index of the instruction in the block (CALLOUT, STEP) */
 	uint8_t extra;		       /* CALLOUT: number of the decoded instruction in the block */
-	uint32_t target;	       /* EIP */
+	int32_t distance;	       /* of its target from the block's first instruction: bt_exit_target() */
 	uint8_t *patch;		       /* LINK: displacement of the jump (writable alias) */
 	cache_pc_t stub;	       /* where it leads when not linked */
 	struct block *to;	       /* linked block, or NULL */
@@ -154,7 +177,7 @@ enum {
 
 struct block {
 	struct context *ctx;
-	uint32_t eip, linear;
+	guest_pc_t eip;	 /* RIP, in 64-bit code */
 	gpa_t gpa;	 /* of the first byte, A20 applied */
 	gpa_t next_page; /* of the second page, if it crosses into one */
 	uint16_t guest_len;
@@ -183,6 +206,23 @@ struct block {
 
 #define NO_PAGE UINT64_MAX
 
+/* The linear address of the block's byte `offset`. */
+static inline gva_t block_linear(const struct block *b, unsigned offset)
+{
+	return context_linear(b->ctx, b->eip + offset);
+}
+
+/* Where instruction n of the block is; ninsns: what follows the last. */
+static inline guest_pc_t block_pc(const struct block *b, unsigned n)
+{
+	return context_pc(b->ctx, b->eip + b->map[n].guest);
+}
+
+static inline guest_pc_t bt_exit_target(const struct bt_exit *x)
+{
+	return context_pc(x->from->ctx, x->from->eip + (guest_pc_t)(int64_t)x->distance);
+}
+
 /* How an instruction's memory access is translated. */
 enum site_level {
 	SITE_PLAIN,
@@ -192,7 +232,7 @@ enum site_level {
 
 /* A guest instruction that faulted into the monitor: by linear address. */
 struct site {
-	uint32_t linear;
+	gva_t linear;
 	uint16_t faults;     /* slow ones so far */
 	uint16_t cold;	     /* callouts in a row that needed none */
 	uint8_t level;	     /* enum site_level */
@@ -294,7 +334,7 @@ struct bt {
 	unsigned nbreakpoints;
 	bool at_breakpoint;		  /* bt_run() is to return: the next instruction is at one */
 	bool gs_known;			  /* GS.base of the thread is frame.window */
-	uint32_t faulted_at;		  /* cpu->bt_user_faulted: at this address */
+	gva_t faulted_at;		  /* cpu->bt_user_faulted: at this address */
 	bool copy_faulted;		  /* the guest is dealing with a page fault of supervisor code, ... */
 	uint32_t copy_faulted_at;	  /* ... that it took here in user mode's memory */
 	bool signal_stepping;		  /* the handler single-steps to a boundary */
@@ -356,16 +396,16 @@ void bt_tables_check(struct bt *bt);
 /* --- cache.c --- */
 int bt_cache_init(struct bt *bt, size_t bytes);
 void bt_cache_destroy(struct bt *bt);
-struct block *bt_lookup(struct bt *bt, struct context *ctx, uint32_t eip, gpa_t gpa);
+struct block *bt_lookup(struct bt *bt, struct context *ctx, guest_pc_t eip, gpa_t gpa);
 /* The same, not counted as a lookup of the dispatcher's. */
-struct block *bt_peek(struct bt *bt, const struct context *ctx, uint32_t eip, gpa_t gpa);
+struct block *bt_peek(struct bt *bt, const struct context *ctx, guest_pc_t eip, gpa_t gpa);
 void bt_insert(struct bt *bt, struct block *b);
 /* Links an exit to a block (and the reverse). */
 void bt_link(struct bt *bt, struct bt_exit *x, struct block *to);
 /* keep: the block may come back if its bytes do (bt_revive). */
 void bt_invalidate(struct bt *bt, struct block *b, bool keep);
 /* A dormant block whose bytes stand in memory again, made valid; NULL if there is none. */
-struct block *bt_revive(struct bt *bt, struct context *ctx, uint32_t eip, gpa_t gpa);
+struct block *bt_revive(struct bt *bt, struct context *ctx, guest_pc_t eip, gpa_t gpa);
 /* Are the block's bytes those in memory? */
 bool bt_source_matches(struct bt *bt, const struct block *b);
 /* Invalidates what was translated from RAM bytes that the write of data at gpa changes. Returns how many blocks. */
@@ -389,22 +429,22 @@ static inline unsigned exit_number(const struct bt *bt, const struct bt_exit *x)
  * are seen. */
 const uint8_t *bt_code_at(struct bt *bt, gpa_t gpa, unsigned *len);
 /* Does code that begins at the linear address perhaps cross into the next page? */
-static inline bool bt_may_cross(uint32_t linear)
+static inline bool bt_may_cross(gva_t linear)
 {
 	return (linear & PAGE_MASK) > PAGE_SIZE - INSN_MAX_BYTES;
 }
 static inline bool bt_crosses(const struct block *b)
 {
-	return (b->linear ^ (b->linear + b->guest_len - 1)) >> PAGE_SHIFT;
+	return (block_linear(b, 0) ^ (block_linear(b, 0) + b->guest_len - 1)) >> PAGE_SHIFT;
 }
 /* Where code that crosses into the page after `linear` goes on; as bt_code_gpa. */
-bool bt_next_page(struct bt *bt, uint32_t linear, gpa_t *gpa);
+bool bt_next_page(struct bt *bt, gva_t linear, gpa_t *gpa);
 /* The physical address of code at a linear address, as fetched in the CPU's present mode (A20 applied, accessed bits
  * set). False: the fetch faults. */
-bool bt_code_gpa(struct bt *bt, uint32_t linear, gpa_t *gpa);
+bool bt_code_gpa(struct bt *bt, gva_t linear, gpa_t *gpa);
 /* Translates at eip in ctx, at most max_insns instructions. NULL: the first instruction crosses into a page that cannot
  * be fetched from (single-step it). */
-struct block *bt_translate(struct bt *bt, struct context *ctx, uint32_t eip, gpa_t gpa, unsigned max_insns);
+struct block *bt_translate(struct bt *bt, struct context *ctx, guest_pc_t eip, gpa_t gpa, unsigned max_insns);
 
 /* --- twin.c --- */
 /* What depends on where a block and its EIPs are, by offset from the body: its offset, with one of these. */
@@ -415,7 +455,7 @@ enum {
 };
 /* The block at eip, copied from one of the same bytes of RAM, in the same context, at another EIP; NULL: there is none,
  * or no room. */
-struct block *bt_copy_twin(struct bt *bt, struct context *ctx, uint32_t eip, gpa_t gpa);
+struct block *bt_copy_twin(struct bt *bt, struct context *ctx, guest_pc_t eip, gpa_t gpa);
 /* The block may be copied from now on, if it is of the kind; not any more. */
 void bt_place_add(struct bt *bt, struct block *b);
 void bt_place_remove(struct bt *bt, struct block *b);
@@ -423,29 +463,29 @@ void bt_place_remove(struct bt *bt, struct block *b);
 /* --- breakpoints.c --- */
 bool bt_is_breakpoint(const struct bt *bt, gva_t linear);
 /* Is there one in a stretch of code? */
-bool bt_breakpoint_within(const struct bt *bt, uint32_t linear, unsigned len);
+bool bt_breakpoint_within(const struct bt *bt, gva_t linear, unsigned len);
 
 /* --- audit.c --- */
 void bt_audit(struct bt *bt);
 
 /* --- adapt.c --- */
 /* What is known of the instruction; all zeros if it has never faulted. */
-const struct site *bt_site(const struct bt *bt, uint32_t linear);
-static inline enum site_level bt_site_level(const struct bt *bt, uint32_t linear)
+const struct site *bt_site(const struct bt *bt, gva_t linear);
+static inline enum site_level bt_site_level(const struct bt *bt, gva_t linear)
 {
 	return bt_site(bt, linear)->level;
 }
 /* A translated access at linear faulted into the monitor for good reason; may invalidate b. */
-void bt_site_faulted(struct bt *bt, struct block *b, uint32_t linear, bool was_checked);
+void bt_site_faulted(struct bt *bt, struct block *b, gva_t linear, bool was_checked);
 /* Supervisor code at linear touched a page of user mode's, at address, through its own window; looked: though it looked
  * which window to use. May invalidate b. */
-void bt_site_touched_user(struct bt *bt, struct block *b, uint32_t linear, uint32_t address, bool looked);
+void bt_site_touched_user(struct bt *bt, struct block *b, gva_t linear, uint32_t address, bool looked);
 /* It took a signal for a page that was not mapped, in the window or by the guest. May invalidate b. */
-void bt_site_page_faulted(struct bt *bt, struct block *b, uint32_t linear);
+void bt_site_page_faulted(struct bt *bt, struct block *b, gva_t linear);
 /* It did not find what it wanted in user mode's window. */
 void bt_site_missed_user(struct bt *bt, uint32_t address);
 /* An adapted site ran; slow: it would have faulted. */
-void bt_site_ran(struct bt *bt, struct block *b, uint32_t linear, bool slow);
+void bt_site_ran(struct bt *bt, struct block *b, gva_t linear, bool slow);
 
 /* --- signal.c --- */
 void bt_signals_attach(struct bt *bt);

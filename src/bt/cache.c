@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The translation cache: memory, lookup, links, invalidation. */
 #define _GNU_SOURCE
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -88,10 +89,11 @@ int bt_cache_init(struct bt *bt, size_t bytes)
 	return bt_indirect_init(bt);
 }
 
-static unsigned bucket(const struct context *ctx, uint32_t eip, gpa_t gpa)
+static unsigned bucket(const struct context *ctx, guest_pc_t eip, gpa_t gpa)
 {
-	uint32_t h =
-	    (eip ^ (uint32_t)ctx->id * 0x9e3779b9u ^ (uint32_t)(gpa >> PAGE_SHIFT) * 0xc2b2ae35u) * 0x85ebca6bu;
+	uint32_t h = ((uint32_t)(eip ^ eip >> 32) ^ (uint32_t)ctx->id * 0x9e3779b9u ^
+		      (uint32_t)(gpa >> PAGE_SHIFT) * 0xc2b2ae35u) *
+		     0x85ebca6bu;
 	return h >> (32 - HASH_BITS);
 }
 
@@ -100,17 +102,17 @@ static bool next_page_matches(struct bt *bt, const struct block *b)
 {
 	gpa_t next;
 
-	return LIKELY(!bt_may_cross(b->linear)) || !(b->ctx->key.flags & CTX_PAGED) || !bt_crosses(b) ||
-	       (bt_next_page(bt, b->linear, &next) && next == b->next_page);
+	return LIKELY(!bt_may_cross(block_linear(b, 0))) || !(b->ctx->key.flags & CTX_PAGED) || !bt_crosses(b) ||
+	       (bt_next_page(bt, block_linear(b, 0), &next) && next == b->next_page);
 }
 
-struct block *bt_lookup(struct bt *bt, struct context *ctx, uint32_t eip, gpa_t gpa)
+struct block *bt_lookup(struct bt *bt, struct context *ctx, guest_pc_t eip, gpa_t gpa)
 {
 	bt->stats->dispatcher_lookups++;
 	return bt_peek(bt, ctx, eip, gpa);
 }
 
-struct block *bt_peek(struct bt *bt, const struct context *ctx, uint32_t eip, gpa_t gpa)
+struct block *bt_peek(struct bt *bt, const struct context *ctx, guest_pc_t eip, gpa_t gpa)
 {
 	for (struct block *b = bt->hash[bucket(ctx, eip, gpa)]; b; b = b->hash_next)
 		if (b->ctx == ctx && b->eip == eip && b->gpa == gpa && next_page_matches(bt, b))
@@ -227,13 +229,13 @@ void bt_invalidate(struct bt *bt, struct block *b, bool keep)
 		bt->dormant[bucket(b->ctx, b->eip, b->gpa)] = b;
 	}
 	bt->stats->blocks_live--;
-	trace(bt, "invalidate %x+%u", b->linear, b->guest_len);
+	trace(bt, "invalidate %" PRIx64 "+%u", block_linear(b, 0), b->guest_len);
 }
 
 /* Does the block contain a byte of [offset, offset + len) of RAM, all within the page? */
 static bool overlaps(const struct block *b, uint64_t page, unsigned offset, unsigned len)
 {
-	unsigned start = b->linear & PAGE_MASK, end = start + b->guest_len;
+	unsigned start = b->gpa & PAGE_MASK, end = start + b->guest_len;
 
 	if (b->ram_page[0] == page && offset < end && offset + len > start)
 		return true;
@@ -281,7 +283,7 @@ bool bt_source_matches(struct bt *bt, const struct block *b)
 
 enum { MAX_REVIVE_TRIES = 16 };
 
-struct block *bt_revive(struct bt *bt, struct context *ctx, uint32_t eip, gpa_t gpa)
+struct block *bt_revive(struct bt *bt, struct context *ctx, guest_pc_t eip, gpa_t gpa)
 {
 	struct block **p = &bt->dormant[bucket(ctx, eip, gpa)];
 

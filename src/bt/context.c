@@ -38,7 +38,7 @@ static struct context_key make_key(const struct cpu *cpu)
 	unsigned flags = 0;
 
 	for (unsigned seg = SEG_ES; seg <= SEG_FS; seg++)
-		k.seg_class |= (uint16_t)(bt_classify(cpu, seg) << (3 * seg));
+		k.seg_class |= (uint32_t)bt_classify(cpu, seg) << (3 * seg);
 	flags |= (unsigned)bt_classify(cpu, SEG_GS) << CTX_GS_SHIFT;
 	flags |= cpu->seg[SEG_CS].attr & SEG_DB ? CTX_CODE32 : 0;
 	flags |= cpu->seg[SEG_SS].attr & SEG_DB ? CTX_STACK32 : 0;
@@ -54,7 +54,7 @@ static struct context_key make_key(const struct cpu *cpu)
 	flags |= cpu->cr4 & CR4_TSD ? CTX_NO_TSC : 0;
 	/* At any CPL: transitions keep AC, and derive the context behind them from this one. */
 	flags |= (cpu->cr4 & CR4_SMAP) && !(cpu->rflags & FLAG_AC) ? CTX_NO_USER : 0;
-	k.flags = (uint16_t)flags;
+	k.flags = flags;
 	return k;
 }
 

@@ -35,7 +35,7 @@ static void fix_fpu_pointers(struct bt *bt, const struct block *b, int n, cache_
 			     const struct fpu_pointers *before, bool whole)
 {
 	uint8_t *image = bt->cpu->fpu.image;
-	unsigned at = b->map[n].guest, code_size = b->ctx->key.flags & CTX_CODE32 ? 4 : 2;
+	unsigned at = b->map[n].guest, code_size = context_code_size(b->ctx);
 	struct insn in;
 
 	if (!insn_decode(&in, b->source + at, b->guest_len - at, code_size)) {
@@ -43,7 +43,7 @@ static void fix_fpu_pointers(struct bt *bt, const struct block *b, int n, cache_
 		if (load_le(&image[FX_FDP], 8) != before->fdp)
 			fix_fpu_operand(bt->cpu, &in);
 	}
-	store_le(&image[FX_FIP], 8, b->eip + at);
+	store_le(&image[FX_FIP], 8, block_pc(b, (unsigned)n));
 	bt->cpu->fip_base = b->ctx->key.cs_base;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Tables of indirect branch targets, by all bits of the EIP: what stands there needs no check where it leads. A context
+ * Tables of indirect branch targets, by all bits of the EIP: what stands there needs no check where it leads (64-bit
+ * code: by the low 32 bits of RIP, and blocks check for themselves that the others are theirs). A context
  * of user mode has one for each address space, so that they outlive switches between these; what is in one holds until
  * the shadow reports that a linear page leads elsewhere.
  */
@@ -125,9 +126,8 @@ static bool tracked(struct bt *bt, const struct block *b)
 {
 	bool user = is_user(b->ctx);
 
-	return shadow_fetched(bt->shadow, b->linear, b->gpa, user) &&
-	       (!bt_crosses(b) ||
-		shadow_fetched(bt->shadow, (uint32_t)(b->linear + b->guest_len - 1), b->next_page, user));
+	return shadow_fetched(bt->shadow, block_linear(b, 0), b->gpa, user) &&
+	       (!bt_crosses(b) || shadow_fetched(bt->shadow, block_linear(b, b->guest_len - 1u), b->next_page, user));
 }
 
 /* Memory of pages that nothing is in. */
@@ -180,13 +180,13 @@ void bt_indirect_fill(struct bt *bt, struct block *b)
 
 	if (!t)
 		return;
-	use_page(bt, t, b->eip);
-	t->entries[b->eip] = bt_indirect_entry(bt, b);
+	use_page(bt, t, (uint32_t)b->eip);
+	t->entries[(uint32_t)b->eip] = bt_indirect_entry(bt, b);
 	bt->stats->indirect_fills++;
 	if (noted)
 		return;
 	if (c->fills.count < MAX_FILLS)
-		c->fills.at[c->fills.count] = b->eip;
+		c->fills.at[c->fills.count] = (uint32_t)b->eip;
 	c->fills.count++;
 }
 
@@ -200,8 +200,9 @@ void bt_indirect_remove(struct bt *bt, const struct block *b)
 {
 	for (unsigned s = 0; s < SHADOW_SPACES; s++) {
 		struct indirect_table *t = &b->ctx->tables[s];
-		if (t->entries && page_used(t, b->eip) && t->entries[b->eip] == bt_indirect_entry(bt, b))
-			t->entries[b->eip] = 0;
+		if (t->entries && page_used(t, (uint32_t)b->eip) &&
+		    t->entries[(uint32_t)b->eip] == bt_indirect_entry(bt, b))
+			t->entries[(uint32_t)b->eip] = 0;
 	}
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What comes out of the cache: links to be made, callouts, faults, events. */
+#include <inttypes.h>
+
 #include "bt_profile_internal.h"
 #include "cpu/event.h"
 #include "cpu/step.h"
@@ -25,7 +27,7 @@ void bt_resume_block(struct bt *bt, struct block *b)
 static void continue_behind(struct bt *bt, struct block *b, unsigned n)
 {
 	if (!opt_on(bt->cpu->opt_off, OPT_RESUME) || (bt->lockstep && bt->frame.count >= bt->count_limit) ||
-	    n + 1 >= b->ninsns + (unsigned)b->open || (uint32_t)bt->cpu->rip != b->eip + b->map[n + 1].guest)
+	    n + 1 >= b->ninsns + (unsigned)b->open || bt->cpu->rip != block_pc(b, n + 1))
 		return;
 	if (bt->cpu->shadow || bt->cpu->pending_db || bt_context(bt) != b->ctx || !b->valid)
 		return;
@@ -114,7 +116,8 @@ static void callout(struct bt *bt, struct block *b, const struct bt_exit *x)
 {
 	struct cpu *cpu = bt->cpu;
 	const struct insn *in = &b->insns[x->extra];
-	uint32_t linear = b->linear + b->map[x->insn].guest;
+	gva_t linear = block_linear(b, b->map[x->insn].guest);
+	guest_pc_t pc = bt_exit_target(x);
 	uint64_t slow = slow_accesses(bt->stats), mmu_events = bt->mmu_events, exceptions = bt->stats->exceptions;
 	enum site_level level = bt_site_level(bt, linear);
 	uint64_t mmio = bt->stats->mmio_reads + bt->stats->mmio_writes;
@@ -123,7 +126,7 @@ static void callout(struct bt *bt, struct block *b, const struct bt_exit *x)
 	bool unfinished, looked;
 	uint32_t stored;
 
-	cpu->rip = x->target;
+	cpu->rip = pc;
 	restore_rf(bt);
 	looked = level != SITE_PLAIN && looked_at(bt, in, &stored);
 	bt->stats->callouts++;
@@ -133,7 +136,7 @@ static void callout(struct bt *bt, struct block *b, const struct bt_exit *x)
 	/* A repeated instruction works in bounded parts. */
 	do {
 		result = cpu_step_insn(cpu, in);
-		unfinished = result == STEP_DONE && in->repeats && (uint32_t)cpu->rip == x->target;
+		unfinished = result == STEP_DONE && in->repeats && cpu->rip == pc;
 	} while (unfinished && !*bt->stop && !cpu_event_ready(cpu) && b->valid);
 	bt->frame.count += !unfinished;
 	if (in->id == INSN_IRETD && result == STEP_DONE)
@@ -153,7 +156,7 @@ static void follow_link(struct bt *bt, struct bt_exit *x)
 	struct block *to;
 	uint64_t generation = bt->generation;
 
-	bt->cpu->rip = x->target;
+	bt->cpu->rip = bt_exit_target(x);
 	bt->stats->link_misses++;
 	if (bt->lockstep)
 		return;
@@ -169,7 +172,7 @@ static void follow_link(struct bt *bt, struct bt_exit *x)
 	bt_resume_block(bt, to);
 }
 
-static void follow_indirect(struct bt *bt, uint32_t eip)
+static void follow_indirect(struct bt *bt, guest_pc_t eip)
 {
 	struct context *ctx;
 	struct block *b;
@@ -195,7 +198,7 @@ static void recover_insn(struct bt *bt, const struct block *b, int n)
 	const struct insn_map *m = &b->map[n];
 	struct cpu *cpu = bt->cpu;
 
-	cpu->rip = b->eip + m->guest;
+	cpu->rip = block_pc(b, (unsigned)n);
 	if (m->flags & MAP_NO_EVENT) /* whoever looks for events before it goes on must know */
 		cpu->shadow = m->flags & MAP_BEHIND_SS ? SHADOW_MOV_SS : SHADOW_STI;
 	restore_rf(bt);
@@ -207,7 +210,7 @@ static void recover_insn(struct bt *bt, const struct block *b, int n)
  */
 static void recover_half_way(struct bt *bt, const struct block *b, int n)
 {
-	unsigned at = b->map[n].guest, code_size = b->ctx->key.flags & CTX_CODE32 ? 4 : 2;
+	unsigned at = b->map[n].guest, code_size = context_code_size(b->ctx);
 	struct cpu *cpu = bt->cpu;
 	struct insn in;
 
@@ -244,7 +247,8 @@ static struct block *block_at(struct bt *bt, cache_pc_t pc, int *n)
 		PANIC("no block at host address %lx", (unsigned long)pc);
 	*n = bt_find_insn(b, pc);
 	if (*n < 0 || *n >= b->ninsns)
-		PANIC("host address %lx of block %x is in no instruction", (unsigned long)pc, b->linear);
+		PANIC("host address %lx of block %" PRIx64 " is in no instruction", (unsigned long)pc,
+		      block_linear(b, 0));
 	return b;
 }
 
@@ -281,7 +285,7 @@ static void no_access(struct bt *bt, struct block *b, int n, enum shadow_fault w
 {
 	uint64_t slow = slow_accesses(bt->stats), exceptions = bt->stats->exceptions;
 	const struct insn_map *m = &b->map[n];
-	uint32_t linear = b->linear + m->guest;
+	gva_t linear = block_linear(b, m->guest);
 
 	if (what == SHADOW_RESOLVED_USER || what == SHADOW_EMULATE_USER)
 		bt_site_touched_user(bt, b, linear, address, m->flags & MAP_USER);
@@ -324,11 +328,11 @@ static void fault(struct bt *bt)
 	recover(bt, b, n, (cache_pc_t)fr->pc);
 	if (fr->trap == TRAP_PAGE_FAULT)
 		what = shadow_handle_fault(bt->shadow, fr->address, fr->error & 2);
-	trace(step, "fault at %x: trap %u, host %lx", b->linear + b->map[n].guest, (unsigned)fr->trap,
+	trace(step, "fault at %" PRIx64 ": trap %u, host %lx", block_linear(b, b->map[n].guest), (unsigned)fr->trap,
 	      (unsigned long)fr->address);
 	no_access(bt, b, n, what, (uint32_t)fr->address, false);
 	if (b->valid && (what == SHADOW_RESOLVED || what == SHADOW_TRUE))
-		bt_site_page_faulted(bt, b, b->linear + b->map[n].guest);
+		bt_site_page_faulted(bt, b, block_linear(b, b->map[n].guest));
 }
 
 /* What would be a signal if the code had not looked. */
@@ -358,7 +362,7 @@ void bt_left(struct bt *bt)
 		if (x->kind == EXIT_LINK)
 			follow_link(bt, x);
 		else if (bt->lockstep && bt->frame.count >= bt->count_limit)
-			bt->cpu->rip = x->target; /* the unit ends before this instruction */
+			bt->cpu->rip = bt_exit_target(x); /* the unit ends before this instruction */
 		else if (x->kind == EXIT_CALLOUT)
 			callout(bt, x->from, x);
 		else if (x->kind == EXIT_FAULT)
@@ -367,7 +371,7 @@ void bt_left(struct bt *bt)
 			recover_insn(bt, x->from, x->insn);
 			bt->at_breakpoint = true;
 		} else {
-			bt->cpu->rip = x->target;
+			bt->cpu->rip = bt_exit_target(x);
 			restore_rf(bt);
 			bt_step(bt, &bt->stats->stepped_callout);
 		}

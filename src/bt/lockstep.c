@@ -71,7 +71,7 @@ static bool reference_block(struct lockstep *ls, const struct block *b)
 {
 	struct cpu *cpu = ls->bt->cpu;
 
-	for (unsigned n = 0; n < b->ninsns && (uint32_t)cpu->rip == b->eip + b->map[n].guest; n++) {
+	for (unsigned n = 0; n < b->ninsns && cpu->rip == block_pc(b, n); n++) {
 		struct insn *in = &ls->insns[ls->ninsns];
 		struct x86_fault f;
 		bool fetched;
@@ -81,7 +81,7 @@ static bool reference_block(struct lockstep *ls, const struct block *b)
 		if (fetched && ls->ninsns && !cpu->shadow && touches_ports(in))
 			return false; /* a device may write memory: its instruction stands alone */
 		ls->started = n + 1;
-		ls->eips[ls->ninsns++] = (uint32_t)cpu->rip;
+		ls->eips[ls->ninsns++] = cpu->rip;
 		if (!reference_insn(ls, in, fetched))
 			return false;
 		/* An interrupt that waited for STI or POPF: those leave the cache then. */
@@ -97,6 +97,7 @@ static struct block *next_block(struct lockstep *ls, unsigned max_blocks)
 	struct bt *bt = ls->bt;
 	struct context *ctx;
 	struct block *b;
+	gva_t linear;
 
 	if (ls->nblocks == max_blocks || ls->ninsns >= UNIT_INSNS || ls->flushed || *bt->stop || bt->cpu->shadow)
 		return NULL;
@@ -105,7 +106,8 @@ static struct block *next_block(struct lockstep *ls, unsigned max_blocks)
 	if (!b || bt->generation != ls->generation || ls->overflow)
 		return NULL;
 	/* Code of devices is an exchange by itself. */
-	return b->ram_page[0] == NO_PAGE || ls->alone[b->linear % ALONE] == b->linear ? NULL : b;
+	linear = block_linear(b, 0);
+	return b->ram_page[0] == NO_PAGE || ls->alone[linear % ALONE] == linear ? NULL : b;
 }
 
 static void run_reference(struct lockstep *ls, struct block *b, unsigned max_blocks)
@@ -215,7 +217,7 @@ static void enter_block(struct lockstep *ls, unsigned done)
 
 	for (unsigned i = 0; i < ls->nblocks; i++) {
 		struct block *b = ls->blocks[i].b;
-		if (ls->blocks[i].before != done || (uint32_t)cpu->rip != b->eip || cpu->shadow || cpu->pending_db ||
+		if (ls->blocks[i].before != done || cpu->rip != b->eip || cpu->shadow || cpu->pending_db ||
 		    bt_context(bt) != b->ctx)
 			continue;
 		if (!b->valid && bt_find_block(bt, b->ctx) != b) /* it comes back when the bytes do */
@@ -316,7 +318,7 @@ static bool lockstep_unit(struct bt *bt, struct context *ctx)
 static bool code_in_device(const struct bt *bt)
 {
 	for (unsigned at = 0; at < INSN_MAX_BYTES; at += INSN_MAX_BYTES - 1) {
-		uint32_t linear = (uint32_t)cpu_linear_pc(bt->cpu) + at;
+		gva_t linear = cpu_linear_pc(bt->cpu) + at;
 		struct translation t = {.gpa = linear};
 		const struct pm_region *r;
 		struct x86_fault f;

@@ -138,7 +138,7 @@ static void print_unit(const struct lockstep *ls)
 		c->gpr[RSP], c->gpr[RBP], c->gpr[RSI], c->gpr[RDI], c->rflags);
 	for (unsigned i = 0; i < ls->ninsns; i++) {
 		insn_format(&ls->insns[i], ls->eips[i], text, sizeof(text));
-		fprintf(stderr, "  %08" PRIx32 "  %s\n", ls->eips[i], text);
+		fprintf(stderr, "  %08" PRIx64 "  %s\n", ls->eips[i], text);
 	}
 	bt_dump(ls->bt);
 }

@@ -70,9 +70,9 @@ struct lockstep {
 	unsigned nanswers, next_answer;
 	struct unit_block blocks[UNIT_BLOCKS];
 	unsigned nblocks;
-	uint32_t alone[ALONE]; /* by low bits: linear addresses of blocks that wrote to devices, and begin units */
+	gva_t alone[ALONE]; /* by low bits: linear addresses of blocks that wrote to devices, and begin units */
 	struct insn insns[MAX_UNIT_INSNS];
-	uint32_t eips[MAX_UNIT_INSNS];
+	guest_pc_t eips[MAX_UNIT_INSNS];
 	unsigned ninsns;     /* of the reference run */
 	uint64_t generation; /* of translations, when it began */
 	uint32_t undefined;  /* flags undefined at the end */

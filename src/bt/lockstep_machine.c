@@ -191,7 +191,7 @@ static void device_read(void *arg, gpa_t gpa, void *buf, unsigned len)
 /* The device may write memory, which earlier blocks of the unit would then read in the second run. */
 static void device_written(struct lockstep *ls)
 {
-	uint32_t linear = ls->blocks[ls->nblocks - 1].b->linear;
+	gva_t linear = block_linear(ls->blocks[ls->nblocks - 1].b, 0);
 
 	if (ls->nblocks > 1)
 		ls->overflow = ls->no_way_back = true;

@@ -13,7 +13,7 @@ enum { HISTORY_BITS = 16 };
 /* The last translation of the code at a physical address, as far as its place in the table was not taken since. */
 struct translated {
 	uint64_t gpa; /* and 1 in bit 63: none */
-	uint32_t eip;
+	guest_pc_t eip;
 	uint32_t generation;
 	uint16_t context;
 	uint8_t lost; /* enum bt_lost */
@@ -213,8 +213,8 @@ enum bt_place bt_sample(struct bt *bt, const ucontext_t *uc, uint32_t ns, struct
 		n = b->ninsns - 1; /* in the stubs behind the last */
 	bt->profile->costs[b - bt->blocks].ns += ns;
 	bt->profile->costs[b - bt->blocks].samples++;
-	out->block = b->linear;
-	out->pc = b->linear + (n < 0 ? 0 : b->map[n].guest);
+	out->block = (uint32_t)block_linear(b, 0);
+	out->pc = (uint32_t)block_linear(b, n < 0 ? 0 : b->map[n].guest);
 	out->ebp = (uint32_t)uc->uc_mcontext.gregs[REG_RBP];
 	out->user = b->ctx->key.flags & CTX_CPL3;
 	return BT_IN_CACHE;
@@ -229,8 +229,8 @@ static void tell(struct bt *bt, const struct block *b, void (*fn)(void *arg, con
 		map[i][0] = b->map[i].guest;
 		map[i][1] = i ? b->map[i].host : 0; /* what counts entries goes with the first */
 	}
-	fn(arg, &(struct bt_block_info){.linear = b->linear,
-					.eip = b->eip,
+	fn(arg, &(struct bt_block_info){.linear = (uint32_t)block_linear(b, 0),
+					.eip = (uint32_t)b->eip,
 					.gpa = b->gpa,
 					.host = b->body,
 					.entries = c->entries,

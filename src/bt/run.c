@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The dispatcher: finds blocks and enters the cache; leave.c deals with what comes out of it. */
 #define _GNU_SOURCE
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,13 +164,13 @@ void bt_set_context(struct bt *bt, struct context *ctx)
 
 struct block *bt_find_block(struct bt *bt, struct context *ctx)
 {
-	uint32_t eip = (uint32_t)bt->cpu->rip;
+	guest_pc_t eip = context_pc(ctx, bt->cpu->rip);
 	uint64_t generation = bt->generation;
 	struct block *b;
 	uint8_t phase;
 	gpa_t gpa;
 
-	if (!bt_code_gpa(bt, ctx->key.cs_base + eip, &gpa))
+	if (!bt_code_gpa(bt, context_linear(ctx, eip), &gpa))
 		return NULL;
 	b = bt_lookup(bt, ctx, eip, gpa);
 	if (b)
@@ -280,7 +281,7 @@ void bt_run_once(struct bt *bt)
 	at = entry(bt);
 	if (!at)
 		return;
-	trace(exec, "%04x:%08x host %lx", bt->cpu->seg[SEG_CS].selector, (unsigned)bt->cpu->rip, (unsigned long)at);
+	trace(exec, "%04x:%08" PRIx64 " host %lx", bt->cpu->seg[SEG_CS].selector, bt->cpu->rip, (unsigned long)at);
 	enter(bt, at);
 	bt_left(bt);
 	bt->stats->insns_executed = bt->frame.count;
@@ -324,6 +325,6 @@ void bt_dump(struct bt *bt)
 
 	if (!b)
 		return;
-	fprintf(stderr, "block %x, %u instructions, %u bytes, host %lx, context %u, %s\n", b->linear, b->ninsns,
-		b->guest_len, (unsigned long)b->body, b->ctx->id, b->valid ? "valid" : "invalid");
+	fprintf(stderr, "block %" PRIx64 ", %u instructions, %u bytes, host %lx, context %u, %s\n", block_linear(b, 0),
+		b->ninsns, b->guest_len, (unsigned long)b->body, b->ctx->id, b->valid ? "valid" : "invalid");
 }

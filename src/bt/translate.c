@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Translation of a block: decode what lies before us on this page, then emit. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "bt_profile_internal.h"
@@ -38,18 +39,21 @@ void xlat_count(struct xlat *t)
 	t->uncounted = 0;
 }
 
-static struct bt_exit *new_exit(struct xlat *t, enum exit_kind kind, uint32_t target)
+static struct bt_exit *new_exit(struct xlat *t, enum exit_kind kind, guest_pc_t target)
 {
 	struct bt_exit *x = &t->b->exits[t->b->nexits++];
 
-	*x = (struct bt_exit){.from = t->b, .kind = (uint8_t)kind, .insn = (uint8_t)t->n, .target = target};
+	*x = (struct bt_exit){.from = t->b,
+			      .kind = (uint8_t)kind,
+			      .insn = (uint8_t)t->n,
+			      .distance = (int32_t)(uint32_t)(target - t->b->eip)};
 	return x;
 }
 
-void xlat_link(struct xlat *t, uint32_t target, int cc)
+void xlat_link(struct xlat *t, guest_pc_t target, int cc)
 {
-	uint32_t linear = t->ctx->key.cs_base + target;
-	bool other_page = (linear ^ t->b->linear) >> PAGE_SHIFT || bt_may_cross(linear);
+	gva_t linear = context_linear(t->ctx, target);
+	bool other_page = (linear ^ block_linear(t->b, 0)) >> PAGE_SHIFT || bt_may_cross(linear);
 	struct bt_exit *x = new_exit(t, other_page && (t->ctx->key.flags & CTX_PAGED) ? EXIT_TABLE : EXIT_LINK, target);
 
 	xlat_stack_update(t);
@@ -215,7 +219,7 @@ static bool rewrite(struct xlat *t)
 static void translate_insn(struct xlat *t)
 {
 	const struct insn_row *row = &insn_rows[t->in->id];
-	uint32_t linear = t->b->linear + xlat_map(t)->guest;
+	gva_t linear = block_linear(t->b, xlat_map(t)->guest);
 	const struct site *site;
 	enum site_level level;
 	bool done, present;
@@ -252,7 +256,7 @@ static void translate_insn(struct xlat *t)
 		xlat_callout(t);
 }
 
-bool bt_code_gpa(struct bt *bt, uint32_t linear, gpa_t *gpa)
+bool bt_code_gpa(struct bt *bt, gva_t linear, gpa_t *gpa)
 {
 	struct cpu *cpu = bt->cpu;
 	bool user = cpu->cpl == 3;
@@ -284,21 +288,22 @@ const uint8_t *bt_code_at(struct bt *bt, gpa_t gpa, unsigned *len)
 	return host;
 }
 
-bool bt_next_page(struct bt *bt, uint32_t linear, gpa_t *gpa)
+bool bt_next_page(struct bt *bt, gva_t linear, gpa_t *gpa)
 {
-	uint32_t next = ALIGN_DOWN(linear, (uint32_t)PAGE_SIZE) + PAGE_SIZE;
+	gva_t next = ALIGN_DOWN(linear, (gva_t)PAGE_SIZE) + PAGE_SIZE;
 
-	return bt_code_gpa(bt, next, gpa);
+	return bt_code_gpa(bt, cpu_code64(bt->cpu) ? next : (uint32_t)next, gpa);
 }
 
 /*
  * Decodes one instruction, the second page asked only if it is reached. Under paging, where that page may change by
  * itself, such an instruction is a block of its own. False: not decodable here.
  */
-static bool decode(struct xlat *t, uint32_t linear, unsigned code_size, struct insn *in)
+static bool decode(struct xlat *t, unsigned offset, struct insn *in)
 {
 	struct bt *bt = t->bt;
-	gpa_t gpa = t->b->gpa + (linear - t->b->linear);
+	gpa_t gpa = t->b->gpa + offset;
+	unsigned code_size = context_code_size(t->ctx);
 	uint8_t bytes[INSN_MAX_BYTES];
 	unsigned have, more;
 	const uint8_t *host = bt_code_at(bt, gpa, &have), *next;
@@ -310,9 +315,9 @@ static bool decode(struct xlat *t, uint32_t linear, unsigned code_size, struct i
 	err = decode_cached(exec_templates(bt->cpu->exec), in, host, have, code_size);
 	if (err != -ENODATA)
 		return err == 0;
-	if ((t->ctx->key.flags & CTX_PAGED) && linear != t->b->linear)
+	if ((t->ctx->key.flags & CTX_PAGED) && offset)
 		return false;
-	if (!bt_next_page(bt, linear, &t->b->next_page)) {
+	if (!bt_next_page(bt, block_linear(t->b, offset), &t->b->next_page)) {
 		t->unfetched = true;
 		return false;
 	}
@@ -340,19 +345,26 @@ static bool ends_straight_line(const struct insn *in, opt_off_t off)
 	       insn_rows[in->id].class == CLASS_UNDEF;
 }
 
+/* Are `len` bytes of code at the block's byte `offset` within CS? */
+static bool in_limit(const struct xlat *t, unsigned offset, unsigned len)
+{
+	guest_pc_t eip = context_pc(t->ctx, t->b->eip + offset), limit = t->ctx->key.cs_limit;
+
+	return context_code64(t->ctx) || (eip <= limit && len - 1u <= limit - eip);
+}
+
 /* Decodes up to max instructions of the block; the number. What cannot be decoded ends it as an instruction of length 1
  * that is single-stepped. */
 static unsigned decode_block(struct xlat *t, struct insn *ins, unsigned max)
 {
-	uint32_t eip = t->b->eip, linear = t->b->linear;
-	unsigned code_size = t->ctx->key.flags & CTX_CODE32 ? 4 : 2, n = 0;
+	gva_t first = block_linear(t->b, 0);
+	unsigned offset = 0, n = 0;
 
 	while (n < max) {
 		struct insn *in = &ins[n];
-		if (n && (linear ^ t->b->linear) >> PAGE_SHIFT)
+		if (n && (block_linear(t->b, offset) ^ first) >> PAGE_SHIFT)
 			break;
-		if (eip > t->ctx->key.cs_limit || !decode(t, linear, code_size, in) ||
-		    in->len - 1u > t->ctx->key.cs_limit - eip) {
+		if (!in_limit(t, offset, 1) || !decode(t, offset, in) || !in_limit(t, offset, in->len)) {
 			if (n)
 				break;
 			memset(in, 0, sizeof(*in)); /* single-stepped: it raises what it must */
@@ -361,8 +373,7 @@ static unsigned decode_block(struct xlat *t, struct insn *ins, unsigned max)
 		n++;
 		if (ends_straight_line(in, t->bt->cpu->opt_off))
 			break;
-		eip += in->len;
-		linear += in->len;
+		offset += in->len;
 	}
 	return n;
 }
@@ -406,7 +417,7 @@ static void emit_body(struct xlat *t, const struct insn *ins, unsigned count)
 	b->map[t->n].uncounted = (uint8_t)t->uncounted;
 	b->open = !t->ended;
 	if (b->open) {
-		if (!(t->ctx->key.flags & CTX_CODE32))
+		if (context_code_size(t->ctx) == 2)
 			t->eip &=
 			    t->ctx->key.cs_limit > 0xffff ? 0xffffffffu : 0x1ffffu; /* past the limit: faults there */
 		xlat_link(t, t->eip, -1);
@@ -426,7 +437,7 @@ void xlat_stubs(struct xlat *t)
 		if (x->kind == EXIT_LINK) {
 			leave(t, x);
 		} else {
-			emit_mov_imm(&t->e, HOST_T0, x->target);
+			emit_mov_imm(&t->e, HOST_T0, (uint32_t)bt_exit_target(x));
 			xlat_jump_table(t);
 		}
 	}
@@ -475,7 +486,7 @@ void xlat_insert(struct xlat *t)
 	struct bt *bt = t->bt;
 	struct block *b = t->b;
 
-	ASSERTF(!t->e.full, "block at %x does not fit", b->linear);
+	ASSERTF(!t->e.full, "block at %" PRIx64 " does not fit", block_linear(b, 0));
 	bt->nblocks++;
 	bt->nexits += b->nexits;
 	bt->cache_used = ALIGN_UP((size_t)(t->e.p - bt->cache_write), 16);
@@ -484,8 +495,8 @@ void xlat_insert(struct xlat *t)
 	bt_insert(bt, b);
 	if (bt->audit && ++bt->audit_countdown % AUDIT_EVERY == 0)
 		bt_audit(bt);
-	trace(bt, "block %x ctx %u: %u insns, %u bytes -> %u bytes", b->linear, b->ctx->id, b->ninsns, b->guest_len,
-	      b->body_len);
+	trace(bt, "block %" PRIx64 " ctx %u: %u insns, %u bytes -> %u bytes", block_linear(b, 0), b->ctx->id, b->ninsns,
+	      b->guest_len, b->body_len);
 }
 
 static void commit(struct bt *bt, struct xlat *t)
@@ -503,7 +514,7 @@ static void commit(struct bt *bt, struct xlat *t)
 	bt_place_add(bt, b);
 }
 
-bool xlat_begin(struct xlat *t, struct bt *bt, struct context *ctx, uint32_t eip, gpa_t gpa)
+bool xlat_begin(struct xlat *t, struct bt *bt, struct context *ctx, guest_pc_t eip, gpa_t gpa)
 {
 	uint64_t generation = bt->generation;
 
@@ -514,7 +525,7 @@ bool xlat_begin(struct xlat *t, struct bt *bt, struct context *ctx, uint32_t eip
 	t->bt = bt;
 	t->ctx = ctx;
 	t->b = &bt->blocks[bt->nblocks];
-	*t->b = (struct block){.ctx = ctx, .eip = eip, .linear = ctx->key.cs_base + eip};
+	*t->b = (struct block){.ctx = ctx, .eip = eip};
 	t->b->gpa = gpa;
 	t->b->exits = &bt->exits[bt->nexits];
 	t->e = (struct emit){.end = bt->cache_write + bt->cache_bytes, .run = bt->cache_run + bt->cache_used};
@@ -522,7 +533,7 @@ bool xlat_begin(struct xlat *t, struct bt *bt, struct context *ctx, uint32_t eip
 	return true;
 }
 
-struct block *bt_translate(struct bt *bt, struct context *ctx, uint32_t eip, gpa_t gpa, unsigned max_insns)
+struct block *bt_translate(struct bt *bt, struct context *ctx, guest_pc_t eip, gpa_t gpa, unsigned max_insns)
 {
 	struct insn ins[BLOCK_MAX_INSNS];
 	struct context_key key = ctx->key;

@@ -62,7 +62,6 @@ static void copy_exits(struct xlat *t, const struct block *from, uint8_t *body, 
 		struct bt_exit *x = &t->b->exits[i];
 		*x = from->exits[i];
 		x->from = t->b;
-		x->target += t->b->eip - from->eip;
 		x->to = NULL;
 		x->next_incoming = NULL;
 		if (x->patch)
@@ -94,13 +93,13 @@ static void relocate(struct xlat *t, const struct block *from, uint8_t *body)
 			add32(at + LEAVE_NUMBER, exits);
 			add32(at + LEAVE_DISPLACEMENT, 0u - moved);
 		} else {
-			add32(at, t->b->eip - from->eip);
+			add32(at, (uint32_t)(t->b->eip - from->eip));
 		}
 	}
 }
 
 /* NULL: no twin can be made of it, or there is no room. */
-static struct block *copy(struct bt *bt, const struct block *from, uint32_t eip)
+static struct block *copy(struct bt *bt, const struct block *from, guest_pc_t eip)
 {
 	struct xlat t;
 	uint8_t *body, *from_body;
@@ -135,7 +134,7 @@ struct cluster {
 };
 
 /* The block of these bytes at eip, which is on the cluster's page: it exists, or is copied. NULL: neither. */
-static struct block *neighbour(struct bt *bt, struct cluster *c, uint32_t eip, gpa_t gpa)
+static struct block *neighbour(struct bt *bt, struct cluster *c, guest_pc_t eip, gpa_t gpa)
 {
 	struct context *ctx = c->copies[0]->ctx;
 	struct block *b = bt_peek(bt, ctx, eip, gpa);
@@ -158,7 +157,7 @@ static void link_copy(struct bt *bt, struct cluster *c, unsigned n)
 	for (unsigned i = 0; i < c->from[n]->nexits; i++) {
 		const struct block *to = c->from[n]->exits[i].to;
 		struct bt_exit *x = &c->copies[n]->exits[i];
-		struct block *b = to && !bt_crosses(to) ? neighbour(bt, c, x->target, to->gpa) : NULL;
+		struct block *b = to && !bt_crosses(to) ? neighbour(bt, c, bt_exit_target(x), to->gpa) : NULL;
 		if (b)
 			bt_link(bt, x, b);
 	}
@@ -168,7 +167,7 @@ static void link_copy(struct bt *bt, struct cluster *c, unsigned n)
 static void copy_behind(struct bt *bt, struct cluster *c, unsigned n)
 {
 	const struct block *b = c->copies[n];
-	uint32_t eip = b->eip + b->guest_len;
+	guest_pc_t eip = block_pc(b, b->ninsns);
 	struct block *behind;
 
 	if (b->open || (eip ^ b->eip) >> PAGE_SHIFT || !find(bt, b->ctx, b->gpa + b->guest_len))
@@ -178,7 +177,7 @@ static void copy_behind(struct bt *bt, struct cluster *c, unsigned n)
 		bt_indirect_fill(bt, behind);
 }
 
-struct block *bt_copy_twin(struct bt *bt, struct context *ctx, uint32_t eip, gpa_t gpa)
+struct block *bt_copy_twin(struct bt *bt, struct context *ctx, guest_pc_t eip, gpa_t gpa)
 {
 	const struct block *from = copyable_context(ctx) ? find(bt, ctx, gpa) : NULL;
 	struct cluster c = {.n = 1};

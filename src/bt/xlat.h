@@ -22,8 +22,7 @@ struct xlat {
 	struct emit e;
 	const struct insn *in; /* the instruction being translated */
 	unsigned n;	       /* its index */
-	uint32_t eip;	       /* its offset in CS */
-	uint32_t next_eip;     /* of the one behind it, truncated as EIP or IP */
+	guest_pc_t eip;	       /* its offset in CS */
 	bool user;	       /* looks which window to use */
 	bool last;	       /* no further instruction of this block follows it */
 	unsigned uncounted;    /* instructions executed that HOST_COUNT does not hold yet */
@@ -48,7 +47,7 @@ typedef bool xlat_fn(struct xlat *t);
 /* Room for the largest block in every array? */
 bool xlat_has_room(const struct bt *bt);
 /* A new block, to be emitted behind the last one. False: the cache was flushed for it, and contexts with it. */
-bool xlat_begin(struct xlat *t, struct bt *bt, struct context *ctx, uint32_t eip, gpa_t gpa);
+bool xlat_begin(struct xlat *t, struct bt *bt, struct context *ctx, guest_pc_t eip, gpa_t gpa);
 void xlat_head(struct xlat *t);	 /* the entry for indirect branches; the body follows */
 void xlat_stubs(struct xlat *t); /* what exits of links lead to, and the end of the block */
 void xlat_insert(struct xlat *t);
@@ -56,7 +55,7 @@ void xlat_insert(struct xlat *t);
 void xlat_reloc_eip(struct xlat *t);
 void xlat_count(struct xlat *t); /* brings HOST_COUNT up to date */
 /* A jump to `target` in this context, linked later. Ends nothing. cc: condition, or -1. */
-void xlat_link(struct xlat *t, uint32_t target, int cc);
+void xlat_link(struct xlat *t, guest_pc_t target, int cc);
 void xlat_callout(struct xlat *t);
 /* A callout beside the instruction's own translation, which jumps to it; the C body does the whole instruction. */
 void xlat_slow_callout(struct xlat *t);

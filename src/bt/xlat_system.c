@@ -55,8 +55,8 @@ const struct context *xlat_context_behind(struct xlat *t, bool user)
 
 	k.cs_base = 0;
 	k.cs_limit = 0xffffffff;
-	k.seg_class = (uint16_t)(k.seg_class & ~flat); /* SEGC_FLAT is 0 */
-	k.flags = (uint16_t)((k.flags & ~(CTX_CPL3 | CTX_CPL12 | CTX_IOPL)) | CTX_CODE32 | CTX_STACK32);
+	k.seg_class &= ~flat; /* SEGC_FLAT is 0 */
+	k.flags = (k.flags & ~(unsigned)(CTX_CPL3 | CTX_CPL12 | CTX_IOPL)) | CTX_CODE32 | CTX_STACK32;
 	k.flags |= user ? CTX_CPL3 : CTX_IOPL;
 	return bt_context_of(t->bt, &k);
 }

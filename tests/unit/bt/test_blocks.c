@@ -295,7 +295,7 @@ static void plant(unsigned n, struct block *first, struct block *second, struct 
 		second->incoming = NULL;
 		break;
 	case 5: /* BT-9: a link to another EIP than it was made for */
-		first->exits[0].target++;
+		first->exits[0].distance++;
 		break;
 	case 6: /* BT-9: an incoming link that is none */
 		called->incoming = &first->exits[0];
