@@ -8,6 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifndef SS_AUTODISARM
+#define SS_AUTODISARM (1u << 31) /* linux/signal.h, which the C library's header excludes */
+#endif
+
 enum { ALT_STACK_BYTES = 256 * 1024 };
 
 /* Which code a thread may be in when a signal hits it is a property of the thread, not of a VM. */
@@ -96,7 +100,9 @@ static void install(void)
 
 int hostsig_thread_init(void)
 {
-	stack_t ss = {.ss_size = ALT_STACK_BYTES};
+	/* Translated 64-bit code has the guest's RSP, which may lie anywhere: in this very stack, too. The kernel must
+	 * not take that for a handler at work. */
+	stack_t ss = {.ss_size = ALT_STACK_BYTES, .ss_flags = (int)SS_AUTODISARM};
 
 	pthread_once(&install_once, install);
 	if (thread_clients.stack)

@@ -51,7 +51,7 @@ static void check_links(const struct bt *bt, const struct block *b)
 static void check_entries(const struct bt *bt, const struct context *c, const uint32_t *entries, uint32_t page)
 {
 	for (uint32_t eip = page << PAGE_SHIFT; eip >> PAGE_SHIFT == page; eip++) {
-		cache_pc_t to = bt->stubs.indirect_miss + entries[eip];
+		cache_pc_t to = bt_indirect_miss(bt, c) + entries[eip];
 		const struct block *b = entries[eip] ? bt_find_host(bt, to) : NULL;
 		if (entries[eip])
 			ASSERTF(b && b->valid && b->indirect == to && (uint32_t)b->eip == eip && b->ctx == c,

@@ -9,6 +9,7 @@
 #include "cpu/decode.h"
 #include "emit.h"
 #include "gsbase.h"
+#include "home.h"
 
 enum {
 	BLOCK_MAX_INSNS = 48,
@@ -175,6 +176,9 @@ enum {
 	MAP_REP = 8,	  /* a repeated one, its host instruction at swap_from: may stop between iterations */
 };
 
+/* insn_map.swapped of 64-bit code's string instructions: which pointers they use. */
+enum { STRING_SI = 1, STRING_DI = 2 };
+
 struct block {
 	struct context *ctx;
 	guest_pc_t eip;	 /* RIP, in 64-bit code */
@@ -246,6 +250,8 @@ struct site {
 struct bt_stub_addresses {
 	cache_pc_t exit;	  /* EXIT_*: HOST_T0 = number of the exit */
 	cache_pc_t indirect_miss; /* HOST_T0 = EIP */
+	/* The same for 64-bit code: home.value, home.target */
+	cache_pc_t exit64, indirect_miss64;
 };
 
 /* What cpu->bt_selector, bt_gate, bt_return and bt_writable are of. */
@@ -269,6 +275,7 @@ struct bt_frame {
 	uint64_t cpu;		/* struct cpu + CPU_BIAS */
 	volatile uint64_t kick; /* set by the signal handler outside the cache: do not enter */
 	uint64_t fpu;		/* FXSAVE image */
+	uint64_t code64;	/* the cache was entered for 64-bit code */
 	/* From the signal handler, on FAULT and EVENT */
 	uint64_t pc;
 	uint64_t address;
@@ -324,7 +331,9 @@ struct bt {
 	uint64_t generation;		      /* counts flushes */
 	cache_pc_t resume;		      /* where in `current` to go on, or 0: by lookup */
 	unsigned resume_uncounted;
-	int resume_esp;			/* insn_map.esp there */
+	int resume_esp;	      /* insn_map.esp there */
+	unsigned resume_insn; /* its number */
+	struct bt_home *home;
 	uint64_t entry_rf, entry_count; /* RFLAGS.RF and instructions executed when the cache was last entered */
 	unsigned space;			/* present address space (user mode): shadow_space() */
 	unsigned ntables;		/* indirect tables reserved */
@@ -364,10 +373,15 @@ void bt_indirect_fill(struct bt *bt, struct block *b);
 void bt_indirect_remove(struct bt *bt, const struct block *b);
 /* For shadow_on_lost(). */
 void bt_indirect_lost(void *arg, unsigned space, gva_t linear, uint64_t len);
+/* What entries of the context's tables are counted from. */
+static inline cache_pc_t bt_indirect_miss(const struct bt *bt, const struct context *c)
+{
+	return context_code64(c) ? bt->stubs.indirect_miss64 : bt->stubs.indirect_miss;
+}
 /* What a table has for the block's EIP as long as the block is valid. */
 static inline uint32_t bt_indirect_entry(const struct bt *bt, const struct block *b)
 {
-	return (uint32_t)(b->indirect - bt->stubs.indirect_miss);
+	return (uint32_t)(b->indirect - bt_indirect_miss(bt, b->ctx));
 }
 /* After the shadow has dealt with an mmu_event. */
 void bt_indirect_event(struct bt *bt);
@@ -521,6 +535,24 @@ void bt_left(struct bt *bt);
 /* The next entry is at the block's beginning, with what counts it. */
 void bt_resume_block(struct bt *bt, struct block *b);
 
+/* --- run64.c --- */
+int bt_home_init(struct bt *bt);
+void bt_home_destroy(struct bt *bt);
+/* As bt_enter() for `at`, in bt->current, which is of 64-bit code. */
+void bt_enter_code64(struct bt *bt, cache_pc_t at);
+/* Can the cache be entered at bt->resume? */
+bool bt_may_resume64(struct bt *bt);
+/* Registers that the instruction displaces become those of its beginning. */
+void bt_recover64(struct bt *bt, const struct insn_map *m, unsigned offset);
+/* Has the repeated string instruction done some of its work? */
+bool bt_half_way64(const struct bt *bt);
+/* The linear addresses of what instruction n of the block may access, at most BT_ACCESSES; their number. */
+enum { BT_ACCESSES = 8 };
+unsigned bt_accesses64(struct bt *bt, const struct block *b, unsigned n, gva_t *linear);
+/* An indirect branch led to home.target. If that is no canonical address, the branch is single-stepped from its
+ * beginning instead: true. */
+bool bt_undo_branch(struct bt *bt);
+
 /* --- lockstep.c --- */
 void bt_lockstep_destroy(struct bt *bt);
 
@@ -530,5 +562,8 @@ void bt_fpu_stored(void *arg, const struct fpu_pointers *before, bool whole);
 
 /* --- enter.S --- */
 void bt_enter(struct bt_frame *frame, cache_pc_t at);
+
+/* --- enter64.S --- */
+void bt_enter64(struct bt_home *home);
 
 #endif

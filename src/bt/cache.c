@@ -11,7 +11,7 @@
 #include "shadow/track.h"
 #include "trace.h"
 
-extern const char bt_leave_exit[], bt_leave_indirect[];
+extern const char bt_leave_exit[], bt_leave_indirect[], bt_leave64_exit[], bt_leave64_indirect[];
 
 /*
  * Two mappings of the same memory, the executable one in the low 2 GiB: its addresses are displacements. Not those of a
@@ -55,14 +55,34 @@ static cache_pc_t make_trampoline(struct bt *bt, const char *target)
 	return pc;
 }
 
+/* mov r10d, home; jmp *[rip] */
+static cache_pc_t make_trampoline64(struct bt *bt, const char *target)
+{
+	uint8_t *at = bt->cache_write + bt->cache_used;
+	cache_pc_t pc = bt->cache_run + bt->cache_used;
+	uint32_t home = (uint32_t)(uintptr_t)bt->home;
+
+	at[0] = 0x41;
+	at[1] = 0xba;
+	memcpy(at + 2, &home, 4);
+	bt->cache_used += 6;
+	make_trampoline(bt, target);
+	bt->cache_used = ALIGN_UP(bt->cache_used, 16);
+	return pc;
+}
+
 int bt_cache_init(struct bt *bt, size_t bytes)
 {
 	int err = map_code(bt, ALIGN_UP(bytes, PAGE_SIZE));
 
+	if (!err)
+		err = bt_home_init(bt);
 	if (err)
 		return err;
 	bt->stubs.exit = make_trampoline(bt, bt_leave_exit);
 	bt->stubs.indirect_miss = make_trampoline(bt, bt_leave_indirect);
+	bt->stubs.exit64 = make_trampoline64(bt, bt_leave64_exit);
+	bt->stubs.indirect_miss64 = make_trampoline64(bt, bt_leave64_indirect);
 	bt->cache_fixed = bt->cache_used;
 	/* In proportion to the code: a block takes some 200 bytes. */
 	bt->max_blocks = (unsigned)(bytes / 192);
@@ -386,6 +406,7 @@ void bt_cache_destroy(struct bt *bt)
 		munmap((void *)bt->cache_run, bt->cache_bytes);
 	}
 	bt_indirect_destroy(bt);
+	bt_home_destroy(bt);
 	free(bt->blocks);
 	free(bt->exits);
 	free(bt->maps);

@@ -32,18 +32,11 @@ enum seg_class bt_classify(const struct cpu *cpu, unsigned seg)
 	return s->limit == 0xffff ? SEGC_64K : SEGC_LIMIT;
 }
 
-static struct context_key make_key(const struct cpu *cpu)
+static unsigned common_flags(const struct cpu *cpu)
 {
-	struct context_key k = {.cs_base = (uint32_t)cpu->seg[SEG_CS].base, .cs_limit = cpu->seg[SEG_CS].limit};
 	unsigned flags = 0;
 
-	for (unsigned seg = SEG_ES; seg <= SEG_FS; seg++)
-		k.seg_class |= (uint32_t)bt_classify(cpu, seg) << (3 * seg);
-	flags |= (unsigned)bt_classify(cpu, SEG_GS) << CTX_GS_SHIFT;
-	flags |= cpu->seg[SEG_CS].attr & SEG_DB ? CTX_CODE32 : 0;
-	flags |= cpu->seg[SEG_SS].attr & SEG_DB ? CTX_STACK32 : 0;
 	flags |= cpu_protected(cpu) ? CTX_PROTECTED : 0;
-	flags |= cpu_v86(cpu) ? CTX_V86 : 0;
 	flags |= cpu->cpl ? CTX_CPL3 : 0;
 	flags |= cpu->cpl == 1 || cpu->cpl == 2 ? CTX_CPL12 : 0;
 	flags |= cpu->cpl <= cpu_iopl(cpu) ? CTX_IOPL : 0;
@@ -52,6 +45,29 @@ static struct context_key make_key(const struct cpu *cpu)
 	flags |= cpu->cr4 & CR4_OSFXSR ? CTX_SSE : 0;
 	flags |= cpu_paging(cpu) ? CTX_PAGED : 0;
 	flags |= cpu->cr4 & CR4_TSD ? CTX_NO_TSC : 0;
+	return flags;
+}
+
+/* Segments other than FS and GS have no base here, and none has a limit or attributes that matter (vol. 1, 3.2.4). */
+static struct context_key make_key64(const struct cpu *cpu)
+{
+	return (struct context_key){.cs_limit = 0xffffffff, .flags = common_flags(cpu) | CTX_CODE64};
+}
+
+static struct context_key make_key(const struct cpu *cpu)
+{
+	struct context_key k = {.cs_base = (uint32_t)cpu->seg[SEG_CS].base, .cs_limit = cpu->seg[SEG_CS].limit};
+	unsigned flags = 0;
+
+	if (cpu_code64(cpu))
+		return make_key64(cpu);
+	for (unsigned seg = SEG_ES; seg <= SEG_FS; seg++)
+		k.seg_class |= (uint32_t)bt_classify(cpu, seg) << (3 * seg);
+	flags |= (unsigned)bt_classify(cpu, SEG_GS) << CTX_GS_SHIFT;
+	flags |= cpu->seg[SEG_CS].attr & SEG_DB ? CTX_CODE32 : 0;
+	flags |= cpu->seg[SEG_SS].attr & SEG_DB ? CTX_STACK32 : 0;
+	flags |= common_flags(cpu);
+	flags |= cpu_v86(cpu) ? CTX_V86 : 0;
 	/* At any CPL: transitions keep AC, and derive the context behind them from this one. */
 	flags |= (cpu->cr4 & CR4_SMAP) && !(cpu->rflags & FLAG_AC) ? CTX_NO_USER : 0;
 	k.flags = flags;
@@ -59,9 +75,11 @@ static struct context_key make_key(const struct cpu *cpu)
 }
 
 /* Other modes are single-stepped. */
-static bool translated_mode(const struct cpu *cpu)
+static bool translated_mode(const struct bt *bt)
 {
-	if (cpu_long(cpu))
+	const struct cpu *cpu = bt->cpu;
+
+	if (cpu_long(cpu) && (!cpu_code64(cpu) || !shadow_view(bt->shadow)))
 		return false;
 	/* Alignment checks are made by the single-stepper. */
 	return !((cpu->rflags & FLAG_AC) && (cpu->cr0 & CR0_AM) && cpu->cpl == 3);
@@ -116,7 +134,7 @@ struct context *bt_context(struct bt *bt)
 		return NULL;
 	if (LIKELY(known->ctx && !memcmp(known, &in, offsetof(struct mode_inputs, ctx))))
 		return known->ctx;
-	if (!translated_mode(cpu))
+	if (!translated_mode(bt))
 		return NULL;
 	k = make_key(cpu);
 	in.ctx = bt_context_of(bt, &k);

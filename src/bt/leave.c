@@ -15,6 +15,7 @@ static void resume_at(struct bt *bt, struct block *b, unsigned n)
 	bt->resume = b->body + b->map[n].host;
 	bt->resume_uncounted = b->map[n].uncounted;
 	bt->resume_esp = b->map[n].esp;
+	bt->resume_insn = n;
 }
 
 void bt_resume_block(struct bt *bt, struct block *b)
@@ -128,7 +129,7 @@ static void callout(struct bt *bt, struct block *b, const struct bt_exit *x)
 
 	cpu->rip = pc;
 	restore_rf(bt);
-	looked = level != SITE_PLAIN && looked_at(bt, in, &stored);
+	looked = level != SITE_PLAIN && !context_code64(b->ctx) && looked_at(bt, in, &stored);
 	bt->stats->callouts++;
 	bt->stats->insn_callouts[in->id]++;
 	bt->stats->phase_insn = in->id;
@@ -177,6 +178,8 @@ static void follow_indirect(struct bt *bt, guest_pc_t eip)
 	struct context *ctx;
 	struct block *b;
 
+	if (bt->frame.code64 && bt_undo_branch(bt))
+		return;
 	bt->cpu->rip = eip;
 	bt->stats->indirect_misses++;
 	bt_profile_missed_table(bt);
@@ -226,16 +229,21 @@ static void recover(struct bt *bt, const struct block *b, int n, cache_pc_t pc)
 	struct cpu *cpu = bt->cpu;
 	unsigned offset = (unsigned)(pc - b->body);
 
-	if ((m->flags & MAP_SWAPPED) && offset > m->swap_from && offset < m->swap_to)
+	bool half_way = (uint32_t)cpu->gpr[RCX] != cpu->bt_rep_count;
+
+	if (context_code64(b->ctx)) {
+		bt_recover64(bt, m, offset);
+		half_way = bt_half_way64(bt);
+	} else if ((m->flags & MAP_SWAPPED) && offset > m->swap_from && offset < m->swap_to) {
 		cpu->gpr[m->swapped] = bt->frame.swapped;
-	if (m->flags & MAP_STRING) {
+	} else if (m->flags & MAP_STRING) {
 		cpu->gpr[RSI] = (uint32_t)cpu->gpr[RSI];
 		cpu->gpr[RDI] = (uint32_t)cpu->gpr[RDI];
 	}
 	bt_move_esp(cpu, m->esp);
 	bt->frame.count += m->uncounted;
 	recover_insn(bt, b, n);
-	if ((m->flags & MAP_REP) && offset >= m->swap_from && (uint32_t)cpu->gpr[RCX] != cpu->bt_rep_count)
+	if ((m->flags & MAP_REP) && offset >= m->swap_from && half_way)
 		recover_half_way(bt, b, n);
 }
 
@@ -281,19 +289,21 @@ static void raise_page_fault(struct bt *bt)
 
 /* Instruction n of the block, which is at its beginning, cannot make its access. what: what has become of it. alone:
  * see raise_page_fault(). */
-static void no_access(struct bt *bt, struct block *b, int n, enum shadow_fault what, uint32_t address, bool alone)
+static void no_access(struct bt *bt, struct block *b, int n, enum shadow_fault what, gva_t address, bool alone)
 {
 	uint64_t slow = slow_accesses(bt->stats), exceptions = bt->stats->exceptions;
 	const struct insn_map *m = &b->map[n];
-	gva_t linear = block_linear(b, m->guest);
+	gva_t linear = block_linear(b, m->guest), accesses[BT_ACCESSES];
+	bool code64 = context_code64(b->ctx), user = bt->cpu->cpl == 3;
+	unsigned naccesses = 0;
 
-	if (what == SHADOW_RESOLVED_USER || what == SHADOW_EMULATE_USER)
-		bt_site_touched_user(bt, b, linear, address, m->flags & MAP_USER);
+	if (!code64 && (what == SHADOW_RESOLVED_USER || what == SHADOW_EMULATE_USER))
+		bt_site_touched_user(bt, b, linear, (uint32_t)address, m->flags & MAP_USER);
 	if (what == SHADOW_RESOLVED || what == SHADOW_RESOLVED_USER) {
 		resume_at(bt, b, (unsigned)n);
 		return;
 	}
-	if (what == SHADOW_TRUE && bt->cpu->cpl == 3) {
+	if (what == SHADOW_TRUE && user && !code64) {
 		bt->cpu->bt_user_faulted = true;
 		bt->faulted_at = address;
 	}
@@ -301,13 +311,17 @@ static void no_access(struct bt *bt, struct block *b, int n, enum shadow_fault w
 		raise_page_fault(bt);
 		return;
 	}
+	if (code64 && what == SHADOW_EMULATE) /* perhaps for want of a chunk */
+		naccesses = bt_accesses64(bt, b, (unsigned)n, accesses);
 	bt_step(bt, step_reason(bt, what));
+	for (unsigned i = 0; i < naccesses; i++)
+		shadow_own(bt->shadow, accesses[i], user);
 	if ((m->flags & MAP_USER) && what == SHADOW_EMULATE) {
 		if (bt->stats->exceptions == exceptions) {
-			bt_site_missed_user(bt, address);
+			bt_site_missed_user(bt, (uint32_t)address);
 		} else {
 			bt->copy_faulted = true;
-			bt->copy_faulted_at = address;
+			bt->copy_faulted_at = (uint32_t)address;
 		}
 	}
 	/* A checked store that faults is near what is watched, or where the alias shows nothing. */
@@ -322,6 +336,7 @@ static void fault(struct bt *bt)
 	struct bt_frame *fr = &bt->frame;
 	int n;
 	struct block *b = block_at(bt, (cache_pc_t)fr->pc, &n);
+	gva_t address = fr->address;
 	enum shadow_fault what = SHADOW_FOREIGN; /* a limit check, a divide error, ... */
 
 	phase_set(bt->stats, PHASE_FAULT);
@@ -330,15 +345,17 @@ static void fault(struct bt *bt)
 		what = shadow_handle_fault(bt->shadow, fr->address, fr->error & 2);
 	trace(step, "fault at %" PRIx64 ": trap %u, host %lx", block_linear(b, b->map[n].guest), (unsigned)fr->trap,
 	      (unsigned long)fr->address);
-	no_access(bt, b, n, what, (uint32_t)fr->address, false);
-	if (b->valid && (what == SHADOW_RESOLVED || what == SHADOW_TRUE))
+	if (!context_code64(b->ctx))
+		address = (uint32_t)address;
+	no_access(bt, b, n, what, address, false);
+	if (b->valid && !context_code64(b->ctx) && (what == SHADOW_RESOLVED || what == SHADOW_TRUE))
 		bt_site_page_faulted(bt, b, block_linear(b, b->map[n].guest));
 }
 
 /* What would be a signal if the code had not looked. */
 static void foreseen_fault(struct bt *bt, struct block *b, const struct bt_exit *x)
 {
-	uint32_t address = bt->cpu->bt_fault_address;
+	gva_t address = bt->cpu->bt_fault_address;
 	enum shadow_fault what;
 
 	recover_insn(bt, b, x->insn);
@@ -378,7 +395,7 @@ void bt_left(struct bt *bt)
 		break;
 	}
 	case LEAVE_INDIRECT:
-		follow_indirect(bt, (uint32_t)bt->frame.value);
+		follow_indirect(bt, bt->frame.code64 ? bt->frame.value : (uint32_t)bt->frame.value);
 		break;
 	case LEAVE_FAULT:
 		fault(bt);

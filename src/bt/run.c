@@ -138,7 +138,7 @@ static void use_window(struct bt *bt)
 	cpu->bt_window[1] = shadow_window_of(bt->shadow, true);
 	cpu->bt_states[0] = shadow_page_states(bt->shadow, false);
 	cpu->bt_states[1] = shadow_page_states(bt->shadow, true);
-	window = cpu->bt_window[cpu->cpl == 3];
+	window = context_code64(bt->ctx) ? shadow_view(bt->shadow) : cpu->bt_window[cpu->cpl == 3];
 	if (window == bt->frame.window && bt->gs_known)
 		return;
 	bt_set_gs_base(window);
@@ -170,6 +170,8 @@ struct block *bt_find_block(struct bt *bt, struct context *ctx)
 	uint8_t phase;
 	gpa_t gpa;
 
+	if (context_code64(ctx) && !cpu_canonical(bt->cpu, eip))
+		return NULL;
 	if (!bt_code_gpa(bt, context_linear(ctx, eip), &gpa))
 		return NULL;
 	b = bt_lookup(bt, ctx, eip, gpa);
@@ -203,7 +205,11 @@ static void enter(struct bt *bt, cache_pc_t at)
 	bt->stats->block_dispatches += at == bt->current->body;
 	use_window(bt);
 	bt_tables_check(bt);
-	bt_enter(&bt->frame, at);
+	bt->frame.code64 = context_code64(bt->ctx);
+	if (bt->frame.code64)
+		bt_enter_code64(bt, at);
+	else
+		bt_enter(&bt->frame, at);
 	if (cpu->bt_table_stores) {
 		shadow_tables_stored(bt->shadow, cpu->bt_table_store, cpu->bt_table_stores);
 		cpu->bt_table_stores = 0;
@@ -225,7 +231,7 @@ static cache_pc_t entry(struct bt *bt)
 	struct block *b;
 
 	bt->resume = 0;
-	if (at && bt->current && bt->current->valid) {
+	if (at && bt->current && bt->current->valid && (!context_code64(bt->current->ctx) || bt_may_resume64(bt))) {
 		bt->frame.count -= bt->resume_uncounted; /* they will be counted again */
 		bt_move_esp(cpu, -bt->resume_esp);
 		return at;

@@ -8,6 +8,7 @@
 #include "hostsig.h"
 
 extern const char bt_enter_critical[], bt_enter_end[], bt_leave_kicked[], bt_leave_fault[], bt_leave_event[];
+extern const char bt_enter64_critical[], bt_enter64_end[], bt_leave64_kicked[], bt_leave64_fault[], bt_leave64_event[];
 
 enum { OPCODE_POPF = 0x9d };
 
@@ -20,6 +21,14 @@ static void go(ucontext_t *uc, const char *label)
 {
 	*reg(uc, REG_RIP) = (uintptr_t)label;
 	*reg(uc, REG_EFL) &= ~(uint64_t)(FLAG_TF | FLAG_RF);
+}
+
+/* Leaves the cache; 64-bit code goes another way, which wants to be told of bt->home. */
+static void leave(const struct bt *bt, ucontext_t *uc, const char *label, const char *label64)
+{
+	if (bt->frame.code64)
+		*reg(uc, REG_R10) = (uintptr_t)bt->home;
+	go(uc, bt->frame.code64 ? label64 : label);
 }
 
 /* May the thread stop at pc with complete guest state? */
@@ -47,7 +56,7 @@ static void approach_boundary(struct bt *bt, ucontext_t *uc)
 		bt->signal_stepping = false;
 		bt->frame.pc = pc;
 		bt->stats->async_exits++;
-		go(uc, bt_leave_event);
+		leave(bt, uc, bt_leave_event, bt_leave64_event);
 		return;
 	}
 	bt->signal_stepping = true;
@@ -68,6 +77,9 @@ static bool on_kick(struct bt *bt, ucontext_t *uc)
 	} else if (pc >= (uintptr_t)bt_enter_critical && pc < (uintptr_t)bt_enter_end) {
 		*reg(uc, REG_R10) = (uintptr_t)&bt->frame;
 		go(uc, bt_leave_kicked);
+	} else if (pc >= (uintptr_t)bt_enter64_critical && pc < (uintptr_t)bt_enter64_end) {
+		*reg(uc, REG_R10) = (uintptr_t)bt->home;
+		go(uc, bt_leave64_kicked);
 	} else {
 		bt->frame.kick = 1; /* seen before the next entry */
 	}
@@ -81,7 +93,7 @@ static bool on_fault(struct bt *bt, siginfo_t *info, ucontext_t *uc)
 	bt->frame.address = (uint64_t)info->si_addr;
 	bt->frame.trap = *reg(uc, REG_TRAPNO);
 	bt->frame.error = *reg(uc, REG_ERR);
-	go(uc, bt_leave_fault);
+	leave(bt, uc, bt_leave_fault, bt_leave64_fault);
 	return true;
 }
 

@@ -9,6 +9,7 @@
 #include "cpu/sys.h"
 #include "cpu/tlb.h"
 #include "trace.h"
+#include "xlat64.h"
 
 enum { ENDS_BLOCK = 1, FLUSHES_TC = 2 };
 
@@ -19,7 +20,7 @@ static const uint8_t callout_effects[INSN_COUNT] = {
 };
 
 /* Space that one instruction, its exits and stubs can take at most. */
-enum { INSN_HOST_MAX = 400, TRANSFER_HOST_MAX = 1600 /* the last of a block */, STUB_BYTES = 16, HEAD_BYTES = 64 };
+enum { INSN_HOST_MAX = 400, TRANSFER_HOST_MAX = 1600 /* the last of a block */, STUB_BYTES = 64, HEAD_BYTES = 128 };
 
 struct insn_map *xlat_map(struct xlat *t)
 {
@@ -33,6 +34,10 @@ uint16_t xlat_here(const struct xlat *t)
 
 void xlat_count(struct xlat *t)
 {
+	if (context_code64(t->ctx)) {
+		xlat64_count(t, HOST64_T);
+		return;
+	}
 	if (t->uncounted)
 		emit_lea(&t->e, 8, HOST_COUNT,
 			 (struct host_addr){HOST_COUNT, REG_NONE, 1, (int32_t)t->uncounted, false, false});
@@ -76,6 +81,10 @@ void xlat_reloc_eip(struct xlat *t)
 /* mov r8d, number; jmp stub: leaves for the monitor. */
 static void leave(struct xlat *t, const struct bt_exit *x)
 {
+	if (context_code64(t->ctx)) {
+		xlat64_leave(t, exit_number(t->bt, x));
+		return;
+	}
 	add_reloc(t, xlat_here(t), RELOC_LEAVE);
 	emit_mov_imm(&t->e, HOST_T0, exit_number(t->bt, x));
 	emit_jmp_to(&t->e, t->bt->stubs.exit);
@@ -97,6 +106,7 @@ void xlat_callout(struct xlat *t)
 {
 	callout_exit(t);
 	t->esp_pending = 0;
+	t->delta = DELTA_NONE;
 	t->ended = callout_effects[t->in->id] & ENDS_BLOCK;
 }
 
@@ -158,7 +168,7 @@ static bool checks_fail(const struct xlat *t, const struct insn_row *row)
 		return true;
 	if ((row->checks & CHK_FWAIT) && (flags & CTX_WAIT_TRAPS))
 		return true;
-	if (row->checks & (CHK_AVX | CHK_XSAVE | CHK_ONLY64))
+	if (row->checks & (CHK_AVX | CHK_XSAVE | (context_code64(t->ctx) ? CHK_NO64 : CHK_ONLY64)))
 		return true;
 	return !cpu_has(t->bt->cpu, row->feature);
 }
@@ -234,11 +244,14 @@ static void translate_insn(struct xlat *t)
 	}
 	site = bt_site(t->bt, linear);
 	level = site->level;
-	t->user = site->user && (t->ctx->key.flags & (CTX_PAGED | CTX_CPL3 | CTX_NO_USER)) == CTX_PAGED;
-	present = site->guarded && level == SITE_PLAIN && row->class == CLASS_IDENT && (t->ctx->key.flags & CTX_PAGED);
+	t->user = site->user && (t->ctx->key.flags & (CTX_PAGED | CTX_CPL3 | CTX_NO_USER | CTX_CODE64)) == CTX_PAGED;
+	present = !context_code64(t->ctx) && site->guarded && level == SITE_PLAIN && row->class == CLASS_IDENT &&
+		  (t->ctx->key.flags & CTX_PAGED);
 	t->adapted |= level != SITE_PLAIN || t->user || present;
-	if (level != SITE_PLAIN && row->class == CLASS_IDENT &&
-	    (t->ctx->key.flags & (CTX_PAGED | CTX_CPL3)) == CTX_PAGED)
+	if (context_code64(t->ctx))
+		done = level == SITE_PLAIN && xlat64_insn(t);
+	else if (level != SITE_PLAIN && row->class == CLASS_IDENT &&
+		 (t->ctx->key.flags & (CTX_PAGED | CTX_CPL3)) == CTX_PAGED)
 		done = xlat_ident_guarded(t);
 	else if (level == SITE_CALLOUT)
 		done = false;
@@ -381,12 +394,21 @@ static unsigned decode_block(struct xlat *t, struct insn *ins, unsigned max)
 void xlat_head(struct xlat *t)
 {
 	t->b->indirect = emit_pc(&t->e);
-	if (t->bt->count) {
+	if (context_code64(t->ctx)) {
+		xlat64_head(t);
+	} else if (t->bt->count) {
 		emit_load(&t->e, 8, HOST_T1, AT_CPU(CPU_OFF(bt_indirect_hits)));
 		emit_lea(&t->e, 8, HOST_T1, (struct host_addr){HOST_T1, REG_NONE, 1, 1, false, false});
 		emit_store(&t->e, 8, HOST_T1, AT_CPU(CPU_OFF(bt_indirect_hits)));
 	}
 	t->b->body = emit_pc(&t->e);
+}
+
+/* Code that goes on at an address that is not canonical. */
+static void past_the_end(struct xlat *t)
+{
+	xlat_count(t);
+	leave(t, new_exit(t, EXIT_STEP, t->eip));
 }
 
 static void emit_body(struct xlat *t, const struct insn *ins, unsigned count)
@@ -405,6 +427,8 @@ static void emit_body(struct xlat *t, const struct insn *ins, unsigned count)
 		map[0].host = xlat_here(t);
 		map[0].uncounted = (uint8_t)t->uncounted;
 		map[0].esp = (int8_t)t->esp_pending;
+		if (context_code64(t->ctx))
+			map[0].swapped = (uint8_t)(t->delta << 4);
 		map[1].guest = (uint16_t)(map[0].guest + t->in->len);
 		t->uncounted++;
 		translate_insn(t);
@@ -420,7 +444,10 @@ static void emit_body(struct xlat *t, const struct insn *ins, unsigned count)
 		if (context_code_size(t->ctx) == 2)
 			t->eip &=
 			    t->ctx->key.cs_limit > 0xffff ? 0xffffffffu : 0x1ffffu; /* past the limit: faults there */
-		xlat_link(t, t->eip, -1);
+		if (context_code64(t->ctx) && !cpu_canonical(t->bt->cpu, t->eip))
+			past_the_end(t);
+		else
+			xlat_link(t, t->eip, -1);
 	}
 }
 
@@ -436,6 +463,8 @@ void xlat_stubs(struct xlat *t)
 		emit_target32(&t->e, x->patch, x->stub);
 		if (x->kind == EXIT_LINK) {
 			leave(t, x);
+		} else if (context_code64(t->ctx)) {
+			xlat64_jump_table(t, bt_exit_target(x));
 		} else {
 			emit_mov_imm(&t->e, HOST_T0, (uint32_t)bt_exit_target(x));
 			xlat_jump_table(t);

@@ -31,6 +31,7 @@ struct xlat {
 	uint8_t branch;	       /* enum xlat_branch_kind: of the jump through the table that is emitted next */
 	bool ended;	       /* control does not come to the next instruction */
 	bool in_body;	       /* not in head or stubs */
+	uint8_t delta;	       /* xlat64.h: whose delta HOST64_DELTA holds */
 	bool adapted;	       /* an instruction is not translated as it would be at first */
 	unsigned nrelocs;      /* may exceed MAX_RELOCS: too many to note */
 	uint16_t relocs[MAX_RELOCS];

@@ -209,6 +209,12 @@ int insn_decode(struct insn *in, const uint8_t *bytes, unsigned avail, unsigned 
 /* "mov eax, [ebx+4]" for traces. */
 void insn_format(const struct insn *in, uint64_t rip, char *buf, size_t len);
 
+/* How many bytes of parameters a RET pops. */
+static inline int32_t insn_ret_pops(const struct insn *in)
+{
+	return in->noperands && in->op[0].kind == OPD_IMM ? (int32_t)(in->op[0].imm & 0xffff) : 0;
+}
+
 /* CMPS and SCAS: string instructions that set flags. */
 static inline bool insn_compares_strings(const struct insn *in)
 {

@@ -106,8 +106,17 @@ void cpu_fpu_sync(struct cpu *cpu)
 
 bool fpu_stores_lost_pointers(struct cpu *cpu, const struct insn *in)
 {
-	if (in->id != INSN_FNSTENV && in->id != INSN_FNSAVE)
-		return false;
-	cpu_fpu_sync(cpu);
-	return !(cpu->fpu.image[FX_FSW] & FSW_ES) && host_forgets();
+	switch (in->id) {
+	case INSN_FNSTENV:
+	case INSN_FNSAVE:
+	case INSN_XSAVE:
+	case INSN_XSAVE64:
+	case INSN_XSAVEOPT:
+	case INSN_XSAVEOPT64:
+	case INSN_XSAVEC:
+	case INSN_XSAVEC64:
+		cpu_fpu_sync(cpu);
+		return !(cpu->fpu.image[FX_FSW] & FSW_ES) && host_forgets();
+	}
+	return false;
 }

@@ -51,6 +51,20 @@ static void move_esp(struct parts *p, const struct insn *in, uint8_t home)
 	}
 }
 
+/* ModRM.reg and VEX.vvvv; their REX bits stay, as do all where memory is the other operand. */
+static void move_register(struct parts *p, const struct insn *in, uint8_t from, uint8_t to)
+{
+	for (unsigned i = 0; from != to && i < in->noperands; i++) {
+		const struct operand *op = &in->op[i];
+		if (op->kind != OPD_GPR || op->reg != from)
+			continue;
+		if (op->field == FIELD_REG)
+			p->modrm = (uint8_t)((p->modrm & ~0x38) | (to & 7) << 3);
+		else if (op->field == FIELD_VVVV)
+			p->vvvv = to;
+	}
+}
+
 /* Opcodes that mean something else, or nothing, in 64-bit mode. */
 static void fix_opcode(struct parts *p, const struct insn *in)
 {
@@ -107,6 +121,16 @@ static void put_memory(struct emit *e, const struct parts *p, const struct insn 
 		put(e, mod | reg | low);
 		if (low == RM_SIB)
 			put(e, SIB_NO_INDEX | RM_SIB);
+		if (mod)
+			put_bytes(e, &how->disp, mod == 0x40 ? 1 : 4);
+		return;
+	}
+	case HOST_MEM_INDEX: {
+		uint8_t mod = how->disp == 0 && (how->base & 7) != RM_DISP32 ? 0x00
+			      : how->disp == (int8_t)how->disp		     ? 0x40
+									     : 0x80;
+		put(e, mod | reg | RM_SIB);
+		put(e, (uint8_t)((how->index & 7) << 3 | (how->base & 7)));
 		if (mod)
 			put_bytes(e, &how->disp, mod == 0x40 ? 1 : 4);
 		return;
@@ -231,12 +255,16 @@ unsigned insn_reencode(const struct insn *in, const struct reencoding *how, uint
 	if (!split(&p, in))
 		return 0;
 	move_esp(&p, in, how->esp_home);
+	move_register(&p, in, how->moved, how->moved_to);
 	if (in->moffs)
 		fix_moffs(&p, in);
 	else
 		fix_opcode(&p, in);
 	if (how->mem == HOST_MEM_BASE) {
 		p.rex = (uint8_t)((p.rex & ~(REX_B | REX_X)) | (how->base >= 8 ? REX_B : 0));
+	} else if (how->mem == HOST_MEM_INDEX) {
+		p.rex &= (uint8_t) ~(REX_B | REX_X);
+		p.rex |= (how->base >= 8 ? REX_B : 0) | (how->index >= 8 ? REX_X : 0);
 	} else if (how->mem == HOST_MEM_RIP) {
 		p.rex &= (uint8_t) ~(REX_B | REX_X);
 	} else if (how->mem == HOST_MEM_SAME && in->base == RSP && how->esp_home != RSP) {

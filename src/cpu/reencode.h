@@ -9,18 +9,23 @@
 #include "decode.h"
 
 enum host_mem {
-	HOST_MEM_NONE, /* the instruction has no memory operand */
-	HOST_MEM_SAME, /* the guest's own addressing form, 32-bit addresses relative to GS, disp added */
-	HOST_MEM_BASE, /* [base + disp] relative to GS if gs */
-	HOST_MEM_RIP,  /* [rip + disp], disp counted from the end of the instruction */
+	HOST_MEM_NONE,	/* the instruction has no memory operand */
+	HOST_MEM_SAME,	/* the guest's own addressing form, 32-bit addresses relative to GS, disp added */
+	HOST_MEM_BASE,	/* [base + disp] relative to GS if gs */
+	HOST_MEM_INDEX, /* [base + index + disp] */
+	HOST_MEM_RIP,	/* [rip + disp], disp counted from the end of the instruction */
 };
 
 struct reencoding {
 	enum host_mem mem;
 	uint8_t esp_home; /* host register that holds guest ESP: RSP or R12 */
 	bool gs;	  /* HOST_MEM_BASE: GS-relative */
-	uint8_t base;	  /* HOST_MEM_BASE: host register */
+	uint8_t base;	  /* HOST_MEM_BASE, HOST_MEM_INDEX: host register */
 	int32_t disp;	  /* all but HOST_MEM_NONE; HOST_MEM_SAME: other than 0 with a base only */
+	uint8_t index;	  /* HOST_MEM_INDEX: host register, not RSP */
+	/* 64-bit code: the register that the instruction names as `moved` is `moved_to` (both of R8 to R15), beside a
+	 * memory operand. All zeros: none. */
+	uint8_t moved, moved_to;
 };
 
 enum { REENCODE_MAX = 15 };

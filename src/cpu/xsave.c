@@ -177,5 +177,10 @@ bool do_xrstor(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 		memcpy(cpu->fpu.image + FX_XMM0, (bv & SSE ? buf : init) + FX_XMM0, xmm_bytes(in));
 		store_le(cpu->fpu.image + FX_MXCSR, 4, mxcsr);
 	}
+	if (mask & X87) { /* bits that no register holds are gone at once, as if it had been loaded */
+		struct fpu_pointers loaded;
+		fpu_load(cpu, &loaded);
+		fpu_save(cpu, &loaded);
+	}
 	return true;
 }

@@ -375,13 +375,13 @@ supervisor:
 	and	qword [E1], ~U
 	FLUSH
 	FINE	mov al, [rbx]
+	mov	rax, [V + 0x50]
+	mov	cr4, rax		; before this code is the user's again
 	mov	edi, PT
 .theirs: or	qword [rdi], U
 	add	edi, 8
 	cmp	edi, PT + 0x1000
 	jb	.theirs
-	mov	rax, [V + 0x50]
-	mov	cr4, rax
 	FRESH
 	ret
 .smap:	mov	al, [rbx]

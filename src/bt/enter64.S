@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * bt_enter64(struct bt_home *home): bt_enter (enter.S) for 64-bit code, whose registers are the host's of the same number, RSP included, but for R10 and R11. On the way out R10 is `home`:
+ * the trampolines in the cache and the signal handler see to that. Offsets are checked in run64.c.
+ */
+#define H_REASON 0
+#define H_FRAME  8
+#define H_CPU    16
+#define H_RSP    24
+#define H_ENTRY  32
+#define H_DELTA  40
+
+#define F_REASON 0
+#define F_RFLAGS 24
+#define F_KICK   64
+#define F_FPU    72
+
+#define FPU_LIVE 144
+#define FX_MXCSR 24
+#define FX_XMM0  160
+#define G(n)     (n * 8)(%r11)
+
+	.text
+	.globl bt_enter64_begin, bt_enter64_code_end
+	.globl bt_enter64, bt_enter64_critical, bt_enter64_end, bt_leave64_exit, bt_leave64_indirect, bt_leave64_fault, bt_leave64_event, bt_leave64_kicked
+	.type bt_enter64, @function
+bt_enter64_begin:
+bt_enter64:
+	push %rbx
+	push %rbp
+	push %r12
+	push %r13
+	push %r14
+	push %r15
+	mov %rsp, H_RSP(%rdi)
+	mov %rdi, %r10
+	mov H_FRAME(%r10), %rcx
+	mov H_CPU(%r10), %r11
+	mov F_FPU(%rcx), %rax
+	cmpq $0, FPU_LIVE(%r11)
+	jne 1f
+	fxrstor64 (%rax)
+	jmp 2f
+1:	ldmxcsr FX_MXCSR(%rax)
+	.irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	movaps FX_XMM0 + 16 * \n(%rax), %xmm\n
+	.endr
+2:
+	/* From here to the jump, a kick must not be missed: the handler sends a thread found here to bt_leave64_kicked. */
+bt_enter64_critical:
+	cmpq $0, F_KICK(%rcx)
+	jne bt_leave64_kicked
+	pushq F_RFLAGS(%rcx)
+	popfq
+	mov G(0), %rax
+	mov G(1), %rcx
+	mov G(2), %rdx
+	mov G(3), %rbx
+	mov G(4), %rsp
+	mov G(5), %rbp
+	mov G(6), %rsi
+	mov G(7), %rdi
+	mov G(8), %r8
+	mov G(9), %r9
+	mov G(12), %r12
+	mov G(13), %r13
+	mov G(14), %r14
+	mov G(15), %r15
+	mov H_DELTA(%r10), %r11
+	jmp *H_ENTRY(%r10)
+bt_enter64_end:
+
+bt_leave64_exit:
+	mov $0, %r11d
+	jmp save
+bt_leave64_indirect:
+	mov $1, %r11d
+	jmp save
+bt_leave64_fault:
+	mov $2, %r11d
+	jmp save
+bt_leave64_event:
+	mov $3, %r11d
+save:
+	mov %r11, H_REASON(%r10)
+	mov H_CPU(%r10), %r11
+	mov %rax, G(0)
+	mov %rcx, G(1)
+	mov %rdx, G(2)
+	mov %rbx, G(3)
+	mov %rsp, G(4)
+	mov %rbp, G(5)
+	mov %rsi, G(6)
+	mov %rdi, G(7)
+	mov %r8, G(8)
+	mov %r9, G(9)
+	mov %r12, G(12)
+	mov %r13, G(13)
+	mov %r14, G(14)
+	mov %r15, G(15)
+	mov H_RSP(%r10), %rsp
+	pushfq
+	popq %rax
+	cld
+	mov H_FRAME(%r10), %rdi
+	mov %rax, F_RFLAGS(%rdi)
+	mov H_REASON(%r10), %rax
+	mov %rax, F_REASON(%rdi)
+	/* The monitor's code uses SSE registers, but neither x87 nor MMX: those stay where they are. */
+	mov F_FPU(%rdi), %rax
+	movq $1, FPU_LIVE(%r11)
+	stmxcsr FX_MXCSR(%rax)
+	.irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	movaps %xmm\n, FX_XMM0 + 16 * \n(%rax)
+	.endr
+leave:
+	pushq $0x1f80
+	ldmxcsr (%rsp)
+	add $8, %rsp
+	pop %r15
+	pop %r14
+	pop %r13
+	pop %r12
+	pop %rbp
+	pop %rbx
+	ret
+
+	/* Nothing ran: the registers in struct cpu still hold. */
+bt_leave64_kicked:
+	mov H_RSP(%r10), %rsp
+	mov H_FRAME(%r10), %rdi
+	mov H_CPU(%r10), %r11
+	movq $4, F_REASON(%rdi)
+	movq $1, FPU_LIVE(%r11)
+	cld
+	jmp leave
+bt_enter64_code_end:
+	.size bt_enter64, . - bt_enter64
+	.section .note.GNU-stack, "", @progbits

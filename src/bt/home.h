@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What translated 64-bit code keeps in memory: no host register is left for it. A page below 2 GiB, so that an absolute
+ * displacement reaches it from anywhere. Offsets are used by enter64.S.
+ */
+#ifndef GNOMON_BT_HOME_H
+#define GNOMON_BT_HOME_H
+
+#include "base.h"
+
+enum { HOME_STACK = 4 };
+
+struct bt_home {
+	uint64_t reason; /* enum leave_reason, on its way to bt_frame */
+	uint64_t frame;	 /* struct bt_frame */
+	uint64_t cpu;	 /* struct cpu */
+	uint64_t host_rsp;
+	uint64_t entry; /* where bt_enter64 jumps to, with R11 = delta */
+	uint64_t delta;
+	uint64_t r10, r11; /* the guest's */
+	uint64_t count;	   /* instructions executed: bt_frame.count */
+	uint64_t table;	   /* cpu->bt_indirect */
+	uint64_t fs_base, gs_base;
+	uint64_t target;	     /* RIP, on the way to a block that compares it */
+	uint32_t from;		     /* HOME_FROM of the indirect branch that set it */
+	uint32_t value;		     /* number of the exit */
+	uint64_t rcx;		     /* the guest's, while RCX is compared with */
+	uint64_t rsp;		     /* the guest's, while the stack below is used */
+	uint64_t spare;		     /* the guest's register that MAP_SWAPPED names */
+	uint64_t si_delta, di_delta; /* MAP_STRING */
+	uint64_t rep_count;	     /* RCX when a repeated string instruction began, or went on */
+	uint64_t hits;		     /* cpu->bt_indirect_hits */
+	uint64_t stack[HOME_STACK];  /* PUSHF leaves flags in the last one */
+};
+
+/* Which instruction of which block. */
+#define HOME_FROM(block, insn) ((uint32_t)(block) << 8 | (insn))
+#define HOME_FROM_BLOCK(from)  ((from) >> 8)
+#define HOME_FROM_INSN(from)   ((from)&0xff)
+
+#endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* 64-bit code: what is different when the cache is entered and left. */
+#define _GNU_SOURCE
+#include <string.h>
+#include <sys/mman.h>
+
+#include "cpu/step.h"
+#include "cpu/sys.h"
+#include "xlat64.h"
+
+/* What enter64.S takes for granted. */
+_Static_assert(offsetof(struct bt_home, reason) == 0 && offsetof(struct bt_home, frame) == 8, "enter64.S");
+_Static_assert(offsetof(struct bt_home, cpu) == 16 && offsetof(struct bt_home, host_rsp) == 24, "enter64.S");
+_Static_assert(offsetof(struct bt_home, entry) == 32 && offsetof(struct bt_home, delta) == 40, "enter64.S");
+_Static_assert(offsetof(struct cpu, fpu_live) == 144 && offsetof(struct cpu, gpr) == 0, "enter64.S");
+_Static_assert(sizeof(struct bt_home) <= PAGE_SIZE, "one page");
+
+int bt_home_init(struct bt *bt)
+{
+	void *p = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	bt->home = p;
+	bt->home->frame = (uintptr_t)&bt->frame;
+	bt->home->cpu = (uintptr_t)bt->cpu;
+	return 0;
+}
+
+void bt_home_destroy(struct bt *bt)
+{
+	if (bt->home)
+		munmap(bt->home, PAGE_SIZE);
+}
+
+static bool is_user(const struct bt *bt)
+{
+	return bt->cpu->cpl == 3;
+}
+
+/* The delta that the code at bt->resume expects in HOST64_DELTA. False: there is none. */
+static bool find_delta(struct bt *bt, uint64_t *delta)
+{
+	unsigned of = MAP64_DELTA(bt->current->map[bt->resume_insn].swapped);
+	gva_t linear = of == DELTA_CODE ? bt->current->eip : bt->cpu->gpr[of];
+
+	*delta = 0;
+	if (of == DELTA_NONE)
+		return true;
+	if (!shadow_own(bt->shadow, linear, is_user(bt)))
+		return false;
+	*delta = ((const uint64_t *)shadow_view_of(bt->shadow, is_user(bt)))[linear >> SHADOW_VIEW_SHIFT];
+	return true;
+}
+
+bool bt_may_resume64(struct bt *bt)
+{
+	uint64_t delta;
+
+	return find_delta(bt, &delta);
+}
+
+void bt_enter_code64(struct bt *bt, cache_pc_t at)
+{
+	struct cpu *cpu = bt->cpu;
+	struct bt_home *h = bt->home;
+
+	h->entry = at;
+	h->r10 = cpu->gpr[R10];
+	h->r11 = cpu->gpr[R11];
+	h->count = bt->frame.count;
+	h->table = (uintptr_t)cpu->bt_indirect;
+	h->fs_base = cpu->seg[SEG_FS].base;
+	h->gs_base = cpu->seg[SEG_GS].base;
+	h->hits = cpu->bt_indirect_hits;
+	if (at == bt->current->body || !find_delta(bt, &h->delta))
+		h->delta = 0;
+	bt_enter64(h);
+	if (bt->frame.reason == LEAVE_KICKED)
+		return;
+	cpu->gpr[R10] = h->r10;
+	cpu->gpr[R11] = h->r11;
+	cpu->bt_indirect_hits = h->hits;
+	bt->frame.count = h->count;
+	bt->frame.value = bt->frame.reason == LEAVE_INDIRECT ? h->target : h->value;
+	bt->frame.swapped = h->spare;
+}
+
+void bt_recover64(struct bt *bt, const struct insn_map *m, unsigned offset)
+{
+	struct cpu *cpu = bt->cpu;
+	bool between = offset > m->swap_from && offset < m->swap_to;
+
+	if ((m->flags & MAP_SWAPPED) && between)
+		cpu->gpr[MAP64_LOW(m->swapped)] = bt->home->spare;
+	if (!(m->flags & MAP_STRING) || (offset != m->swap_from && !between))
+		return;
+	if (m->swapped & STRING_SI)
+		cpu->gpr[RSI] -= bt->home->si_delta;
+	if (m->swapped & STRING_DI)
+		cpu->gpr[RDI] -= bt->home->di_delta;
+	cpu->bt_flags = bt->home->stack[HOME_STACK - 1];
+}
+
+bool bt_half_way64(const struct bt *bt)
+{
+	return bt->cpu->gpr[RCX] != bt->home->rep_count;
+}
+
+static bool decode(const struct block *b, unsigned n, struct insn *in)
+{
+	unsigned at = b->map[n].guest;
+
+	return insn_decode(in, b->source + at, b->guest_len - at, 8) == 0;
+}
+
+unsigned bt_accesses64(struct bt *bt, const struct block *b, unsigned n, gva_t *linear)
+{
+	const struct cpu *cpu = bt->cpu;
+	unsigned count = 0;
+	struct insn in;
+
+	if (!decode(b, n, &in))
+		return 0;
+	if (in.has_mem && !in.agen)
+		linear[count++] =
+		    insn_ea(cpu, &in) + (in.seg == SEG_FS || in.seg == SEG_GS ? cpu->seg[in.seg].base : 0);
+	if (b->map[n].flags & MAP_STRING) {
+		linear[count++] = cpu->gpr[RSI];
+		linear[count++] = cpu->gpr[RDI];
+	}
+	linear[count++] = cpu->gpr[RSP] - 8;
+	linear[count++] = cpu->gpr[in.id == INSN_LEAVE ? RBP : RSP];
+	return count;
+}
+
+bool bt_undo_branch(struct bt *bt)
+{
+	const struct block *b = &bt->blocks[HOME_FROM_BLOCK(bt->home->from)];
+	unsigned n = HOME_FROM_INSN(bt->home->from);
+	struct insn in;
+
+	if (cpu_canonical(bt->cpu, bt->home->target))
+		return false;
+	bt->cpu->rip = block_pc(b, n);
+	if (decode(b, n, &in) && in.id == INSN_RET)
+		bt->cpu->gpr[RSP] -= 8 + (unsigned)insn_ret_pops(&in);
+	bt->frame.count--;
+	bt_step(bt, &bt->stats->stepped_fault);
+	return true;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Translation of 64-bit code: what differs from xlat.h. Guest registers are the host's of the same number, but for R10
+ * and R11, which are in memory (home.h) and scratch here. GS is the base of the view (shadow.h): memory operands are
+ * [address + delta of its chunk].
+ */
+#ifndef GNOMON_XLAT64_H
+#define GNOMON_XLAT64_H
+
+#include "xlat.h"
+
+enum {
+	HOST64_T = R10,	    /* scratch: target, linear address, data */
+	HOST64_DELTA = R11, /* scratch: the delta looked up last */
+	/* xlat.delta, if it is no register */
+	DELTA_CODE = R10, /* that of the code's own chunk */
+	DELTA_NONE = R11,
+	/* An address is at most that far from the one whose chunk was looked up: SHADOW_VIEW_REACH, and more does not
+	 * happen. */
+	DIRECT_DISP = 1 << 20,
+};
+
+/* insn_map.swapped in 64-bit code: what the delta in HOST64_DELTA is of, and a register, or MAP_STRING's pointers. */
+#define MAP64_DELTA(swapped) ((swapped) >> 4)
+#define MAP64_LOW(swapped)   ((swapped)&15)
+
+#define AT_HOME(t, field)                                                                                              \
+	((struct host_addr){REG_NONE, REG_NONE, 1,                                                                     \
+			    (int32_t)(uintptr_t)(t)->bt->home + (int32_t)offsetof(struct bt_home, field), false,       \
+			    false})
+
+/* --- xlat64.c --- */
+/* The instruction; false: by a callout. */
+bool xlat64_insn(struct xlat *t);
+void xlat64_head(struct xlat *t);
+void xlat64_count(struct xlat *t, unsigned scratch);
+/* Leaves with the exit's number. */
+void xlat64_leave(struct xlat *t, unsigned number);
+/* Goes to a RIP in another page, through the table; to the one in HOST64_T. */
+void xlat64_jump_table(struct xlat *t, guest_pc_t target);
+void xlat64_jump_indirect(struct xlat *t, enum xlat_branch_kind kind);
+/* The guest's R10 or R11 in a host register, and back. */
+void xlat64_load_reg(struct xlat *t, unsigned to, unsigned guest);
+void xlat64_store_reg(struct xlat *t, unsigned size, unsigned guest, unsigned from);
+static inline bool xlat64_in_memory(unsigned guest)
+{
+	return guest == R10 || guest == R11;
+}
+
+/* --- xlat64_mem.c --- */
+/* HOST64_DELTA = delta of the chunk of the address in a register (a guest's, or HOST64_T). */
+void xlat64_look_up(struct xlat *t, unsigned reg);
+/* The instruction's explicit memory operand, of an instruction that makes an access. HOST64_T is free if it is not the
+ * base. */
+struct host_addr xlat64_operand(struct xlat *t);
+/* HOST64_T = the linear address of that operand. */
+void xlat64_linear(struct xlat *t);
+bool xlat64_ident(struct xlat *t);
+
+/* --- xlat64_stack.c --- */
+struct host_addr xlat64_stack(struct xlat *t, int32_t delta);
+void xlat64_stack_move(struct xlat *t, int32_t delta);
+bool xlat64_push(struct xlat *t);
+bool xlat64_pop(struct xlat *t);
+bool xlat64_leave_frame(struct xlat *t);
+bool xlat64_branch(struct xlat *t);
+
+/* --- xlat64_string.c --- */
+bool xlat64_string(struct xlat *t);
+
+#endif

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* 64-bit code: memory operands, and the instructions that are the same on the host. */
+#include "cpu/reencode.h"
+#include "xlat64.h"
+
+/* The table of deltas faults where it has none, by the index; indexes are 32 bits, so nothing but it is reached. */
+static void load_delta(struct xlat *t)
+{
+	emit_load(&t->e, 8, HOST64_DELTA, (struct host_addr){REG_NONE, HOST64_DELTA, 8, 0, true, false});
+}
+
+void xlat64_look_up(struct xlat *t, unsigned reg)
+{
+	if (reg != HOST64_T && t->delta == reg)
+		return;
+	emit_mov_imm(&t->e, HOST64_DELTA, SHADOW_VIEW_SHIFT);
+	emit_shrx64(&t->e, HOST64_DELTA, reg, HOST64_DELTA);
+	load_delta(t);
+	t->delta = reg == HOST64_T || !opt_on(t->bt->cpu->opt_off, OPT_DELTAS) ? DELTA_NONE : (uint8_t)reg;
+}
+
+/* A constant address. */
+static struct host_addr constant_address(struct xlat *t, gva_t linear)
+{
+	uint32_t chunk = (uint32_t)(linear >> SHADOW_VIEW_SHIFT);
+	bool code = chunk == (uint32_t)(t->b->eip >> SHADOW_VIEW_SHIFT);
+
+	if (!code || t->delta != DELTA_CODE) {
+		emit_mov_imm(&t->e, HOST64_DELTA, chunk);
+		load_delta(t);
+		t->delta = code && opt_on(t->bt->cpu->opt_off, OPT_DELTAS) ? DELTA_CODE : DELTA_NONE;
+	}
+	if (linear == (uint64_t)(int64_t)(int32_t)linear)
+		return (struct host_addr){HOST64_DELTA, REG_NONE, 1, (int32_t)linear, false, false};
+	emit_mov_imm64(&t->e, HOST64_T, linear);
+	return (struct host_addr){HOST64_T, HOST64_DELTA, 1, 0, false, false};
+}
+
+static bool has_base(const struct insn *in)
+{
+	return in->seg == SEG_FS || in->seg == SEG_GS;
+}
+
+/* The operand's offset, if it is a constant. */
+static bool constant_offset(const struct xlat *t, uint64_t *offset)
+{
+	const struct insn *in = t->in;
+
+	if (in->base != REG_NONE || in->index != REG_NONE)
+		return false;
+	*offset = (uint64_t)in->disp + (in->rip_relative ? t->eip + in->len : 0);
+	if (in->addrsize == 4)
+		*offset = (uint32_t)*offset;
+	return true;
+}
+
+void xlat64_linear(struct xlat *t)
+{
+	const struct insn *in = t->in;
+	uint64_t offset;
+
+	if (constant_offset(t, &offset)) {
+		emit_mov_imm64(&t->e, HOST64_T, offset);
+	} else {
+		if (in->base == R10 || in->index == R10)
+			xlat64_load_reg(t, R10, R10);
+		if (in->base == R11 || in->index == R11)
+			xlat64_load_reg(t, R11, R11);
+		emit_lea(&t->e, in->addrsize, HOST64_T,
+			 (struct host_addr){in->base, in->index, in->scale, (int32_t)in->disp, false, false});
+	}
+	if (!has_base(in))
+		return;
+	emit_load(&t->e, 8, HOST64_DELTA, in->seg == SEG_FS ? AT_HOME(t, fs_base) : AT_HOME(t, gs_base));
+	emit_lea(&t->e, 8, HOST64_T, (struct host_addr){HOST64_T, HOST64_DELTA, 1, 0, false, false});
+	t->delta = DELTA_NONE;
+}
+
+struct host_addr xlat64_operand(struct xlat *t)
+{
+	const struct insn *in = t->in;
+	uint64_t offset;
+
+	if (!has_base(in) && constant_offset(t, &offset))
+		return constant_address(t, offset);
+	if (!has_base(in) && in->addrsize == 8 && in->index == REG_NONE && !xlat64_in_memory(in->base) &&
+	    in->disp <= DIRECT_DISP && in->disp >= -DIRECT_DISP) {
+		xlat64_look_up(t, in->base);
+		return (struct host_addr){in->base, HOST64_DELTA, 1, (int32_t)in->disp, false, false};
+	}
+	xlat64_linear(t);
+	xlat64_look_up(t, HOST64_T);
+	return (struct host_addr){HOST64_T, HOST64_DELTA, 1, 0, false, false};
+}
+
+/* Registers that are in memory among those that the instruction's encoding names beside its address. */
+static unsigned data_registers(const struct insn *in)
+{
+	unsigned bits = 0;
+
+	for (unsigned i = 0; i < in->noperands; i++)
+		if (in->op[i].kind == OPD_GPR && xlat64_in_memory(in->op[i].reg))
+			bits |= BIT(in->op[i].reg);
+	return bits;
+}
+
+static void forget_delta(struct xlat *t)
+{
+	if (t->delta < GPR_COUNT && !xlat64_in_memory(t->delta) && (t->in->gpr_written & BIT(t->delta)))
+		t->delta = DELTA_NONE;
+}
+
+/* LEA of an address that is a constant. */
+static void lea_constant(struct xlat *t, uint64_t offset)
+{
+	const struct operand *to = &t->in->op[0];
+
+	emit_mov_imm64(&t->e, HOST64_T, offset);
+	if (to->size == 4)
+		emit_mov(&t->e, 4, HOST64_T, HOST64_T);
+	if (xlat64_in_memory(to->reg))
+		xlat64_store_reg(t, to->size == 2 ? 2 : 8, to->reg, HOST64_T);
+	else
+		emit_mov(&t->e, to->size, to->reg, HOST64_T);
+}
+
+/* No access: the guest's own bytes, with R10 and R11 where they name them. */
+static bool verbatim(struct xlat *t)
+{
+	const struct insn *in = t->in;
+	unsigned touched = in->gpr_read | in->gpr_written;
+	uint64_t offset;
+
+	if (in->agen && in->rip_relative && constant_offset(t, &offset)) {
+		lea_constant(t, offset);
+		return true;
+	}
+	if (touched & BIT(R10))
+		xlat64_load_reg(t, R10, R10);
+	if (touched & BIT(R11))
+		xlat64_load_reg(t, R11, R11);
+	emit_bytes(&t->e, in->bytes, in->len);
+	if (in->gpr_written & BIT(R10))
+		xlat64_store_reg(t, 8, R10, R10);
+	if (in->gpr_written & BIT(R11))
+		xlat64_store_reg(t, 8, R11, R11);
+	return true;
+}
+
+static bool high_byte(const struct insn *in)
+{
+	for (unsigned i = 0; i < in->noperands; i++)
+		if (in->op[i].kind == OPD_GPR_HIGH)
+			return true;
+	return false;
+}
+
+/* For AH..BH, which cannot meet REX: the address goes into a legacy register for the time. */
+static bool ident_swapped(struct xlat *t)
+{
+	struct insn_map *map = xlat_map(t);
+	uint8_t code[REENCODE_MAX];
+	struct reencoding how = {.mem = HOST_MEM_BASE, .esp_home = RSP};
+	unsigned spare = RAX, len;
+
+	while (spare <= RDI && (spare == RSP || ((t->in->gpr_read | t->in->gpr_written) & BIT(spare))))
+		spare++;
+	how.base = (uint8_t)spare;
+	len = spare > RDI ? 0 : insn_reencode(t->in, &how, code);
+	if (!len)
+		return false;
+	struct host_addr at = xlat64_operand(t);
+	emit_store(&t->e, 8, spare, AT_HOME(t, spare));
+	map->flags |= MAP_SWAPPED;
+	map->swapped |= (uint8_t)spare;
+	map->swap_from = xlat_here(t);
+	emit_lea(&t->e, 8, spare, at);
+	emit_bytes(&t->e, code, len);
+	emit_load(&t->e, 8, spare, AT_HOME(t, spare));
+	map->swap_to = xlat_here(t);
+	return true;
+}
+
+static bool access_memory(struct xlat *t)
+{
+	const struct insn *in = t->in;
+	struct reencoding how = {.mem = HOST_MEM_INDEX, .esp_home = RSP, .base = HOST64_T, .index = HOST64_DELTA};
+	unsigned data = data_registers(in), reg = data & BIT(R10) ? R10 : R11;
+	uint8_t code[REENCODE_MAX];
+	struct host_addr at;
+
+	if (in->vsib || data == (BIT(R10) | BIT(R11)))
+		return false;
+	if (high_byte(in))
+		return ident_swapped(t);
+	how.disp = INT32_MAX; /* the longest */
+	if (!insn_reencode(in, &how, code))
+		return false;
+	at = xlat64_operand(t);
+	if (data) {
+		if (at.base == HOST64_T) {
+			emit_lea(&t->e, 8, HOST64_DELTA, at);
+			t->delta = DELTA_NONE;
+			at = (struct host_addr){HOST64_DELTA, REG_NONE, 1, 0, false, false};
+		}
+		xlat64_load_reg(t, HOST64_T, reg);
+		how.moved = (uint8_t)reg;
+		how.moved_to = HOST64_T;
+	}
+	how.mem = at.index == REG_NONE ? HOST_MEM_BASE : HOST_MEM_INDEX;
+	how.base = at.base;
+	how.index = at.index;
+	how.disp = at.disp;
+	emit_bytes(&t->e, code, insn_reencode(in, &how, code));
+	if (in->gpr_written & data)
+		xlat64_store_reg(t, 8, reg, HOST64_T);
+	return true;
+}
+
+bool xlat64_ident(struct xlat *t)
+{
+	const struct insn *in = t->in;
+	bool done = true;
+
+	if (in->has_mem && (in->mem_read || in->mem_write))
+		done = access_memory(t);
+	else if (!in->has_mem || in->agen)
+		done = verbatim(t);
+	/* else a hint, which does nothing here */
+	forget_delta(t);
+	return done;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * 64-bit code: string instructions run as they are, with RSI and RDI moved by the deltas of their chunks. Both chunks
+ * are looked up before either register is moved, so that what faults while they are moved is the string instruction
+ * itself. A repeated one that comes to its chunk's end faults there.
+ */
+#include "xlat64.h"
+
+static unsigned pointers(uint16_t id)
+{
+	switch (id) {
+	case INSN_MOVSB:
+	case INSN_MOVSW:
+	case INSN_MOVSD_STRING:
+	case INSN_MOVSQ:
+	case INSN_CMPSB:
+	case INSN_CMPSW:
+	case INSN_CMPSD_STRING:
+	case INSN_CMPSQ:
+		return STRING_SI | STRING_DI;
+	case INSN_LODSB:
+	case INSN_LODSW:
+	case INSN_LODSD:
+	case INSN_LODSQ:
+		return STRING_SI;
+	case INSN_STOSB:
+	case INSN_STOSW:
+	case INSN_STOSD:
+	case INSN_STOSQ:
+	case INSN_SCASB:
+	case INSN_SCASW:
+	case INSN_SCASD:
+	case INSN_SCASQ:
+		return STRING_DI;
+	default:
+		return 0;
+	}
+}
+
+/* What tells, half-way, how it began. */
+static void before_repetition(struct xlat *t)
+{
+	emit_store(&t->e, 8, RCX, AT_HOME(t, rep_count));
+	if (!insn_compares_strings(t->in))
+		return;
+	emit_store(&t->e, 8, RSP, AT_HOME(t, rsp));
+	emit_mov_imm(&t->e, RSP, (uint32_t)(uintptr_t)&t->bt->home->stack[HOME_STACK]);
+	emit_pushf(&t->e);
+	emit_load(&t->e, 8, RSP, AT_HOME(t, rsp));
+}
+
+static void restore(struct xlat *t, unsigned reg, struct host_addr delta)
+{
+	emit_load(&t->e, 8, HOST64_DELTA, delta);
+	emit_not64(&t->e, HOST64_DELTA);
+	emit_lea(&t->e, 8, reg, (struct host_addr){(uint8_t)reg, HOST64_DELTA, 1, 1, false, false});
+}
+
+bool xlat64_string(struct xlat *t)
+{
+	const struct insn *in = t->in;
+	struct insn_map *map = xlat_map(t);
+	unsigned uses = pointers(in->id);
+
+	if (!uses || in->addrsize != 8 || ((uses & STRING_SI) && (in->seg == SEG_FS || in->seg == SEG_GS)))
+		return false;
+	map->flags |= MAP_STRING;
+	map->swapped |= (uint8_t)uses;
+	if (in->repeats)
+		before_repetition(t);
+	if (uses & STRING_SI) {
+		xlat64_look_up(t, RSI);
+		emit_store(&t->e, 8, HOST64_DELTA, AT_HOME(t, si_delta));
+	}
+	if (uses & STRING_DI) {
+		xlat64_look_up(t, RDI);
+		emit_store(&t->e, 8, HOST64_DELTA, AT_HOME(t, di_delta));
+		emit_lea(&t->e, 8, RDI, (struct host_addr){RDI, HOST64_DELTA, 1, 0, false, false});
+	}
+	if (uses & STRING_SI) {
+		emit_load(&t->e, 8, HOST64_DELTA, AT_HOME(t, si_delta));
+		emit_lea(&t->e, 8, RSI, (struct host_addr){RSI, HOST64_DELTA, 1, 0, false, false});
+	}
+	map->swap_from = xlat_here(t);
+	if (in->opsize == 2 && (in->bytes[in->opcode_off] & 1))
+		emit8(&t->e, 0x66);
+	if (in->repeats) {
+		map->flags |= MAP_REP;
+		emit8(&t->e, in->prefixes & PFX_REPNE ? 0xf2 : 0xf3);
+	}
+	if (in->opsize == 8)
+		emit8(&t->e, 0x48);
+	emit8(&t->e, in->bytes[in->opcode_off]);
+	if (uses & STRING_DI)
+		restore(t, RDI, AT_HOME(t, di_delta));
+	if (uses & STRING_SI)
+		restore(t, RSI, AT_HOME(t, si_delta));
+	map->swap_to = xlat_here(t);
+	t->delta = DELTA_NONE;
+	return true;
+}
