@@ -197,14 +197,24 @@ void emit_pop(struct emit *e, unsigned reg)
 	emit8(e, (uint8_t)(0x58 | (reg & 7)));
 }
 
-/* VEX.LZ.F3.0F38.W0 F7 /r: SARX. */
-void emit_sarx32(struct emit *e, unsigned to, unsigned from, unsigned count_reg)
+/* VEX.LZ.F3.0F38 F7 /r: SARX. */
+static void put_sarx(struct emit *e, bool wide, unsigned to, unsigned from, unsigned count_reg)
 {
 	emit8(e, 0xc4);
 	emit8(e, (uint8_t)((~to >> 3 & 1) << 7 | 1 << 6 | (~from >> 3 & 1) << 5 | 2));
-	emit8(e, (uint8_t)((~count_reg & 15) << 3 | 2));
+	emit8(e, (uint8_t)(wide << 7 | (~count_reg & 15) << 3 | 2));
 	emit8(e, 0xf7);
 	emit8(e, (uint8_t)(0xc0 | (to & 7) << 3 | (from & 7)));
+}
+
+void emit_sarx32(struct emit *e, unsigned to, unsigned from, unsigned count_reg)
+{
+	put_sarx(e, false, to, from, count_reg);
+}
+
+void emit_sarx64(struct emit *e, unsigned to, unsigned from, unsigned count_reg)
+{
+	put_sarx(e, true, to, from, count_reg);
 }
 
 /* VEX.LZ.F2.0F38.W1 F7 /r: SHRX. */

@@ -82,6 +82,7 @@ void emit_popf(struct emit *e);
 void emit_push(struct emit *e, unsigned reg);
 void emit_pop(struct emit *e, unsigned reg);
 void emit_sarx32(struct emit *e, unsigned to, unsigned from, unsigned count_reg);
+void emit_sarx64(struct emit *e, unsigned to, unsigned from, unsigned count_reg);
 void emit_rorx64(struct emit *e, unsigned to, unsigned from, unsigned count);
 /* high:low = RDX * the 8 bytes at HOST_CPU + cpu_offset */
 void emit_mulx64(struct emit *e, unsigned high, unsigned low, int32_t cpu_offset);

@@ -112,6 +112,18 @@ static bool rewrite(struct xlat *t)
 		return xlat64_pop(t);
 	case INSN_LEAVE:
 		return xlat64_leave_frame(t);
+	case INSN_BT_MEM_REG:
+	case INSN_BTS_MEM_REG:
+	case INSN_BTR_MEM_REG:
+	case INSN_BTC_MEM_REG:
+		return xlat64_bit_string(t);
+	case INSN_MOV_FROM_SREG:
+		return xlat64_read_sreg(t);
+	case INSN_PUSHFQ:
+	case INSN_POPFQ:
+	case INSN_CLI:
+	case INSN_STI:
+		return opt_on(t->bt->cpu->opt_off, OPT_FLAGS) && xlat64_flags(t);
 	default:
 		return opt_on(t->bt->cpu->opt_off, OPT_STRINGS) && xlat64_string(t);
 	}

@@ -65,6 +65,14 @@ bool xlat64_pop(struct xlat *t);
 bool xlat64_leave_frame(struct xlat *t);
 bool xlat64_branch(struct xlat *t);
 
+/* --- xlat64_flags.c --- */
+/* RSP is that of a few words of the monitor's, of which `words` are free; and back. */
+void xlat64_use_stack(struct xlat *t, unsigned words);
+void xlat64_leave_stack(struct xlat *t);
+bool xlat64_flags(struct xlat *t);
+bool xlat64_read_sreg(struct xlat *t);
+bool xlat64_bit_string(struct xlat *t);
+
 /* --- xlat64_string.c --- */
 bool xlat64_string(struct xlat *t);
 

@@ -43,10 +43,9 @@ static void before_repetition(struct xlat *t)
 	emit_store(&t->e, 8, RCX, AT_HOME(t, rep_count));
 	if (!insn_compares_strings(t->in))
 		return;
-	emit_store(&t->e, 8, RSP, AT_HOME(t, rsp));
-	emit_mov_imm(&t->e, RSP, (uint32_t)(uintptr_t)&t->bt->home->stack[HOME_STACK]);
+	xlat64_use_stack(t, HOME_STACK);
 	emit_pushf(&t->e);
-	emit_load(&t->e, 8, RSP, AT_HOME(t, rsp));
+	xlat64_leave_stack(t);
 }
 
 static void restore(struct xlat *t, unsigned reg, struct host_addr delta)
