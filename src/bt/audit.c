@@ -13,7 +13,7 @@ static void check_traced(const struct bt *bt, const struct block *b)
 	for (unsigned n = 0; n < 2; n++)
 		if (b->ram_page[n] != NO_PAGE)
 			ASSERTF(bt->pm->traced[b->ram_page[n]] & TRACK_CODE,
-				"BT-8: page %" PRIx64 " of block %" PRIx64 " is not traced", b->ram_page[n],
+				"BT-8: page %" PRIx32 " of block %" PRIx64 " is not traced", b->ram_page[n],
 				block_linear(b, 0));
 	for (unsigned at = start; at < start + b->guest_len; at++) {
 		uint64_t page = b->ram_page[at / PAGE_SIZE], offset = (page << PAGE_SHIFT) + at % PAGE_SIZE;
@@ -27,25 +27,25 @@ static void check_links(const struct bt *bt, const struct block *b)
 	gva_t linear = block_linear(b, 0);
 
 	for (unsigned i = 0; i < b->nexits; i++) {
-		const struct bt_exit *x = &b->exits[i], *in;
-		if (!x->to)
+		const struct bt_exit *x = &bt_exits(bt, b)[i], *in;
+		const struct block *to = bt_block(bt, x->to);
+		if (!to)
 			continue;
-		ASSERTF(x->to->valid && x->to->ctx == b->ctx && x->to->eip == bt_exit_target(x),
-			"BT-9: exit %u of block %" PRIx64 " leads to %" PRIx64, i, linear, block_linear(x->to, 0));
-		ASSERTF(!(b->ctx->key.flags & CTX_PAGED) || (x->to->gpa ^ b->gpa) >> PAGE_SHIFT == 0,
+		ASSERTF(to->valid && to->ctx == b->ctx && to->eip == bt_exit_target(bt, x),
+			"BT-9: exit %u of block %" PRIx64 " leads to %" PRIx64, i, linear, block_linear(to, 0));
+		ASSERTF(!(b->ctx->key.flags & CTX_PAGED) || (to->gpa ^ b->gpa) >> PAGE_SHIFT == 0,
 			"BT-9: exit %u of block %" PRIx64 " leads to another page", i, linear);
-		ASSERTF(!(b->ctx->key.flags & CTX_PAGED) || !bt_crosses(x->to),
+		ASSERTF(!(b->ctx->key.flags & CTX_PAGED) || !bt_crosses(to),
 			"BT-9: exit %u of block %" PRIx64 " leads to one that crosses pages", i, linear);
-		for (in = x->to->incoming; in && in != x; in = in->next_incoming)
+		for (in = bt_exit(bt, to->incoming); in && in != x; in = bt_exit(bt, in->next_from))
 			;
-		ASSERTF(in, "BT-9: block %" PRIx64 " does not know of exit %u of %" PRIx64, block_linear(x->to, 0), i,
+		ASSERTF(in, "BT-9: block %" PRIx64 " does not know of exit %u of %" PRIx64, block_linear(to, 0), i,
 			linear);
 	}
-	for (const struct bt_exit *x = b->incoming; x; x = x->next_incoming)
-		ASSERTF(x->to == b && x->from->valid,
+	for (const struct bt_exit *x = bt_exit(bt, b->incoming); x; x = bt_exit(bt, x->next_from))
+		ASSERTF(bt_block(bt, x->to) == b && bt_block(bt, x->from)->valid,
 			"BT-9: block %" PRIx64 " has an exit of %" PRIx64 " that does not lead to it", linear,
-			block_linear(x->from, 0));
-	(void)bt;
+			block_linear(bt_block(bt, x->from), 0));
 }
 
 static void check_entries(const struct bt *bt, const struct context *c, const uint32_t *entries, uint32_t page)
@@ -78,12 +78,12 @@ static void check_breakpoints(const struct bt *bt, const struct block *b)
 	bool breaks = false;
 
 	for (unsigned i = 0; i < b->nexits; i++) {
-		if (b->exits[i].kind != EXIT_BREAK)
+		if (bt_exits(bt, b)[i].kind != EXIT_BREAK)
 			continue;
 		breaks = true;
-		ASSERTF(b->exits[i].distance == last && bt_is_breakpoint(bt, block_linear(b, last)),
+		ASSERTF(bt_exits(bt, b)[i].distance == last && bt_is_breakpoint(bt, block_linear(b, last)),
 			"BT-11: block %" PRIx64 " breaks at its byte %d, where no breakpoint is", linear,
-			b->exits[i].distance);
+			bt_exits(bt, b)[i].distance);
 	}
 	if (!bt_breakpoint_within(bt, linear, b->guest_len))
 		return;

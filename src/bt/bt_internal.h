@@ -142,17 +142,22 @@ enum {
 
 struct block;
 
+/*
+ * There are hundreds of thousands of blocks and exits, so they are small: they know each other by number, counted from
+ * 1, where 0 is none (bt_block(), bt_exit()), and host code by its address, which is below 2 GiB, or its offset.
+ */
+
 /* One way out of a block into the monitor. */
 struct bt_exit {
-	struct block *from;
+	uint32_t from;	    /* block */
+	int32_t distance;   /* of its target from the block's first instruction: bt_exit_target() */
+	uint32_t to;	    /* linked block */
+	uint32_t next_from; /* list of exits linked to the same block */
+	uint16_t patch;	    /* LINK, TABLE: displacement of the jump, by its offset from the block's body */
+	uint16_t stub;	    /* LINK: where it leads when not linked, likewise */
 	uint8_t kind;
-	uint8_t insn;		       /* index of the instruction in the block (CALLOUT, STEP) */
-	uint8_t extra;		       /* CALLOUT: number of the decoded instruction in the block */
-	int32_t distance;	       /* of its target from the block's first instruction: bt_exit_target() */
-	uint8_t *patch;		       /* LINK: displacement of the jump (writable alias) */
-	cache_pc_t stub;	       /* where it leads when not linked */
-	struct block *to;	       /* linked block, or NULL */
-	struct bt_exit *next_incoming; /* list of exits linked to the same block */
+	uint8_t insn;  /* index of the instruction in the block (CALLOUT, STEP) */
+	uint8_t extra; /* CALLOUT: number of the decoded instruction in the block */
 };
 
 /* Where a guest instruction begins in a block. */
@@ -188,27 +193,27 @@ struct block {
 	uint16_t body_len; /* host bytes from `body`, stubs included */
 	uint8_t ninsns, nexits;
 	bool valid;
-	bool stale;	       /* breakpoints have changed: never to come back */
-	bool open;	       /* control can come to its end: the last map entry is code */
-	cache_pc_t indirect;   /* entry for those who come through a table */
-	cache_pc_t body;       /* entry for links */
+	bool stale;	   /* breakpoints have changed: never to come back */
+	bool open;	   /* control can come to its end: the last map entry is code */
+	bool copyable;	   /* has relocs */
+	uint32_t indirect; /* entry for those who come through a table */
+	uint32_t body;	   /* entry for links */
+	uint32_t incoming; /* exits that are linked to it */
+	uint32_t hash_next;
+	uint32_t page_next[2]; /* other blocks on the first and on the second page */
+	uint32_t ram_page[2];  /* RAM page numbers it lies on, or NO_PAGE */
+	uint32_t exits;	       /* the first of nexits: bt_exits() */
+	uint32_t insns;	       /* index of decoded instructions: one for each EXIT_CALLOUT, in order of exits */
 	const uint8_t *source; /* copy of the guest bytes */
 	struct insn_map *map;  /* ninsns + 1: the last is the end of the last instruction */
-	struct bt_exit *exits;
-	struct insn *insns; /* decoded, for callouts: one for each EXIT_CALLOUT, in order of exits */
-	struct bt_exit *incoming;
-	struct block *hash_next;
-	struct block *page_next[2]; /* other blocks on the first and on the second page */
-	uint64_t ram_page[2];	    /* RAM page numbers it lies on, or NO_PAGE */
-	uint32_t links;		    /* exits of others that lead here */
 	/* For copies at another EIP (twin.c) */
-	struct block *place_next;
-	const uint16_t *relocs; /* RELOC_*; NULL: it is not to be copied */
+	uint32_t place_next;
+	uint32_t relocs; /* index of RELOC_* */
 	uint16_t nrelocs;
 	uint16_t stubs; /* offset of its stubs from the body */
 };
 
-#define NO_PAGE UINT64_MAX
+#define NO_PAGE UINT32_MAX
 
 /* The linear address of the block's byte `offset`. */
 static inline gva_t block_linear(const struct block *b, unsigned offset)
@@ -220,11 +225,6 @@ static inline gva_t block_linear(const struct block *b, unsigned offset)
 static inline guest_pc_t block_pc(const struct block *b, unsigned n)
 {
 	return context_pc(b->ctx, b->eip + b->map[n].guest);
-}
-
-static inline guest_pc_t bt_exit_target(const struct bt_exit *x)
-{
-	return context_pc(x->from->ctx, x->from->eip + (guest_pc_t)(int64_t)x->distance);
 }
 
 /* How an instruction's memory access is translated. */
@@ -299,25 +299,21 @@ struct bt {
 	size_t cache_bytes, cache_used, cache_fixed;
 	struct bt_stub_addresses stubs;
 
-	/* metadata, allocated in the order of translation, freed by flushing */
+	/* Records, allocated in the order of translation, freed by flushing. Address space for cache_bytes of each; all
+	 * of them and the code are cache_bytes at most. */
 	struct block *blocks;
-	unsigned nblocks, max_blocks;
 	struct bt_exit *exits;
-	unsigned nexits, max_exits;
 	struct insn_map *maps;
-	unsigned nmaps, max_maps;
 	struct insn *insns;
-	unsigned ninsns, max_insns;
-
 	uint8_t *sources;
-	unsigned nsources, max_sources;
-
-	struct block **hash;
-	struct block **dormant; /* invalidated blocks by the same hash: their code is good again when the bytes are */
-	struct block **page_blocks; /* by RAM page */
-	struct block **places;	    /* blocks to be copied, by context and gpa */
 	uint16_t *relocs;
-	unsigned nrelocs, max_relocs;
+	unsigned nblocks, nexits, nmaps, ninsns, nsources, nrelocs;
+
+	/* Numbers of the first blocks of lists. */
+	uint32_t *hash;
+	uint32_t *dormant;     /* invalidated blocks by the same hash: their code is good again when the bytes are */
+	uint32_t *page_blocks; /* by RAM page */
+	uint32_t *places;      /* blocks to be copied, by context and gpa */
 	uint64_t ram_pages;
 	struct context contexts[MAX_CONTEXTS];
 	unsigned ncontexts;
@@ -408,12 +404,15 @@ bool bt_describe_selector(struct bt *bt, uint16_t selector, struct ring_selector
 void bt_tables_check(struct bt *bt);
 
 /* --- cache.c --- */
+/* bytes: of code and records. */
 int bt_cache_init(struct bt *bt, size_t bytes);
 void bt_cache_destroy(struct bt *bt);
 struct block *bt_lookup(struct bt *bt, struct context *ctx, guest_pc_t eip, gpa_t gpa);
 /* The same, not counted as a lookup of the dispatcher's. */
 struct block *bt_peek(struct bt *bt, const struct context *ctx, guest_pc_t eip, gpa_t gpa);
 void bt_insert(struct bt *bt, struct block *b);
+/* Bytes of code and records. */
+size_t bt_cache_used(const struct bt *bt);
 /* Links an exit to a block (and the reverse). */
 void bt_link(struct bt *bt, struct bt_exit *x, struct block *to);
 /* keep: the block may come back if its bytes do (bt_revive). */
@@ -433,9 +432,43 @@ static inline bool bt_in_cache(const struct bt *bt, cache_pc_t pc)
 	return pc - bt->cache_run < bt->cache_used && pc - bt->cache_run >= bt->cache_fixed;
 }
 
-static inline unsigned exit_number(const struct bt *bt, const struct bt_exit *x)
+static inline struct block *bt_block(const struct bt *bt, uint32_t number)
 {
-	return (unsigned)(x - bt->exits);
+	return number ? &bt->blocks[number - 1] : NULL;
+}
+
+static inline uint32_t bt_block_number(const struct bt *bt, const struct block *b)
+{
+	return (uint32_t)(b - bt->blocks) + 1;
+}
+
+static inline struct bt_exit *bt_exit(const struct bt *bt, uint32_t number)
+{
+	return number ? &bt->exits[number - 1] : NULL;
+}
+
+static inline uint32_t bt_exit_number(const struct bt *bt, const struct bt_exit *x)
+{
+	return (uint32_t)(x - bt->exits) + 1;
+}
+
+/* All exits of the block. */
+static inline struct bt_exit *bt_exits(const struct bt *bt, const struct block *b)
+{
+	return &bt->exits[b->exits - 1];
+}
+
+static inline guest_pc_t bt_exit_target(const struct bt *bt, const struct bt_exit *x)
+{
+	const struct block *b = bt_block(bt, x->from);
+
+	return context_pc(b->ctx, b->eip + (guest_pc_t)(int64_t)x->distance);
+}
+
+/* Where host code of the block is written. */
+static inline uint8_t *bt_writable(const struct bt *bt, const struct block *b, unsigned offset)
+{
+	return bt->cache_write + (b->body + offset - bt->cache_run);
 }
 
 /* --- translate.c --- */

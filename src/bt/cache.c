@@ -71,6 +71,27 @@ static cache_pc_t make_trampoline64(struct bt *bt, const char *target)
 	return pc;
 }
 
+static void *records(const struct bt *bt)
+{
+	void *p =
+	    mmap(NULL, bt->cache_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static void free_records(const struct bt *bt, void *p)
+{
+	if (p)
+		munmap(p, bt->cache_bytes);
+}
+
+size_t bt_cache_used(const struct bt *bt)
+{
+	return bt->cache_used + bt->nblocks * sizeof(*bt->blocks) + bt->nexits * sizeof(*bt->exits) +
+	       bt->nmaps * sizeof(*bt->maps) + bt->ninsns * sizeof(*bt->insns) + bt->nsources * sizeof(*bt->sources) +
+	       bt->nrelocs * sizeof(*bt->relocs);
+}
+
 int bt_cache_init(struct bt *bt, size_t bytes)
 {
 	int err = map_code(bt, ALIGN_UP(bytes, PAGE_SIZE));
@@ -84,20 +105,13 @@ int bt_cache_init(struct bt *bt, size_t bytes)
 	bt->stubs.exit64 = make_trampoline64(bt, bt_leave64_exit);
 	bt->stubs.indirect_miss64 = make_trampoline64(bt, bt_leave64_indirect);
 	bt->cache_fixed = bt->cache_used;
-	/* In proportion to the code: a block takes some 200 bytes. */
-	bt->max_blocks = (unsigned)(bytes / 192);
-	bt->max_exits = bt->max_blocks * 3;
-	bt->max_maps = bt->max_blocks * 8;
-	bt->max_insns = bt->max_blocks / 2 + 1024;
-	bt->max_sources = bt->max_blocks * 32;
-	bt->max_relocs = bt->max_blocks * 4;
 	bt->ram_pages = bt->pm->ram.size >> PAGE_SHIFT;
-	bt->blocks = malloc(bt->max_blocks * sizeof(*bt->blocks));
-	bt->exits = malloc(bt->max_exits * sizeof(*bt->exits));
-	bt->maps = malloc(bt->max_maps * sizeof(*bt->maps));
-	bt->insns = malloc(bt->max_insns * sizeof(*bt->insns));
-	bt->sources = malloc(bt->max_sources);
-	bt->relocs = malloc(bt->max_relocs * sizeof(*bt->relocs));
+	bt->blocks = records(bt);
+	bt->exits = records(bt);
+	bt->maps = records(bt);
+	bt->insns = records(bt);
+	bt->sources = records(bt);
+	bt->relocs = records(bt);
 	bt->places = calloc(1u << HASH_BITS, sizeof(*bt->places));
 	bt->dormant = calloc(1u << HASH_BITS, sizeof(*bt->dormant));
 	bt->hash = calloc(1u << HASH_BITS, sizeof(*bt->hash));
@@ -134,7 +148,7 @@ struct block *bt_lookup(struct bt *bt, struct context *ctx, guest_pc_t eip, gpa_
 
 struct block *bt_peek(struct bt *bt, const struct context *ctx, guest_pc_t eip, gpa_t gpa)
 {
-	for (struct block *b = bt->hash[bucket(ctx, eip, gpa)]; b; b = b->hash_next)
+	for (struct block *b = bt_block(bt, bt->hash[bucket(ctx, eip, gpa)]); b; b = bt_block(bt, b->hash_next))
 		if (b->ctx == ctx && b->eip == eip && b->gpa == gpa && next_page_matches(bt, b))
 			return b;
 	return NULL;
@@ -147,9 +161,9 @@ static void add_to_page(struct bt *bt, struct block *b, unsigned which, gpa_t gp
 	b->ram_page[which] = NO_PAGE;
 	if (!physmem_ram_offset(bt->pm, gpa, &offset))
 		return;
-	b->ram_page[which] = offset >> PAGE_SHIFT;
+	b->ram_page[which] = (uint32_t)(offset >> PAGE_SHIFT);
 	b->page_next[which] = bt->page_blocks[b->ram_page[which]];
-	bt->page_blocks[b->ram_page[which]] = b;
+	bt->page_blocks[b->ram_page[which]] = bt_block_number(bt, b);
 	track_protect(bt->shadow, gpa, TRACK_CODE);
 }
 
@@ -159,9 +173,9 @@ static void watch(struct bt *bt, const struct block *b, bool on)
 	unsigned start = b->gpa & PAGE_MASK, first = MIN((unsigned)b->guest_len, (unsigned)PAGE_SIZE - start);
 
 	if (b->ram_page[0] != NO_PAGE)
-		track_watch(bt->shadow, (b->ram_page[0] << PAGE_SHIFT) + start, first, on);
+		track_watch(bt->shadow, ((uint64_t)b->ram_page[0] << PAGE_SHIFT) + start, first, on);
 	if (b->ram_page[1] != NO_PAGE)
-		track_watch(bt->shadow, b->ram_page[1] << PAGE_SHIFT, b->guest_len - first, on);
+		track_watch(bt->shadow, (uint64_t)b->ram_page[1] << PAGE_SHIFT, b->guest_len - first, on);
 }
 
 void bt_insert(struct bt *bt, struct block *b)
@@ -169,7 +183,7 @@ void bt_insert(struct bt *bt, struct block *b)
 	unsigned n = bucket(b->ctx, b->eip, b->gpa);
 
 	b->hash_next = bt->hash[n];
-	bt->hash[n] = b;
+	bt->hash[n] = bt_block_number(bt, b);
 	add_to_page(bt, b, 0, b->gpa);
 	b->ram_page[1] = NO_PAGE;
 	if (bt_crosses(b))
@@ -179,66 +193,68 @@ void bt_insert(struct bt *bt, struct block *b)
 	bt->stats->blocks_live++;
 }
 
-static void patch(struct bt *bt, uint8_t *at, cache_pc_t target)
+/* The exit's jump leads to the target. */
+static void patch(struct bt *bt, const struct bt_exit *x, cache_pc_t target)
 {
-	cache_pc_t after = bt->cache_run + (cache_pc_t)(at + 4 - bt->cache_write);
-	int32_t distance = (int32_t)(target - after);
+	const struct block *from = bt_block(bt, x->from);
+	int32_t distance = (int32_t)(target - (from->body + x->patch + sizeof(distance)));
 
-	memcpy(at, &distance, 4);
+	memcpy(bt_writable(bt, from, x->patch), &distance, sizeof(distance));
 }
 
 void bt_link(struct bt *bt, struct bt_exit *x, struct block *to)
 {
-	ASSERT(x->kind == EXIT_LINK && !x->to && to->valid && x->from->valid);
-	x->to = to;
-	x->next_incoming = to->incoming;
-	to->incoming = x;
-	patch(bt, x->patch, to->body);
+	ASSERT(x->kind == EXIT_LINK && !x->to && to->valid && bt_block(bt, x->from)->valid);
+	x->to = bt_block_number(bt, to);
+	x->next_from = to->incoming;
+	to->incoming = bt_exit_number(bt, x);
+	patch(bt, x, to->body);
 	bt->stats->links_made++;
 }
 
 static void unlink_exit(struct bt *bt, struct bt_exit *x)
 {
-	struct bt_exit **p = &x->to->incoming;
+	uint32_t *p = &bt_block(bt, x->to)->incoming;
 
-	while (*p != x)
-		p = &(*p)->next_incoming;
-	*p = x->next_incoming;
-	x->to = NULL;
-	patch(bt, x->patch, x->stub);
+	while (bt_exit(bt, *p) != x)
+		p = &bt_exit(bt, *p)->next_from;
+	*p = x->next_from;
+	x->to = 0;
+	patch(bt, x, bt_block(bt, x->from)->body + x->stub);
 	bt->stats->links_broken++;
 }
 
 static void remove_from_page(struct bt *bt, struct block *b, unsigned which)
 {
-	struct block **p;
+	uint32_t *p;
 
 	if (b->ram_page[which] == NO_PAGE)
 		return;
 	p = &bt->page_blocks[b->ram_page[which]];
-	while (*p != b)
-		p = &(*p)->page_next[(*p)->ram_page[0] == b->ram_page[which] ? 0 : 1];
+	for (struct block *at = bt_block(bt, *p); at != b; at = bt_block(bt, *p))
+		p = &at->page_next[at->ram_page[0] == b->ram_page[which] ? 0 : 1];
 	*p = b->page_next[which];
 	if (!bt->page_blocks[b->ram_page[which]])
-		track_release(bt->shadow, b->ram_page[which] << PAGE_SHIFT, TRACK_CODE);
+		track_release(bt->shadow, (uint64_t)b->ram_page[which] << PAGE_SHIFT, TRACK_CODE);
 	b->ram_page[which] = NO_PAGE;
 }
 
 void bt_invalidate(struct bt *bt, struct block *b, bool keep)
 {
-	struct block **p = &bt->hash[bucket(b->ctx, b->eip, b->gpa)];
+	uint32_t *p = &bt->hash[bucket(b->ctx, b->eip, b->gpa)];
+	struct bt_exit *exits = bt_exits(bt, b);
 
 	ASSERT(b->valid);
 	b->valid = false;
 	bt_profile_lost(bt, b, bt->losing);
-	while (*p != b)
-		p = &(*p)->hash_next;
+	while (bt_block(bt, *p) != b)
+		p = &bt_block(bt, *p)->hash_next;
 	*p = b->hash_next;
 	while (b->incoming)
-		unlink_exit(bt, b->incoming);
+		unlink_exit(bt, bt_exit(bt, b->incoming));
 	for (unsigned i = 0; i < b->nexits; i++)
-		if (b->exits[i].to)
-			unlink_exit(bt, &b->exits[i]);
+		if (exits[i].to)
+			unlink_exit(bt, &exits[i]);
 	bt_indirect_remove(bt, b);
 	bt_place_remove(bt, b);
 	watch(bt, b, false);
@@ -246,7 +262,7 @@ void bt_invalidate(struct bt *bt, struct block *b, bool keep)
 	remove_from_page(bt, b, 1);
 	if (keep) {
 		b->hash_next = bt->dormant[bucket(b->ctx, b->eip, b->gpa)];
-		bt->dormant[bucket(b->ctx, b->eip, b->gpa)] = b;
+		bt->dormant[bucket(b->ctx, b->eip, b->gpa)] = bt_block_number(bt, b);
 	}
 	bt->stats->blocks_live--;
 	trace(bt, "invalidate %" PRIx64 "+%u", block_linear(b, 0), b->guest_len);
@@ -277,8 +293,8 @@ unsigned bt_invalidate_bytes(struct bt *bt, gpa_t gpa, const uint8_t *data, unsi
 	if (!len)
 		return 0;
 	page = at >> PAGE_SHIFT;
-	for (struct block *b = bt->page_blocks[page], *next; b; b = next) {
-		next = b->page_next[b->ram_page[0] == page ? 0 : 1];
+	for (struct block *b = bt_block(bt, bt->page_blocks[page]), *next; b; b = next) {
+		next = bt_block(bt, b->page_next[b->ram_page[0] == page ? 0 : 1]);
 		if (overlaps(b, page, (unsigned)(at & PAGE_MASK), len)) {
 			bt_invalidate(bt, b, true);
 			count++;
@@ -305,12 +321,12 @@ enum { MAX_REVIVE_TRIES = 16 };
 
 struct block *bt_revive(struct bt *bt, struct context *ctx, guest_pc_t eip, gpa_t gpa)
 {
-	struct block **p = &bt->dormant[bucket(ctx, eip, gpa)];
+	uint32_t *p = &bt->dormant[bucket(ctx, eip, gpa)];
+	struct block *b = bt_block(bt, *p);
 
 	if (!opt_on(bt->cpu->opt_off, OPT_REVIVE))
 		return NULL;
-	for (unsigned tries = 0; *p && tries < MAX_REVIVE_TRIES; tries++, p = &(*p)->hash_next) {
-		struct block *b = *p;
+	for (unsigned tries = 0; b && tries < MAX_REVIVE_TRIES; tries++, p = &b->hash_next, b = bt_block(bt, *p)) {
 		if (b->stale || b->ctx != ctx || b->eip != eip || b->gpa != gpa || !next_page_matches(bt, b) ||
 		    !bt_source_matches(bt, b))
 			continue;
@@ -369,10 +385,21 @@ static void release_blocks(struct bt *bt)
 		for (unsigned n = 0; n < 2; n++) {
 			if (b->ram_page[n] == NO_PAGE || !bt->page_blocks[b->ram_page[n]])
 				continue;
-			bt->page_blocks[b->ram_page[n]] = NULL;
-			track_release(bt->shadow, b->ram_page[n] << PAGE_SHIFT, TRACK_CODE);
+			bt->page_blocks[b->ram_page[n]] = 0;
+			track_release(bt->shadow, (uint64_t)b->ram_page[n] << PAGE_SHIFT, TRACK_CODE);
 		}
 	}
+}
+
+/* The next blocks may want memory in other proportions. */
+static void give_back(struct bt *bt)
+{
+	void *const records[] = {bt->blocks, bt->exits, bt->maps, bt->insns, bt->sources, bt->relocs};
+	size_t fixed = ALIGN_UP(bt->cache_fixed, PAGE_SIZE);
+
+	for (unsigned i = 0; i < sizeof(records) / sizeof(*records); i++)
+		madvise(records[i], bt->cache_bytes, MADV_DONTNEED);
+	madvise(bt->cache_write + fixed, bt->cache_bytes - fixed, MADV_REMOVE);
 }
 
 void bt_flush(struct bt *bt)
@@ -384,6 +411,7 @@ void bt_flush(struct bt *bt)
 	memset(bt->places, 0, sizeof(*bt->places) << HASH_BITS);
 	release_blocks(bt);
 	bt_indirect_reset(bt);
+	give_back(bt);
 	bt->nblocks = bt->nexits = bt->nmaps = bt->ninsns = bt->nsources = bt->nrelocs = 0;
 	bt->cache_used = bt->cache_fixed;
 	bt->ncontexts = 0;
@@ -407,12 +435,12 @@ void bt_cache_destroy(struct bt *bt)
 	}
 	bt_indirect_destroy(bt);
 	bt_home_destroy(bt);
-	free(bt->blocks);
-	free(bt->exits);
-	free(bt->maps);
-	free(bt->insns);
-	free(bt->sources);
-	free(bt->relocs);
+	free_records(bt, bt->blocks);
+	free_records(bt, bt->exits);
+	free_records(bt, bt->maps);
+	free_records(bt, bt->insns);
+	free_records(bt, bt->sources);
+	free_records(bt, bt->relocs);
 	free(bt->places);
 	free(bt->dormant);
 	free(bt->hash);

@@ -116,9 +116,9 @@ static void back_from_fault(struct bt *bt)
 static void callout(struct bt *bt, struct block *b, const struct bt_exit *x)
 {
 	struct cpu *cpu = bt->cpu;
-	const struct insn *in = &b->insns[x->extra];
+	const struct insn *in = &bt->insns[b->insns + x->extra];
 	gva_t linear = block_linear(b, b->map[x->insn].guest);
-	guest_pc_t pc = bt_exit_target(x);
+	guest_pc_t pc = bt_exit_target(bt, x);
 	uint64_t slow = slow_accesses(bt->stats), mmu_events = bt->mmu_events, exceptions = bt->stats->exceptions;
 	enum site_level level = bt_site_level(bt, linear);
 	uint64_t mmio = bt->stats->mmio_reads + bt->stats->mmio_writes;
@@ -154,21 +154,22 @@ static void callout(struct bt *bt, struct block *b, const struct bt_exit *x)
 
 static void follow_link(struct bt *bt, struct bt_exit *x)
 {
+	const struct block *from = bt_block(bt, x->from);
 	struct block *to;
 	uint64_t generation = bt->generation;
 
-	bt->cpu->rip = bt_exit_target(x);
+	bt->cpu->rip = bt_exit_target(bt, x);
 	bt->stats->link_misses++;
 	if (bt->lockstep)
 		return;
 	/* If the mode is another one than that of the code that ran (which would be an error), this must not spread. */
-	to = bt_context(bt) == x->from->ctx ? bt_find_block(bt, x->from->ctx) : NULL;
+	to = bt_context(bt) == from->ctx ? bt_find_block(bt, from->ctx) : NULL;
 	if (!to)
 		return;
 	/* Under paging links stay within a page of RAM; the guest may have changed its mapping without having flushed
 	 * it yet. */
-	bool apart = (to->ctx->key.flags & CTX_PAGED) && ((to->gpa ^ x->from->gpa) >> PAGE_SHIFT || bt_crosses(to));
-	if (generation == bt->generation && x->from->valid && !x->to && !apart && opt_on(bt->cpu->opt_off, OPT_LINK))
+	bool apart = (to->ctx->key.flags & CTX_PAGED) && ((to->gpa ^ from->gpa) >> PAGE_SHIFT || bt_crosses(to));
+	if (generation == bt->generation && from->valid && !x->to && !apart && opt_on(bt->cpu->opt_off, OPT_LINK))
 		bt_link(bt, x, to);
 	bt_resume_block(bt, to);
 }
@@ -376,19 +377,20 @@ void bt_left(struct bt *bt)
 	switch ((enum leave_reason)bt->frame.reason) {
 	case LEAVE_EXIT: {
 		struct bt_exit *x = &bt->exits[bt->frame.value];
+		struct block *from = bt_block(bt, x->from);
 		if (x->kind == EXIT_LINK)
 			follow_link(bt, x);
 		else if (bt->lockstep && bt->frame.count >= bt->count_limit)
-			bt->cpu->rip = bt_exit_target(x); /* the unit ends before this instruction */
+			bt->cpu->rip = bt_exit_target(bt, x); /* the unit ends before this instruction */
 		else if (x->kind == EXIT_CALLOUT)
-			callout(bt, x->from, x);
+			callout(bt, from, x);
 		else if (x->kind == EXIT_FAULT)
-			foreseen_fault(bt, x->from, x);
+			foreseen_fault(bt, from, x);
 		else if (x->kind == EXIT_BREAK) {
-			recover_insn(bt, x->from, x->insn);
+			recover_insn(bt, from, x->insn);
 			bt->at_breakpoint = true;
 		} else {
-			bt->cpu->rip = bt_exit_target(x);
+			bt->cpu->rip = bt_exit_target(bt, x);
 			restore_rf(bt);
 			bt_step(bt, &bt->stats->stepped_callout);
 		}

@@ -23,12 +23,12 @@ void bt_count_memory(const struct bt *bt, struct memory_use *u)
 
 	memory_count_shared(u, MEMORY_code, bt->cache_write, bt->cache_bytes);
 	memory_count(u, MEMORY_blocks, bt, sizeof(*bt));
-	memory_count(u, MEMORY_blocks, bt->blocks, bt->max_blocks * sizeof(*bt->blocks));
-	memory_count(u, MEMORY_blocks, bt->exits, bt->max_exits * sizeof(*bt->exits));
-	memory_count(u, MEMORY_blocks, bt->maps, bt->max_maps * sizeof(*bt->maps));
-	memory_count(u, MEMORY_blocks, bt->insns, bt->max_insns * sizeof(*bt->insns));
-	memory_count(u, MEMORY_blocks, bt->sources, bt->max_sources);
-	memory_count(u, MEMORY_blocks, bt->relocs, bt->max_relocs * sizeof(*bt->relocs));
+	memory_count(u, MEMORY_blocks, bt->blocks, bt->cache_bytes);
+	memory_count(u, MEMORY_blocks, bt->exits, bt->cache_bytes);
+	memory_count(u, MEMORY_blocks, bt->maps, bt->cache_bytes);
+	memory_count(u, MEMORY_blocks, bt->insns, bt->cache_bytes);
+	memory_count(u, MEMORY_blocks, bt->sources, bt->cache_bytes);
+	memory_count(u, MEMORY_blocks, bt->relocs, bt->cache_bytes);
 	memory_count(u, MEMORY_blocks, bt->hash, hash);
 	memory_count(u, MEMORY_blocks, bt->dormant, hash);
 	memory_count(u, MEMORY_blocks, bt->places, hash);

@@ -44,8 +44,8 @@ int bt_profile_init(struct bt *bt, const struct bt_config *cfg)
 	if (!bt->profile)
 		return -ENOMEM;
 	bt->profile->exact = cfg->profile == BT_PROFILE_EXACT;
-	bt->profile->max_blocks = bt->max_blocks;
-	bt->profile->costs = calloc(bt->max_blocks, sizeof(*bt->profile->costs));
+	bt->profile->max_blocks = (unsigned)(bt->cache_bytes / sizeof(struct block));
+	bt->profile->costs = calloc(bt->profile->max_blocks, sizeof(*bt->profile->costs));
 	return bt->profile->costs ? 0 : -ENOMEM;
 }
 
@@ -244,7 +244,7 @@ static void tell(struct bt *bt, const struct block *b, void (*fn)(void *arg, con
 					.code32 = b->ctx->key.flags & CTX_CODE32,
 					.valid = b->valid,
 					.guest_code = b->source,
-					.host_code = bt->cache_write + (b->body - bt->cache_run),
+					.host_code = bt_writable(bt, b, 0),
 					.map = (const uint16_t(*)[2])map});
 }
 

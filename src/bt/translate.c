@@ -46,9 +46,9 @@ void xlat_count(struct xlat *t)
 
 static struct bt_exit *new_exit(struct xlat *t, enum exit_kind kind, guest_pc_t target)
 {
-	struct bt_exit *x = &t->b->exits[t->b->nexits++];
+	struct bt_exit *x = &bt_exits(t->bt, t->b)[t->b->nexits++];
 
-	*x = (struct bt_exit){.from = t->b,
+	*x = (struct bt_exit){.from = bt_block_number(t->bt, t->b),
 			      .kind = (uint8_t)kind,
 			      .insn = (uint8_t)t->n,
 			      .distance = (int32_t)(uint32_t)(target - t->b->eip)};
@@ -63,7 +63,11 @@ void xlat_link(struct xlat *t, guest_pc_t target, int cc)
 
 	xlat_stack_update(t);
 	xlat_count(t);
-	x->patch = cc < 0 ? emit_jmp(&t->e) : emit_jcc(&t->e, (unsigned)cc);
+	if (cc < 0)
+		emit_jmp(&t->e);
+	else
+		emit_jcc(&t->e, (unsigned)cc);
+	x->patch = (uint16_t)(xlat_here(t) - 4u);
 }
 
 static void add_reloc(struct xlat *t, unsigned offset, unsigned kind)
@@ -82,11 +86,11 @@ void xlat_reloc_eip(struct xlat *t)
 static void leave(struct xlat *t, const struct bt_exit *x)
 {
 	if (context_code64(t->ctx)) {
-		xlat64_leave(t, exit_number(t->bt, x));
+		xlat64_leave(t, (uint32_t)(x - t->bt->exits));
 		return;
 	}
 	add_reloc(t, xlat_here(t), RELOC_LEAVE);
-	emit_mov_imm(&t->e, HOST_T0, exit_number(t->bt, x));
+	emit_mov_imm(&t->e, HOST_T0, (uint32_t)(x - t->bt->exits));
 	emit_jmp_to(&t->e, t->bt->stubs.exit);
 }
 
@@ -97,7 +101,7 @@ static void callout_exit(struct xlat *t)
 	t->uncounted--; /* the monitor counts the instruction itself */
 	xlat_count(t);
 	xlat_stack_update_aside(t);
-	x->extra = (uint8_t)(&t->bt->insns[t->bt->ninsns] - t->b->insns);
+	x->extra = (uint8_t)(t->bt->ninsns - t->b->insns);
 	t->bt->insns[t->bt->ninsns++] = *t->in;
 	leave(t, x);
 }
@@ -393,7 +397,7 @@ static unsigned decode_block(struct xlat *t, struct insn *ins, unsigned max)
 
 void xlat_head(struct xlat *t)
 {
-	t->b->indirect = emit_pc(&t->e);
+	t->b->indirect = (uint32_t)emit_pc(&t->e);
 	if (context_code64(t->ctx)) {
 		xlat64_head(t);
 	} else if (t->bt->count) {
@@ -401,7 +405,7 @@ void xlat_head(struct xlat *t)
 		emit_lea(&t->e, 8, HOST_T1, (struct host_addr){HOST_T1, REG_NONE, 1, 1, false, false});
 		emit_store(&t->e, 8, HOST_T1, AT_CPU(CPU_OFF(bt_indirect_hits)));
 	}
-	t->b->body = emit_pc(&t->e);
+	t->b->body = (uint32_t)emit_pc(&t->e);
 }
 
 /* Code that goes on at an address that is not canonical. */
@@ -456,17 +460,17 @@ void xlat_stubs(struct xlat *t)
 	t->in_body = false;
 	t->b->stubs = xlat_here(t);
 	for (unsigned i = 0; i < t->b->nexits; i++) {
-		struct bt_exit *x = &t->b->exits[i];
+		struct bt_exit *x = &bt_exits(t->bt, t->b)[i];
 		if (x->kind != EXIT_LINK && x->kind != EXIT_TABLE)
 			continue;
-		x->stub = emit_pc(&t->e);
-		emit_target32(&t->e, x->patch, x->stub);
+		x->stub = xlat_here(t);
+		emit_target32_here(&t->e, bt_writable(t->bt, t->b, x->patch));
 		if (x->kind == EXIT_LINK) {
 			leave(t, x);
 		} else if (context_code64(t->ctx)) {
-			xlat64_jump_table(t, bt_exit_target(x));
+			xlat64_jump_table(t, bt_exit_target(t->bt, x));
 		} else {
-			emit_mov_imm(&t->e, HOST_T0, (uint32_t)bt_exit_target(x));
+			emit_mov_imm(&t->e, HOST_T0, (uint32_t)bt_exit_target(t->bt, x));
 			xlat_jump_table(t);
 		}
 	}
@@ -475,12 +479,12 @@ void xlat_stubs(struct xlat *t)
 
 bool xlat_has_room(const struct bt *bt)
 {
-	return !(bt->cache_bytes - bt->cache_used <
-		     BLOCK_MAX_INSNS * (INSN_HOST_MAX + STUB_BYTES) + TRANSFER_HOST_MAX + HEAD_BYTES ||
-		 bt->nblocks == bt->max_blocks || bt->max_exits - bt->nexits < 2 * BLOCK_MAX_INSNS ||
-		 bt->max_maps - bt->nmaps < BLOCK_MAX_INSNS + 1 || bt->max_insns - bt->ninsns < BLOCK_MAX_INSNS ||
-		 bt->max_sources - bt->nsources < BLOCK_MAX_INSNS * INSN_MAX_BYTES ||
-		 bt->max_relocs - bt->nrelocs < MAX_RELOCS);
+	const size_t largest = BLOCK_MAX_INSNS * (INSN_HOST_MAX + STUB_BYTES) + TRANSFER_HOST_MAX + HEAD_BYTES +
+			       sizeof(struct block) + 2 * BLOCK_MAX_INSNS * sizeof(struct bt_exit) +
+			       (BLOCK_MAX_INSNS + 1) * sizeof(struct insn_map) +
+			       BLOCK_MAX_INSNS * (sizeof(struct insn) + INSN_MAX_BYTES) + MAX_RELOCS * sizeof(uint16_t);
+
+	return bt_cache_used(bt) + largest <= bt->cache_bytes;
 }
 
 static void copy_source(struct bt *bt, struct block *b)
@@ -504,7 +508,8 @@ static void copy_relocs(struct bt *bt, struct xlat *t)
 {
 	if (t->adapted || t->nrelocs > MAX_RELOCS)
 		return;
-	t->b->relocs = &bt->relocs[bt->nrelocs];
+	t->b->copyable = true;
+	t->b->relocs = bt->nrelocs;
 	t->b->nrelocs = (uint16_t)t->nrelocs;
 	memcpy(&bt->relocs[bt->nrelocs], t->relocs, t->nrelocs * sizeof(*t->relocs));
 	bt->nrelocs += t->nrelocs;
@@ -520,7 +525,7 @@ void xlat_insert(struct xlat *t)
 	bt->nexits += b->nexits;
 	bt->cache_used = ALIGN_UP((size_t)(t->e.p - bt->cache_write), 16);
 	bt->stats->host_bytes_emitted += (uint64_t)(t->e.p - t->e.start);
-	bt->stats->cache_bytes_used = bt->cache_used;
+	bt->stats->cache_bytes_used = bt_cache_used(bt);
 	bt_insert(bt, b);
 	if (bt->audit && ++bt->audit_countdown % AUDIT_EVERY == 0)
 		bt_audit(bt);
@@ -556,7 +561,7 @@ bool xlat_begin(struct xlat *t, struct bt *bt, struct context *ctx, guest_pc_t e
 	t->b = &bt->blocks[bt->nblocks];
 	*t->b = (struct block){.ctx = ctx, .eip = eip};
 	t->b->gpa = gpa;
-	t->b->exits = &bt->exits[bt->nexits];
+	t->b->exits = bt->nexits + 1;
 	t->e = (struct emit){.end = bt->cache_write + bt->cache_bytes, .run = bt->cache_run + bt->cache_used};
 	t->e.p = t->e.start = bt->cache_write + bt->cache_used;
 	return true;
@@ -577,7 +582,7 @@ struct block *bt_translate(struct bt *bt, struct context *ctx, guest_pc_t eip, g
 		xlat_begin(&t, bt, ctx, eip, gpa);
 	}
 	t.b->map = &bt->maps[bt->nmaps];
-	t.b->insns = &bt->insns[bt->ninsns];
+	t.b->insns = bt->ninsns;
 	memset(t.b->map, 0, (BLOCK_MAX_INSNS + 1) * sizeof(*t.b->map));
 
 	count = decode_block(&t, ins, MIN(max_insns, (unsigned)BLOCK_MAX_INSNS));

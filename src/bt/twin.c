@@ -20,7 +20,7 @@ static bool copyable_context(const struct context *ctx)
 	return (ctx->key.flags & (want | CTX_V86)) == want && ctx->key.cs_base == 0 && ctx->key.cs_limit == 0xffffffff;
 }
 
-static struct block **place(struct bt *bt, const struct context *ctx, gpa_t gpa)
+static uint32_t *place(struct bt *bt, const struct context *ctx, gpa_t gpa)
 {
 	uint32_t h = ((uint32_t)gpa ^ (uint32_t)(gpa >> 32) ^ (uint32_t)ctx->id * 0x9e3779b9u) * 0x85ebca6bu;
 
@@ -29,7 +29,7 @@ static struct block **place(struct bt *bt, const struct context *ctx, gpa_t gpa)
 
 static struct block *find(struct bt *bt, const struct context *ctx, gpa_t gpa)
 {
-	for (struct block *b = *place(bt, ctx, gpa); b; b = b->place_next)
+	for (struct block *b = bt_block(bt, *place(bt, ctx, gpa)); b; b = bt_block(bt, b->place_next))
 		if (b->ctx == ctx && b->gpa == gpa)
 			return b;
 	return NULL;
@@ -37,35 +37,35 @@ static struct block *find(struct bt *bt, const struct context *ctx, gpa_t gpa)
 
 void bt_place_add(struct bt *bt, struct block *b)
 {
-	struct block **p = place(bt, b->ctx, b->gpa);
+	uint32_t *p = place(bt, b->ctx, b->gpa);
 
-	if (!b->relocs || !copyable_context(b->ctx) || bt_crosses(b) || find(bt, b->ctx, b->gpa))
+	if (!b->copyable || !copyable_context(b->ctx) || bt_crosses(b) || find(bt, b->ctx, b->gpa))
 		return;
 	b->place_next = *p;
-	*p = b;
+	*p = bt_block_number(bt, b);
 }
 
 /* Also when a twin of it has been invalidated, as that may have been for an adaptation: the next one is translated. */
 void bt_place_remove(struct bt *bt, struct block *b)
 {
-	struct block **p = place(bt, b->ctx, b->gpa);
+	uint32_t *p = place(bt, b->ctx, b->gpa);
+	struct block *at = bt_block(bt, *p);
 
-	while (*p && ((*p)->ctx != b->ctx || (*p)->gpa != b->gpa))
-		p = &(*p)->place_next;
-	if (*p)
-		*p = (*p)->place_next;
+	for (; at && (at->ctx != b->ctx || at->gpa != b->gpa); at = bt_block(bt, *p))
+		p = &at->place_next;
+	if (at)
+		*p = at->place_next;
 }
 
-static void copy_exits(struct xlat *t, const struct block *from, uint8_t *body, uint8_t *from_body)
+static void copy_exits(struct xlat *t, const struct block *from)
 {
+	const struct bt_exit *exits = bt_exits(t->bt, from);
+
 	for (unsigned i = 0; i < from->nexits; i++) {
-		struct bt_exit *x = &t->b->exits[i];
-		*x = from->exits[i];
-		x->from = t->b;
-		x->to = NULL;
-		x->next_incoming = NULL;
-		if (x->patch)
-			x->patch = body + (x->patch - from_body);
+		struct bt_exit *x = &bt_exits(t->bt, t->b)[i];
+		*x = exits[i];
+		x->from = bt_block_number(t->bt, t->b);
+		x->to = x->next_from = 0;
 	}
 	t->b->nexits = from->nexits;
 }
@@ -84,12 +84,12 @@ enum { LEAVE_NUMBER = 2, LEAVE_DISPLACEMENT = 7 };
 
 static void relocate(struct xlat *t, const struct block *from, uint8_t *body)
 {
-	uint32_t exits = exit_number(t->bt, t->b->exits) - exit_number(t->bt, from->exits);
-	uint32_t moved = (uint32_t)(t->b->body - from->body);
+	const uint16_t *relocs = &t->bt->relocs[from->relocs];
+	uint32_t exits = t->b->exits - from->exits, moved = t->b->body - from->body;
 
 	for (unsigned i = 0; i < from->nrelocs; i++) {
-		uint8_t *at = body + (from->relocs[i] & ~RELOC_LEAVE);
-		if (from->relocs[i] & RELOC_LEAVE) {
+		uint8_t *at = body + (relocs[i] & ~RELOC_LEAVE);
+		if (relocs[i] & RELOC_LEAVE) {
 			add32(at + LEAVE_NUMBER, exits);
 			add32(at + LEAVE_DISPLACEMENT, 0u - moved);
 		} else {
@@ -102,22 +102,21 @@ static void relocate(struct xlat *t, const struct block *from, uint8_t *body)
 static struct block *copy(struct bt *bt, const struct block *from, guest_pc_t eip)
 {
 	struct xlat t;
-	uint8_t *body, *from_body;
+	uint8_t *body;
 
 	memset(&t, 0, offsetof(struct xlat, relocs));
 	if (bt_breakpoint_within(bt, eip, from->guest_len) || !xlat_begin(&t, bt, from->ctx, eip, from->gpa))
 		return NULL;
 	xlat_head(&t);
 	body = t.e.p;
-	from_body = bt->cache_write + (from->body - bt->cache_run);
-	emit_bytes(&t.e, from_body, from->stubs);
+	emit_bytes(&t.e, bt_writable(bt, from, 0), from->stubs);
 	t.b->guest_len = from->guest_len;
 	t.b->ninsns = from->ninsns;
 	t.b->open = from->open;
 	t.b->map = from->map;
 	t.b->insns = from->insns;
 	t.b->source = from->source;
-	copy_exits(&t, from, body, from_body);
+	copy_exits(&t, from);
 	relocate(&t, from, body);
 	bt_profile_copied(&t, body);
 	xlat_stubs(&t);
@@ -154,10 +153,12 @@ static struct block *neighbour(struct bt *bt, struct cluster *c, guest_pc_t eip,
 /* Links the copy as its model is linked. */
 static void link_copy(struct bt *bt, struct cluster *c, unsigned n)
 {
+	const struct bt_exit *exits = bt_exits(bt, c->from[n]);
+
 	for (unsigned i = 0; i < c->from[n]->nexits; i++) {
-		const struct block *to = c->from[n]->exits[i].to;
-		struct bt_exit *x = &c->copies[n]->exits[i];
-		struct block *b = to && !bt_crosses(to) ? neighbour(bt, c, bt_exit_target(x), to->gpa) : NULL;
+		const struct block *to = bt_block(bt, exits[i].to);
+		struct bt_exit *x = &bt_exits(bt, c->copies[n])[i];
+		struct block *b = to && !bt_crosses(to) ? neighbour(bt, c, bt_exit_target(bt, x), to->gpa) : NULL;
 		if (b)
 			bt_link(bt, x, b);
 	}

@@ -82,17 +82,17 @@ START_TEST(test_links)
 	struct block *first = block_at_eip(CODE), *second = block_at_eip(CODE + 0x10),
 		     *third = block_at_eip(CODE + 0x20);
 	ck_assert(first && second && third);
-	ck_assert_ptr_eq(first->exits[0].to, second);
-	ck_assert_ptr_eq(second->exits[0].to, third);
-	ck_assert_ptr_eq(third->incoming, &second->exits[0]);
+	ck_assert_ptr_eq(bt_block(bt, bt_exits(bt, first)->to), second);
+	ck_assert_ptr_eq(bt_block(bt, bt_exits(bt, second)->to), third);
+	ck_assert_ptr_eq(bt_exit(bt, third->incoming), bt_exits(bt, second));
 	/* What leads to an invalid block is unlinked, and linked to the next one. */
 	poke(CODE + 0x20, 1, 0x90);
 	poke(CODE + 0x21, 1, 0xf4);
 	ck_assert(!third->valid);
-	ck_assert_ptr_null(second->exits[0].to);
+	ck_assert_uint_eq(bt_exits(bt, second)->to, 0);
 	run_here(CODE);
 	ck_assert_uint_eq(cpu.rip, CODE + 0x22);
-	ck_assert_ptr_eq(second->exits[0].to, block_at_eip(CODE + 0x20));
+	ck_assert_ptr_eq(bt_block(bt, bt_exits(bt, second)->to), block_at_eip(CODE + 0x20));
 	/* All linked: one entry, the HLT leaves. */
 	uint64_t entries = stats.cache_entries;
 	run_here(CODE);
@@ -292,13 +292,13 @@ static void plant(unsigned n, struct block *first, struct block *second, struct 
 		second->valid = false;
 		break;
 	case 4: /* BT-9: a link that its target does not know of */
-		second->incoming = NULL;
+		second->incoming = 0;
 		break;
 	case 5: /* BT-9: a link to another EIP than it was made for */
-		first->exits[0].distance++;
+		bt_exits(bt, first)->distance++;
 		break;
 	case 6: /* BT-9: an incoming link that is none */
-		called->incoming = &first->exits[0];
+		called->incoming = first->exits;
 		break;
 	case 7: /* BT-10: an entry of a block that is not valid */
 		called->valid = false;

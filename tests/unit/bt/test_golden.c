@@ -96,7 +96,7 @@ static void field_name(int64_t disp, char *out, size_t size)
 
 static void put_host_insn(const struct block *b, unsigned at)
 {
-	const uint8_t *code = (const uint8_t *)b->body + at;
+	const uint8_t *code = (const uint8_t *)(uintptr_t)b->body + at;
 	char line[128], name[48], *bracket;
 	struct insn in;
 	int64_t target;
@@ -143,7 +143,7 @@ static void put_sample(const char *mode, const struct sample *s, enum site_level
 	for (unsigned at = 0; at < b->map[1].host;) {
 		struct insn in;
 		put_host_insn(b, at);
-		insn_decode(&in, (const uint8_t *)b->body + at, 15, 8);
+		insn_decode(&in, (const uint8_t *)(uintptr_t)b->body + at, 15, 8);
 		at += in.len;
 	}
 	put("\n");

@@ -198,7 +198,7 @@ static bool may_fault(const struct insn *in)
 /* Offsets, in the block, of the host instructions of the first guest instruction up to the last that can fault. */
 static unsigned places(const struct block *b, uint16_t *out, unsigned max)
 {
-	const uint8_t *code = (const uint8_t *)b->body;
+	const uint8_t *code = (const uint8_t *)(uintptr_t)b->body;
 	unsigned n = 0, all = 0;
 
 	for (unsigned at = b->map[0].host; at < b->map[1].host;) {
@@ -234,7 +234,7 @@ static void plant_each(const char *what)
 		return; /* it was single-stepped, or changed itself */
 	n = places(b, at, ARRAY_LEN(at));
 	for (unsigned i = 0; i < n && b->valid; i++) {
-		uint8_t *host = bt->cache_write + (b->body + at[i] - bt->cache_run), was = *host;
+		uint8_t *host = bt_writable(bt, b, at[i]), was = *host;
 		*host = PLANT;
 		check_against_reference(what);
 		*host = was;
