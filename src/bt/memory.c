@@ -9,11 +9,11 @@ static void count_table(struct memory_use *u, const struct indirect_table *t)
 
 	if (!t->entries)
 		return;
-	memory_count(u, MEMORY_blocks, t->used, 2 * words * sizeof(*t->used));
+	memory_count(u, MEMORY_targets, t->used, 2 * words * sizeof(*t->used));
 	for (unsigned word = 0; t->held_pages && word < words; word++)
 		for (uint64_t bits = t->held[word]; bits; bits &= bits - 1) {
 			uint64_t page = word * 64 + (unsigned)__builtin_ctzll(bits);
-			memory_count(u, MEMORY_blocks, t->entries + page * PAGE_SIZE, PAGE_SIZE * sizeof(*t->entries));
+			memory_count(u, MEMORY_targets, t->entries + page * PAGE_SIZE, PAGE_SIZE * sizeof(*t->entries));
 		}
 }
 

@@ -280,6 +280,33 @@ def small_cache(gnomon, kernel, options, folder):
     assert stats["memory"]["code"] <= 2 << 20, stats["memory"]
 
 
+PROCESSES = """
+for i in $(seq 1 15); do
+	ls -l /bin | sort | tail -n 1 >/dev/null
+	seq 1 50 | sha256sum >/dev/null
+	date >/dev/null
+done
+echo "processes done"
+"""
+
+
+def memory(gnomon, kernel, options, folder):
+    """Beyond the guest's RAM the monitor takes at most a tenth of that and the translation cache, whatever the guest does."""
+    ram, cache = 512 << 20, 16 << 20
+    boot = guest_image(folder, kernel, ("coreutils",), "#!/bin/sh" + PROCESSES)
+    with Linux(gnomon, boot, "console=ttyS0 quiet", ["--memory", f"{ram >> 20}M", "--tc-size", str(cache >> 20), *options]) as vm:
+        vm.serial.wait(r"^processes done$", 100)
+        vm.serial.wait(r"^guest: ended with 0", 20)
+        vm.ends(0)
+        no_trouble(vm.serial.drain())
+        with open(vm.stats_file, encoding="ascii") as f:
+            stats = json.load(f)
+    use = {kind: size / (1 << 20) for kind, size in stats["memory"].items()}
+    print(", ".join(f"{kind} {size:.1f}" for kind, size in use.items()), "MiB;", stats["flushes"], "flushes")
+    assert stats["flushes"] > 0 and stats["cache_bytes_used"] <= cache, stats
+    assert stats["memory"]["beyond_ram"] <= ram // 10 + cache, use
+
+
 def kernel_log(text):
     """Lines of `dmesg -r` at level warning and worse, without times; numbers that measure something are blanked."""
     lines = re.findall(r"^<[0-4]>\[ *[\d.]+\] (.*)$", text, re.M)
