@@ -14,21 +14,36 @@ static unsigned slot(gva_t linear)
 	return (linear ^ linear >> 12) % SITE_ENTRIES;
 }
 
+/* By pages: few have sites, and each instruction that is translated asks. */
+static uint64_t *page_word(struct bt *bt, gva_t linear)
+{
+	return &bt->site_pages[(linear >> PAGE_SHIFT) / 64 % ARRAY_LEN(bt->site_pages)];
+}
+
 static struct site *site_of(struct bt *bt, gva_t linear)
 {
 	struct site *s = &bt->sites[slot(linear)];
 
+	*page_word(bt, linear) |= BIT((linear >> PAGE_SHIFT) % 64);
 	if (s->linear != linear)
 		*s = (struct site){.linear = linear};
 	return s;
 }
 
-const struct site *bt_site(const struct bt *bt, gva_t linear)
+const struct site *bt_site(struct bt *bt, gva_t linear)
 {
 	static const struct site plain;
 	const struct site *s = &bt->sites[slot(linear)];
 
+	if (!(*page_word(bt, linear) >> ((linear >> PAGE_SHIFT) % 64) & 1))
+		return &plain;
+
 	return s->linear == linear ? s : &plain;
+}
+
+void bt_site_set(struct bt *bt, const struct site *site)
+{
+	*site_of(bt, site->linear) = *site;
 }
 
 static void retranslate(struct bt *bt, struct block *b)

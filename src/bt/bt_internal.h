@@ -322,6 +322,7 @@ struct bt {
 	struct ring_tables rings_of;
 	uint32_t *miss_table; /* all entries are 0; read-only */
 	struct site sites[SITE_ENTRIES];
+	uint64_t site_pages[64];	      /* a bit for each page, modulo their number: there has been a site */
 	uint8_t region_changes[USER_REGIONS]; /* of cpu->bt_user_region */
 	struct block *current;		      /* last entered: for dumps */
 	uint64_t generation;		      /* counts flushes */
@@ -517,8 +518,10 @@ void bt_audit(struct bt *bt);
 
 /* --- adapt.c --- */
 /* What is known of the instruction; all zeros if it has never faulted. */
-const struct site *bt_site(const struct bt *bt, gva_t linear);
-static inline enum site_level bt_site_level(const struct bt *bt, gva_t linear)
+const struct site *bt_site(struct bt *bt, gva_t linear);
+/* Makes it what is known from now on: for tests. */
+void bt_site_set(struct bt *bt, const struct site *site);
+static inline enum site_level bt_site_level(struct bt *bt, gva_t linear)
 {
 	return bt_site(bt, linear)->level;
 }

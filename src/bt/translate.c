@@ -314,22 +314,23 @@ bool bt_next_page(struct bt *bt, gva_t linear, gpa_t *gpa)
 
 /*
  * Decodes one instruction, the second page asked only if it is reached. Under paging, where that page may change by
- * itself, such an instruction is a block of its own. False: not decodable here.
+ * itself, such an instruction is a block of its own. code: the block's bytes on the first page, len of them; NULL: not
+ * in memory. False: not decodable here.
  */
-static bool decode(struct xlat *t, unsigned offset, struct insn *in)
+static bool decode(struct xlat *t, unsigned offset, struct insn *in, const uint8_t *code, unsigned len)
 {
 	struct bt *bt = t->bt;
-	gpa_t gpa = t->b->gpa + offset;
 	unsigned code_size = context_code_size(t->ctx);
 	uint8_t bytes[INSN_MAX_BYTES];
 	unsigned have, more;
-	const uint8_t *host = bt_code_at(bt, gpa, &have), *next;
+	const uint8_t *next;
 	int err;
 
-	if (!host)
+	if (!code || offset >= len)
 		return false;
-	have = MIN(have, INSN_MAX_BYTES);
-	err = decode_cached(exec_templates(bt->cpu->exec), in, host, have, code_size);
+	code += offset;
+	have = MIN(len - offset, INSN_MAX_BYTES);
+	err = decode_cached(exec_templates(bt->cpu->exec), in, code, have, code_size);
 	if (err != -ENODATA)
 		return err == 0;
 	if ((t->ctx->key.flags & CTX_PAGED) && offset)
@@ -341,7 +342,7 @@ static bool decode(struct xlat *t, unsigned offset, struct insn *in)
 	next = bt_code_at(bt, t->b->next_page, &more);
 	if (!next)
 		return false;
-	memcpy(bytes, host, have);
+	memcpy(bytes, code, have);
 	memcpy(bytes + have, next, INSN_MAX_BYTES - have);
 	return insn_decode(in, bytes, INSN_MAX_BYTES, code_size) == 0;
 }
@@ -375,13 +376,14 @@ static bool in_limit(const struct xlat *t, unsigned offset, unsigned len)
 static unsigned decode_block(struct xlat *t, struct insn *ins, unsigned max)
 {
 	gva_t first = block_linear(t->b, 0);
-	unsigned offset = 0, n = 0;
+	unsigned offset = 0, n = 0, len;
+	const uint8_t *code = bt_code_at(t->bt, t->b->gpa, &len);
 
 	while (n < max) {
 		struct insn *in = &ins[n];
 		if (n && (block_linear(t->b, offset) ^ first) >> PAGE_SHIFT)
 			break;
-		if (!in_limit(t, offset, 1) || !decode(t, offset, in) || !in_limit(t, offset, in->len)) {
+		if (!in_limit(t, offset, 1) || !decode(t, offset, in, code, len) || !in_limit(t, offset, in->len)) {
 			if (n)
 				break;
 			memset(in, 0, sizeof(*in)); /* single-stepped: it raises what it must */

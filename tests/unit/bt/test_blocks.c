@@ -46,8 +46,7 @@ START_TEST(test_largest_instruction)
 		cpu.rip = CODE;
 		struct context *ctx = bt_context(bt);
 		for (unsigned level = SITE_PLAIN; level <= SITE_CHECKED; level++) {
-			bt->sites[(CODE ^ CODE >> 12) % SITE_ENTRIES] =
-			    (struct site){.linear = CODE, .level = (uint8_t)level};
+			bt_site_set(bt, &(struct site){.linear = CODE, .level = (uint8_t)level});
 			struct block *b = bt_translate(bt, ctx, CODE, CODE, 2);
 			unsigned len = b->map[1].host - b->map[0].host;
 			if (len > largest) {

@@ -137,7 +137,7 @@ static void put_sample(const char *mode, const struct sample *s, enum site_level
 	for (unsigned i = 0; i < 16; i++)
 		poke(CODE + s->len + i, 1, 0x90);
 	cpu.rip = eip;
-	bt->sites[(CODE ^ CODE >> 12) % SITE_ENTRIES] = (struct site){.linear = CODE, .level = (uint8_t)level};
+	bt_site_set(bt, &(struct site){.linear = CODE, .level = (uint8_t)level});
 	b = bt_translate(bt, bt_context(bt), eip, CODE, 2);
 	put("%s%s: %s\n", mode, level == SITE_CHECKED ? ", checked" : "", s->name);
 	for (unsigned at = 0; at < b->map[1].host;) {

@@ -284,7 +284,7 @@ START_TEST(test_looks)
 	/* inc [ebx]; add ebx, 1000; dec ecx; jnz CODE; int 30 */
 	CODE_BYTES(CODE, 0xff, 0x03, 0x81, 0xc3, 0x00, 0x10, 0x00, 0x00, 0x49, 0x75, 0xf5, 0xcd, 0x30);
 	set_gate(0x30, gate(CODE0, HANDLER + 16 * 0x30, SEG_P | SYS_INT32 | dpl(3), 0));
-	bt->sites[(CODE ^ CODE >> 12) % SITE_ENTRIES] = (struct site){.linear = CODE, .guarded = true};
+	bt_site_set(bt, &(struct site){.linear = CODE, .guarded = true});
 	touch_pages((unsigned)_i);
 	stepped = stats.stepped;
 	touch_pages((unsigned)_i);

@@ -263,7 +263,7 @@ static void try_sample(unsigned mode, const struct sample *s, unsigned variant)
 	poke(at, 1, PLANT);
 	snprintf(what, sizeof(what), "%s, %02x %02x %02x with prefixes %02x %02x", modes[mode], s->bytes[0],
 		 s->bytes[1], s->bytes[2], prefixes[variant][0], prefixes[variant][1]);
-	bt->sites[(CODE ^ CODE >> 12) % SITE_ENTRIES] = (struct site){.linear = CODE, .level = level};
+	bt_site_set(bt, &(struct site){.linear = CODE, .level = level});
 	if (getenv("PRECISE_TRACE"))
 		fprintf(stderr, "%s\n", what);
 	plant_each(what);
