@@ -151,7 +151,7 @@ enum shadow_fault paged_fault(struct shadow *sh, hva_t address, bool write)
 	enum shadow_fault result;
 	uint8_t state;
 
-	if (!view_is_present(&sh->paged, w->view) || (chunk && !w->owned))
+	if (!view_is_present(&sh->paged, w->view) || (chunk && (!w->owned || w->hidden_by)))
 		return SHADOW_EMULATE;
 	/* A and D are set below: who single-steps the access may hold another translation and not use this one. */
 	if (!cpu_walk(cpu, linear, write ? ACC_WRITE : ACC_READ, user, false, &t, &sh->true_fault))

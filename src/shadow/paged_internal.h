@@ -61,15 +61,16 @@ struct quarter {
 };
 
 struct window {
-	uint8_t *base;	 /* host address of its first page */
-	gva_t linear;	 /* the linear one: 0 but for chunks */
-	uint16_t view;	 /* SUPERVISOR, or 1 + the space that it shows to user mode */
-	bool holes;	 /* what is not mapped is not reserved either */
-	bool owned;	 /* a chunk, by that view */
-	uint16_t next;	 /* chunk of the same view, 0: none */
-	uint64_t used;	 /* a chunk, when last: see struct paged */
-	uint8_t *state;	 /* by page: PAGE_* */
-	uint32_t *frame; /* by page with state */
+	uint8_t *base;	    /* host address of its first page */
+	gva_t linear;	    /* the linear one: 0 but for chunks */
+	uint16_t view;	    /* SUPERVISOR, or 1 + the space that it shows to user mode */
+	bool holes;	    /* what is not mapped is not reserved either */
+	bool owned;	    /* a chunk, by that view */
+	uint16_t hidden_by; /* and not shown until this space - 1 is used again; 0: shown */
+	uint16_t next;	    /* chunk of the same view, or hidden by the same space, 0: none */
+	uint64_t used;	    /* a chunk, when last: see struct paged */
+	uint8_t *state;	    /* by page: PAGE_* */
+	uint32_t *frame;    /* by page with state */
 	struct region *regions;
 	uint64_t *parked; /* by page: see park.c */
 	uint32_t nparked;
@@ -85,7 +86,7 @@ struct view {
 	uint64_t *table;		    /* by linear >> 32 */
 	uint64_t readable[VIEW_PAGES / 64]; /* pages of it */
 	unsigned nreadable;
-	uint16_t chunks; /* first one that it owns, 0: none */
+	uint16_t chunks; /* first one that it shows, 0: none */
 	uint64_t edges;	 /* of its windows */
 };
 
@@ -117,7 +118,8 @@ struct space {
 	    key[DIRECTORIES]; /* physical addresses of the directories (long mode: of the highest table), 0: none */
 	uint32_t directory[DIRECTORIES];
 	const uint8_t *host[DIRECTORIES];
-	uint64_t used; /* when, in switches */
+	uint64_t used;	 /* when, in switches */
+	uint16_t hidden; /* first chunk of supervisor mode's that is to be shown in it only, 0: none */
 };
 
 /* Entry of the reverse map: a page of a window that shows a page of RAM writable. */
@@ -221,8 +223,12 @@ void batch_flush(struct shadow *sh, struct batch *b);
 /* The mappings that begin at pages of [page, page + count], the end included, and how a change of them is noted. */
 uint64_t window_edges_at(const struct window *w, uint64_t page, uint64_t count);
 void window_edges_changed(struct shadow *sh, struct window *w, uint64_t before, uint64_t after);
+/* Host mappings that are in no window. */
+void paged_edges(struct shadow *sh, uint64_t more);
 /* Counts the mappings that begin in the window. */
 uint64_t window_edges(const struct shadow *sh, const struct window *w);
+/* All of the window may show something else from now on, though nothing of it is dropped. */
+void window_report_lost(struct shadow *sh, const struct window *w);
 /* Unmaps all, keeping entries of regions. */
 void window_empty(struct shadow *sh, struct window *w);
 
@@ -281,13 +287,25 @@ bool table_page_right(const struct shadow *sh, const struct window *w, uint64_t 
 /* Applies what changed in tables to all windows. */
 void tables_sync(struct shadow *sh);
 
-/* --- view.c --- */
-/* The chunk of a linear address, if the view owns it. */
-struct window *view_find(const struct shadow *sh, unsigned view, gva_t linear);
-/* The chunk; the present user or supervisor mode's view owns it from now on. NULL: it cannot. */
+/* --- chunk.c --- */
+/* The chunk; the present user or supervisor mode's view owns and shows it from now on. NULL: it cannot. */
 struct window *view_own(struct shadow *sh, bool user, gva_t linear);
-/* Takes all chunks away from a view. */
+/* Takes all chunks away from a view, or all of a list, which ends up empty. */
 void view_close(struct shadow *sh, unsigned view);
+void chunks_release(struct shadow *sh, const uint16_t *list);
+/* Another address space is the present one: supervisor mode's view shows what it shares with the one before, and what
+ * it has of its own. */
+void chunks_switch(struct shadow *sh, unsigned from, unsigned to);
+
+/* --- view.c --- */
+/* The chunk that the view shows at a linear address, or NULL. */
+struct window *view_find(const struct shadow *sh, unsigned view, gva_t linear);
+/* Has the entry lead to a chunk, the page of the table being readable, or nowhere. */
+void view_show(struct shadow *sh, const struct window *w);
+void view_hide(struct shadow *sh, const struct window *w);
+/* The page of the table with the entry for a linear address. False: the host has no room. */
+bool view_make_readable(struct shadow *sh, struct view *v, gva_t linear);
+void view_make_unreadable(struct shadow *sh, struct view *v);
 /* The first page of its table that is readable, from number n on, or VIEW_PAGES. */
 unsigned view_next_page(const struct view *v, unsigned n);
 /* A page of its table. NULL: it is not readable. */
@@ -310,8 +328,8 @@ bool quarter_claim(struct shadow *sh, struct window *w, unsigned q);
 void quarter_drop(struct shadow *sh, struct batch *b, struct window *w, unsigned q);
 /* Drops what upper tables no longer say from the windows of present views. */
 void upper_sync(struct shadow *sh);
-/* Does the quarter show what upper tables say now? */
-bool upper_quarter_right(const struct shadow *sh, const struct window *w, unsigned q);
+/* Do all quarters that have been claimed show what upper tables say now? */
+bool upper_window_right(const struct shadow *sh, const struct window *w);
 
 /* --- space.c --- */
 uint64_t space_entry(const struct shadow *sh, unsigned space, unsigned r);

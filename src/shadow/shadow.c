@@ -149,7 +149,7 @@ bool shadow_to_linear(const struct shadow *sh, hva_t address, gva_t *linear)
 	if (!w)
 		return in_window(sh, address, linear);
 	*linear = w->linear + (address - (hva_t)w->base);
-	return w->owned || !window_is_chunk(&sh->paged, w);
+	return !window_is_chunk(&sh->paged, w) || (w->owned && !w->hidden_by);
 }
 
 const struct run *shadow_find_run(const struct shadow *sh, gva_t linear)

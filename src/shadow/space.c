@@ -71,6 +71,7 @@ void space_free(struct shadow *sh, unsigned n)
 		return;
 	s->live = false;
 	view_close(sh, 1 + n);
+	chunks_release(sh, &s->hidden);
 	window_clear(sh, &sh->paged.windows[1 + n]);
 	sh->paged.windows[1 + n].returns = 0;
 	for (unsigned i = 0; i < DIRECTORIES; i++) {
@@ -127,7 +128,7 @@ static unsigned find_space(const struct shadow *sh, const uint64_t key[DIRECTORI
 	return NO_SPACE;
 }
 
-/* Drops from the supervisor window what the space maps otherwise. In long mode upper_sync() does. */
+/* Drops from the supervisor window what the space maps otherwise. In long mode chunks_switch() does. */
 static void switch_supervisor(struct shadow *sh, unsigned space)
 {
 	struct window *w = &sh->paged.windows[SUPERVISOR];
@@ -169,7 +170,9 @@ static void select_space(struct shadow *sh)
 		n = new_space(sh, key);
 	else
 		sh->cpu->stats->spaces_found++;
-	if (!is_long(p))
+	if (is_long(p))
+		chunks_switch(sh, p->current, n);
+	else
 		switch_supervisor(sh, n);
 	p->current = n;
 	p->spaces[n].used = ++p->switches;
@@ -191,7 +194,7 @@ void spaces_make_room(struct shadow *sh)
 	while (p->edges > p->max_edges / 2) {
 		unsigned oldest = NO_SPACE;
 		for (unsigned i = 0; i < SPACES; i++)
-			if (p->spaces[i].live && i != p->current && p->views[1 + i].edges &&
+			if (p->spaces[i].live && i != p->current && (p->views[1 + i].edges || p->spaces[i].hidden) &&
 			    (oldest == NO_SPACE || p->spaces[i].used < p->spaces[oldest].used))
 				oldest = i;
 		if (oldest == NO_SPACE) {

@@ -177,10 +177,13 @@ void upper_sync(struct shadow *sh)
 	batch_flush(sh, &b);
 }
 
-bool upper_quarter_right(const struct shadow *sh, const struct window *w, unsigned q)
+bool upper_window_right(const struct shadow *sh, const struct window *w)
 {
 	uint64_t now[QUARTERS];
+	bool right = true;
 
 	upper_read(sh, w->linear, now);
-	return !w->quarters[q].entry || entry_same(w->quarters[q].entry, now[q]);
+	for (unsigned q = 0; q < QUARTERS; q++)
+		right &= !w->quarters[q].entry || entry_same(w->quarters[q].entry, now[q]);
+	return right;
 }

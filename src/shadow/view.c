@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Views: by which chunks 64-bit code reaches memory. A view is a table in address space that is read by translated code
- * and only written here. Chunks are windows; which one shows what changes as the guest goes on.
+ * and only written here.
  */
 #define _GNU_SOURCE
 #include <string.h>
 #include <sys/mman.h>
 
 #include "shadow_internal.h"
-#include "trace.h"
 
 enum {
 	ENTRIES_PER_PAGE = PAGE_SIZE / sizeof(uint64_t),
-	PAGE_EDGES = 2,	 /* host mappings that a readable page of a table adds, at most */
-	CHUNK_EDGES = 1, /* and the place of a chunk */
+	PAGE_EDGES = 2, /* host mappings that a readable page of a table adds, at most */
 };
 
 /* --- the table --- */
@@ -55,19 +53,14 @@ uint64_t view_nowhere(const struct shadow *sh, gva_t linear)
 	return places_nowhere(sh) - ALIGN_DOWN(linear, WINDOW_BYTES);
 }
 
-static void count_edges(struct shadow *sh, uint64_t more)
-{
-	sh->paged.edges += more;
-	sh->cpu->stats->mappings += more;
-}
-
 uint64_t view_edges(const struct view *v)
 {
 	return v->nreadable * PAGE_EDGES;
 }
 
-static bool make_readable(struct shadow *sh, struct view *v, unsigned n)
+bool view_make_readable(struct shadow *sh, struct view *v, gva_t linear)
 {
+	unsigned n = page_of(linear);
 	uint64_t *page = page_at(v, n);
 
 	if (page_readable(v, n))
@@ -78,11 +71,11 @@ static bool make_readable(struct shadow *sh, struct view *v, unsigned n)
 		page[i] = view_nowhere(sh, view_page_linear(n) + (i << SHADOW_VIEW_SHIFT));
 	v->readable[n / 64] |= BIT(n % 64);
 	v->nreadable++;
-	count_edges(sh, PAGE_EDGES);
+	paged_edges(sh, PAGE_EDGES);
 	return true;
 }
 
-static void make_unreadable(struct shadow *sh, struct view *v)
+void view_make_unreadable(struct shadow *sh, struct view *v)
 {
 	for (unsigned n = 0; v->nreadable; n++) {
 		n = view_next_page(v, n);
@@ -92,7 +85,7 @@ static void make_unreadable(struct shadow *sh, struct view *v)
 			PANIC("closing a view: %s", strerror(errno));
 		v->readable[n / 64] &= ~BIT(n % 64);
 		v->nreadable--;
-		count_edges(sh, -(uint64_t)PAGE_EDGES);
+		paged_edges(sh, -(uint64_t)PAGE_EDGES);
 	}
 }
 
@@ -100,8 +93,6 @@ bool view_is_present(const struct paged *p, unsigned view)
 {
 	return p->current != NO_SPACE && (view == SUPERVISOR || view == 1 + p->current);
 }
-
-/* --- chunks --- */
 
 struct window *view_find(const struct shadow *sh, unsigned view, gva_t linear)
 {
@@ -114,100 +105,14 @@ struct window *view_find(const struct shadow *sh, unsigned view, gva_t linear)
 	return base == places_nowhere(sh) ? NULL : (struct window *)paged_window_at(sh, base);
 }
 
-static void take_away(struct shadow *sh, struct window *w)
+void view_show(struct shadow *sh, const struct window *w)
 {
-	struct paged *p = &sh->paged;
-	struct view *v = &p->views[w->view];
-	uint16_t *link = &v->chunks;
-
-	trace(shadow, "view %u gives up %llx", w->view, (unsigned long long)w->linear);
-	v->table[w->linear >> SHADOW_VIEW_SHIFT] = view_nowhere(sh, w->linear);
-	window_clear(sh, w);
-	window_shrink(w);
-	while (*link != window_number(p, w))
-		link = &p->windows[*link].next;
-	*link = w->next;
-	w->returns = 0;
-	w->owned = false;
-	sh->cpu->stats->chunks--;
+	sh->paged.views[w->view].table[w->linear >> SHADOW_VIEW_SHIFT] = (hva_t)w->base - w->linear;
 }
 
-void view_close(struct shadow *sh, unsigned view)
+void view_hide(struct shadow *sh, const struct window *w)
 {
-	struct view *v = &sh->paged.views[view];
-
-	while (v->chunks)
-		take_away(sh, &sh->paged.windows[v->chunks]);
-	make_unreadable(sh, v);
-}
-
-/* Which of two chunks is to go first? Those of views that are not present, by how long that is. */
-static bool is_older(const struct paged *p, const struct window *a, const struct window *b)
-{
-	bool present_a = view_is_present(p, a->view), present_b = view_is_present(p, b->view);
-
-	if (present_a != present_b)
-		return present_b;
-	if (!present_a && a->view != b->view)
-		return p->spaces[a->view - 1].used < p->spaces[b->view - 1].used;
-	return a->used < b->used;
-}
-
-/* A chunk that nobody owns: one that has a place; a new one while the budget of mappings allows it; the oldest. */
-static struct window *free_chunk(struct shadow *sh)
-{
-	struct paged *p = &sh->paged;
-	struct window *oldest = NULL;
-
-	for (unsigned i = WINDOWS; i < ALL_WINDOWS; i++) {
-		struct window *w = &p->windows[i];
-		if (w->state && !w->owned)
-			return w;
-		if (!w->state && (!oldest || p->edges + CHUNK_EDGES <= p->max_edges) && chunk_init(sh, w)) {
-			count_edges(sh, CHUNK_EDGES);
-			return w;
-		}
-		if (w->owned && (!oldest || is_older(p, w, oldest)))
-			oldest = w;
-	}
-	if (oldest) {
-		take_away(sh, oldest);
-		sh->cpu->stats->chunks_recycled++;
-	}
-	return oldest;
-}
-
-struct window *view_own(struct shadow *sh, bool user, gva_t linear)
-{
-	struct paged *p = &sh->paged;
-	struct window *w;
-	unsigned view;
-
-	if (!is_long(p) || p->current == NO_SPACE || !cpu_canonical(sh->cpu, linear))
-		return NULL;
-	view = paged_window_of(sh, user);
-	w = view_find(sh, view, linear);
-	if (!w) {
-		if (p->edges + PAGE_EDGES + CHUNK_EDGES > p->max_edges) {
-			spaces_make_room(sh);
-			view = paged_window_of(sh, user); /* address spaces may be numbered anew */
-		}
-		if (!make_readable(sh, &p->views[view], page_of(linear)))
-			return NULL;
-		w = free_chunk(sh);
-		if (!w)
-			return NULL;
-		w->linear = ALIGN_DOWN(linear, WINDOW_BYTES);
-		w->view = (uint16_t)view;
-		w->owned = true;
-		w->next = p->views[view].chunks;
-		p->views[view].chunks = (uint16_t)window_number(p, w);
-		p->views[view].table[linear >> SHADOW_VIEW_SHIFT] = (hva_t)w->base - w->linear;
-		sh->cpu->stats->chunks++;
-		trace(shadow, "view %u owns %llx", view, (unsigned long long)w->linear);
-	}
-	w->used = ++p->owned_ever;
-	return w;
+	sh->paged.views[w->view].table[w->linear >> SHADOW_VIEW_SHIFT] = view_nowhere(sh, w->linear);
 }
 
 /* --- for the translator --- */

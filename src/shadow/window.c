@@ -76,6 +76,12 @@ void window_edges_changed(struct shadow *sh, struct window *w, uint64_t before, 
 	sh->cpu->stats->mappings += after - before;
 }
 
+void paged_edges(struct shadow *sh, uint64_t more)
+{
+	sh->paged.edges += more;
+	sh->cpu->stats->mappings += more;
+}
+
 /* --- unmapping --- */
 
 static bool try_unmap(const struct window *w, uint64_t page, uint64_t count)
@@ -92,6 +98,12 @@ static void lost(struct shadow *sh, const struct window *w, uint64_t page, uint6
 {
 	if (sh->lost)
 		sh->lost(sh->lost_arg, w->view, w->linear + (page << PAGE_SHIFT), count << PAGE_SHIFT);
+}
+
+void window_report_lost(struct shadow *sh, const struct window *w)
+{
+	if (w->fetched)
+		lost(sh, w, 0, WINDOW_PAGES);
 }
 
 void window_forget(struct shadow *sh, struct window *w, uint64_t page)
@@ -180,8 +192,7 @@ void window_empty(struct shadow *sh, struct window *w)
 
 	if (!w->pages && !w->edges)
 		return;
-	if (w->fetched)
-		lost(sh, w, 0, WINDOW_PAGES);
+	window_report_lost(sh, w);
 	for (unsigned r = 0; r < window_regions(&sh->paged); r++) {
 		window_forget_parked(sh, w, (uint64_t)r << shift, 1ull << shift);
 		if (!w->regions[r].pages)

@@ -1,86 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Views: what 64-bit code reaches through tables of deltas. */
-#include "view_fixture.h"
-
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-/* Two address spaces. Each has tables of its own, but for the PDPT of the upper half, which is shared. */
-enum {
-	PML4 = 0x100000, /* and one in the next page */
-	PDPT = 0x102000,
-	PD = 0x104000,
-	PT = 0x106000,
-	PDPT_HIGH = 0x108000,
-	PD_HIGH = 0x109000,
-	PT_HIGH = 0x10a000,
-	PAGES = 0x800000,
-	LARGE = 0xa00000,
-};
-
-static const gva_t low = 0x555500000000, high = 0xffffffff80000000;
-
-static gpa_t entry_at(gpa_t table, gva_t linear, unsigned level)
-{
-	return table + (linear >> (12 + 9 * (level - 1)) & 511) * 8;
-}
-
-static gpa_t frame(unsigned space, unsigned n)
-{
-	return PAGES + (space * 64 + n) * PAGE_SIZE;
-}
-
-static gpa_t pte(unsigned space, unsigned n)
-{
-	return entry_at(PT + space * PAGE_SIZE, low + n * PAGE_SIZE, 1);
-}
-
-/* 64 pages from `low`, of user mode; 64 from `high`, not; a large page of either size behind these, at physical
- * LARGE and 0. */
-static void make_space(unsigned space)
-{
-	gpa_t at = space * PAGE_SIZE;
-
-	poke(entry_at(PML4 + at, low, 4), (PDPT + at) | PTE_ALL);
-	poke(entry_at(PDPT + at, low, 3), (PD + at) | PTE_ALL);
-	poke(entry_at(PD + at, low, 2), (PT + at) | PTE_ALL);
-	poke(entry_at(PML4 + at, high, 4), PDPT_HIGH | PTE_ALL | PTE_A);
-	poke(entry_at(PDPT_HIGH, high, 3), PD_HIGH | PTE_ALL);
-	poke(entry_at(PD_HIGH, high, 2), PT_HIGH | PTE_ALL);
-	for (unsigned n = 0; n < 64; n++) {
-		poke(pte(space, n), frame(space, n) | PTE_ALL);
-		poke(entry_at(PT_HIGH, high + n * PAGE_SIZE, 1), frame(2, n) | PTE_P | PTE_W);
-	}
-	poke(entry_at(PD_HIGH, high + 2 * MiB, 2), LARGE | PTE_P | PTE_W | PTE_PS);
-	poke(entry_at(PDPT_HIGH, high + GiB, 3), PTE_P | PTE_W | PTE_PS);
-}
-
-static void setup(void)
-{
-	setup_limited(0, true);
-	make_space(0);
-	make_space(1);
-	enter_long_mode(PML4);
-}
-
-static void user(void)
-{
-	cpu->cpl = 3;
-}
-
-static const struct window *chunk(gva_t linear)
-{
-	return view_find(sh, paged_window_of(sh, cpu->cpl == 3), linear);
-}
-
-static bool mapped(gva_t linear)
-{
-	const struct window *w = chunk(linear);
-
-	return w && (w->state[(uint32_t)linear >> PAGE_SHIFT] & PAGE_MAPPED);
-}
+#include "view_spaces.h"
 
 START_TEST(test_no_view)
 {
@@ -229,50 +149,6 @@ START_TEST(test_changes_of_tables)
 }
 END_TEST
 
-START_TEST(test_spaces)
-{
-	uint8_t byte;
-	hva_t view;
-
-	user();
-	view = shadow_view(sh);
-	ck_assert_int_eq(store(low, 0x50), DONE);
-	load_cr3(PML4 + PAGE_SIZE);
-	ck_assert(shadow_view(sh) != view && !mapped(low));
-	ck_assert_int_eq(store(low, 0x51), DONE);
-	load_cr3(PML4);
-	ck_assert(shadow_view(sh) == view && mapped(low));
-	ck_assert_int_eq(load(low, &byte), DONE);
-	ck_assert_uint_eq(byte, 0x50);
-	/* Supervisor mode's is one for all: what both map stays, what is another's goes. */
-	cpu->cpl = 0;
-	ck_assert_int_eq(store(low, 0x52), DONE);
-	ck_assert_int_eq(store(high, 0x53), DONE);
-	load_cr3(PML4 + PAGE_SIZE);
-	ck_assert(!mapped(low) && mapped(high));
-	ck_assert_int_eq(load(low, &byte), DONE);
-	ck_assert_uint_eq(byte, 0x51);
-	/* Changed while its tables were not in use. */
-	poke(entry_at(PDPT, low, 3), 0);
-	user();
-	load_cr3(PML4);
-	ck_assert(!mapped(low));
-	ck_assert_int_eq(load(low, &byte), SHADOW_TRUE);
-}
-END_TEST
-
-static uint64_t lost_at, lost_len;
-static unsigned lost_space, losses;
-
-static void on_lost(void *arg, unsigned space, gva_t linear, uint64_t len)
-{
-	(void)arg;
-	lost_space = space;
-	lost_at = linear;
-	lost_len = len;
-	losses++;
-}
-
 START_TEST(test_traces_and_code)
 {
 	uint8_t byte;
@@ -356,145 +232,6 @@ START_TEST(test_out_of_reach)
 }
 END_TEST
 
-/* More chunks than there are; each shows page 0 of the space. */
-START_TEST(test_chunks_run_out)
-{
-	enum { MANY = CHUNKS + 100 };
-	uint8_t byte;
-
-	poke(entry_at(PML4, 0, 4), PDPT | PTE_ALL);
-	for (uint64_t n = 0; n < 128; n++)
-		poke(PDPT + n * 4 * 8, PD | PTE_ALL);
-	poke(PD, PT | PTE_ALL);
-	for (uint64_t n = 1; n < 4; n++)
-		poke(PML4 + n * 8, PDPT | PTE_ALL);
-	pm.ram.host[frame(0, 0)] = 0x66;
-	sh->audit = false; /* this often */
-	for (uint64_t n = 0; n < MANY; n++) {
-		ck_assert_int_eq(load(n * 4 * GiB, &byte), DONE);
-		ck_assert_uint_eq(byte, 0x66);
-		ck_assert(shadow_fetched(sh, n * 4 * GiB, frame(0, 0), false));
-	}
-	sh->audit = true;
-	shadow_audit(sh);
-	ck_assert_uint_eq(stats.chunks, CHUNKS);
-	ck_assert_uint_eq(stats.chunks_recycled, MANY - CHUNKS);
-	ck_assert(!chunk(0) && !chunk(99 * 4 * GiB) && chunk(100 * 4 * GiB) && chunk((MANY - 1) * 4 * GiB));
-	ck_assert_int_eq(load(0, &byte), DONE);
-	/* Another space's go first. */
-	load_cr3(PML4 + PAGE_SIZE);
-	user();
-	ck_assert_int_eq(store(low, 1), DONE);
-	load_cr3(PML4);
-	cpu->cpl = 0;
-	ck_assert_int_eq(load((MANY + 1) * 4 * GiB, &byte), DONE);
-	user();
-	load_cr3(PML4 + PAGE_SIZE);
-	ck_assert(!chunk(low));
-	/* All goes with the mode. */
-	cpu->cr0 = 0;
-	shadow_mmu_event(sh, MMU_CR0, 0);
-	ck_assert_uint_eq(stats.chunks, 0);
-	ck_assert_uint_eq(stats.tables, 0);
-	ck_assert_uint_eq(sh->paged.edges, CHUNKS); /* their places */
-}
-END_TEST
-
-START_TEST(test_budget)
-{
-	enum { LIMIT = 1000, CHUNKS_USED = 20 };
-	uint8_t byte;
-
-	teardown();
-	setup_limited(LIMIT, false);
-	for (unsigned s = 0; s < 2; s++) {
-		make_space(s);
-		for (uint64_t n = 0; n < CHUNKS_USED; n++)
-			poke(PDPT + s * PAGE_SIZE + n * 4 * 8, (PD + s * PAGE_SIZE) | PTE_ALL);
-		poke(PD + s * PAGE_SIZE, (PT + s * PAGE_SIZE) | PTE_ALL);
-		poke(PML4 + s * PAGE_SIZE, (PDPT + s * PAGE_SIZE) | PTE_ALL);
-	}
-	enter_long_mode(PML4);
-	user();
-	for (unsigned round = 0; round < 6; round++) {
-		load_cr3(PML4 + round % 2 * PAGE_SIZE);
-		for (uint64_t n = 0; n < CHUNKS_USED; n++)
-			for (unsigned page = 0; page < 64; page += 2) {
-				pm.ram.host[frame(round % 2, page)] = (uint8_t)(page + round);
-				ck_assert_int_eq(load(n * 4 * GiB + page * PAGE_SIZE, &byte), DONE);
-				ck_assert_uint_eq(byte, (uint8_t)(page + round));
-				ck_assert_uint_le(stats.mappings, LIMIT / 2);
-			}
-	}
-	ck_assert_uint_gt(stats.mappings_short, 2);
-}
-END_TEST
-
-enum { PLANTS = 8 };
-
-static void plant(unsigned which)
-{
-	struct window *w = view_find(sh, paged_window_of(sh, true), low);
-	struct view *v = &sh->paged.views[w->view];
-	uint64_t *entry = &v->table[low >> 32];
-
-	switch (which) {
-	case 0: /* leads to the chunk of another */
-		*entry += 2 * WINDOW_BYTES;
-		break;
-	case 1: /* past its chunk */
-		*entry += PAGE_SIZE;
-		break;
-	case 2: /* to a chunk, for an address that is not its own */
-		entry[1] = *entry;
-		break;
-	case 3: /* more of the table is readable than is noted */
-		mprotect(v->table, PAGE_SIZE, PROT_READ);
-		break;
-	case 4: /* something in the guard */
-		mmap(w->base - GiB, PAGE_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-		break;
-	case 5: /* something in the place of a chunk that nobody owns */
-		mmap(sh->paged.chunk_places.first + 100 * 2 * WINDOW_BYTES, PAGE_SIZE, PROT_READ,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-		break;
-	case 6: /* an upper table has changed, and the flush was missed */
-		pm.ram.host[entry_at(PDPT, low, 3)] = 0;
-		break;
-	case 7: /* a directory that is not traced */
-		pm.traced[PD >> PAGE_SHIFT] = 0;
-		break;
-	}
-}
-
-/* _i: what is planted; PLANTS: nothing, and the audit is content. */
-START_TEST(test_audit)
-{
-	uint8_t was;
-	pid_t child;
-	int status;
-
-	user();
-	ck_assert_int_eq(store(low, 1), DONE);
-	was = pm.ram.host[entry_at(PDPT, low, 3)];
-	child = fork();
-	if (child == 0) {
-		int null = open("/dev/null", O_WRONLY);
-		dup2(null, 2);
-		plant((unsigned)_i);
-		audit_upper(sh);
-		shadow_audit(sh);
-		_exit(0);
-	}
-	ck_assert_int_eq(waitpid(child, &status, 0), child);
-	pm.ram.host[entry_at(PDPT, low, 3)] = was; /* memory is shared with the child */
-	if (_i == PLANTS)
-		ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-	else
-		ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "violation %d is not found", _i);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *s = suite_create("view");
@@ -509,13 +246,9 @@ int main(void)
 	tcase_add_test(t, test_five_levels);
 	tcase_add_test(t, test_large_pages);
 	tcase_add_loop_test(t, test_changes_of_tables, 1, 5);
-	tcase_add_test(t, test_spaces);
 	tcase_add_test(t, test_traces_and_code);
 	tcase_add_test(t, test_directories);
 	tcase_add_test(t, test_out_of_reach);
-	tcase_add_test(t, test_chunks_run_out);
-	tcase_add_test(t, test_budget);
-	tcase_add_loop_test(t, test_audit, 0, PLANTS + 1);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

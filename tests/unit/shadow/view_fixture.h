@@ -70,7 +70,7 @@ static void poke(gpa_t at, uint64_t value)
 	physmem_write(&pm, at, &value, 8);
 }
 
-static void load_cr3(gpa_t pml4)
+static inline void load_cr3(gpa_t pml4)
 {
 	cpu->cr3 = pml4;
 	shadow_mmu_event(sh, MMU_CR3, 0);
