@@ -19,6 +19,7 @@ enum {
 	SITE_ENTRIES = 4096,
 	KNOWN_MODES = 8,
 	AUDIT_EVERY = 64,
+	RECORD_KINDS = 6,
 	ADAPT_AFTER = 3, /* slow faults at a site before it becomes a callout */
 	COLD_AFTER =
 	    256, /* callouts of an adapted site in a row that would not have faulted before it becomes fast again */
@@ -308,6 +309,7 @@ struct bt {
 	uint8_t *sources;
 	uint16_t *relocs;
 	unsigned nblocks, nexits, nmaps, ninsns, nsources, nrelocs;
+	size_t code_held, records_held[RECORD_KINDS]; /* bytes that flushes have left as memory */
 
 	/* Numbers of the first blocks of lists. */
 	uint32_t *hash;

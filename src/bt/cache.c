@@ -391,15 +391,35 @@ static void release_blocks(struct bt *bt)
 	}
 }
 
-/* The next blocks may want memory in other proportions. */
+/*
+ * The next blocks use the same memory, unless they want it in other proportions than those before, so that it adds up
+ * to more than it may be.
+ */
 static void give_back(struct bt *bt)
 {
-	void *const records[] = {bt->blocks, bt->exits, bt->maps, bt->insns, bt->sources, bt->relocs};
-	size_t fixed = ALIGN_UP(bt->cache_fixed, PAGE_SIZE);
+	const struct {
+		void *at;
+		size_t used;
+	} parts[] = {
+	    {bt->blocks, bt->nblocks * sizeof(*bt->blocks)},	{bt->exits, bt->nexits * sizeof(*bt->exits)},
+	    {bt->maps, bt->nmaps * sizeof(*bt->maps)},		{bt->insns, bt->ninsns * sizeof(*bt->insns)},
+	    {bt->sources, bt->nsources * sizeof(*bt->sources)}, {bt->relocs, bt->nrelocs * sizeof(*bt->relocs)},
+	};
+	size_t fixed = ALIGN_UP(bt->cache_fixed, PAGE_SIZE), sum = 0;
 
-	for (unsigned i = 0; i < sizeof(records) / sizeof(*records); i++)
-		madvise(records[i], bt->cache_bytes, MADV_DONTNEED);
+	_Static_assert(sizeof(parts) / sizeof(*parts) == RECORD_KINDS, "as in struct bt");
+	bt->code_held = MAX(bt->code_held, bt->cache_used);
+	for (unsigned i = 0; i < RECORD_KINDS; i++) {
+		bt->records_held[i] = MAX(bt->records_held[i], parts[i].used);
+		sum += bt->records_held[i];
+	}
+	if (bt->code_held + sum <= bt->cache_bytes + bt->cache_bytes / 16)
+		return;
+	for (unsigned i = 0; i < RECORD_KINDS; i++)
+		madvise(parts[i].at, bt->cache_bytes, MADV_DONTNEED);
 	madvise(bt->cache_write + fixed, bt->cache_bytes - fixed, MADV_REMOVE);
+	memset(bt->records_held, 0, sizeof(bt->records_held));
+	bt->code_held = 0;
 }
 
 void bt_flush(struct bt *bt)
