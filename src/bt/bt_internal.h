@@ -574,6 +574,11 @@ void bt_left(struct bt *bt);
 void bt_resume_block(struct bt *bt, struct block *b);
 
 /* --- run64.c --- */
+/* Does 64-bit code count its instructions? There, no register holds the count: loops would wait for it. */
+static inline bool bt_counts64(const struct bt *bt)
+{
+	return bt->lockstep || bt->count || bt->profile;
+}
 int bt_home_init(struct bt *bt);
 void bt_home_destroy(struct bt *bt);
 /* As bt_enter() for `at`, in bt->current, which is of 64-bit code. */

@@ -119,7 +119,10 @@ static struct mode_inputs inputs_of(const struct cpu *cpu)
 	    .rflags = cpu->rflags & (FLAG_VM | FLAG_IOPL | FLAG_AC),
 	    .cpl = cpu->cpl,
 	};
-	memcpy(in.seg, cpu->seg, sizeof(in.seg));
+	if (cpu_code64(cpu)) /* nothing else of segments matters, and bases of FS and GS change all the time */
+		in.seg[SEG_CS].attr = cpu->seg[SEG_CS].attr;
+	else
+		memcpy(in.seg, cpu->seg, sizeof(in.seg));
 	return in;
 }
 

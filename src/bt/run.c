@@ -198,7 +198,9 @@ static void enter(struct bt *bt, cache_pc_t at)
 	struct cpu *cpu = bt->cpu;
 
 	bt->frame.rflags = (cpu->rflags & FLAGS_LIVE) | FLAG_1 | FLAG_IF;
-	bt->entry_rf = cpu->rflags & FLAG_RF;
+	/* Without a count it is not known whether an instruction was completed; RF is clear then, or a repeated
+	 * instruction's, which gets it anew. */
+	bt->entry_rf = context_code64(bt->ctx) && !bt_counts64(bt) ? 0 : cpu->rflags & FLAG_RF;
 	bt->entry_count = bt->frame.count + bt->resume_uncounted;
 	cpu->rflags &= ~FLAG_RF;
 	bt->stats->cache_entries++;
@@ -242,7 +244,7 @@ static cache_pc_t entry(struct bt *bt)
 		bt->at_breakpoint = true;
 		return 0;
 	}
-	if (cpu->shadow || cpu->pending_db) {
+	if (cpu->shadow || cpu->pending_db || ((cpu->rflags & FLAG_RF) && cpu_code64(cpu) && !bt_counts64(bt))) {
 		bt_step(bt, &bt->stats->stepped_shadow);
 		return 0;
 	}

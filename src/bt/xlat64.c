@@ -24,7 +24,7 @@ static void add(struct xlat *t, unsigned scratch, struct host_addr at, unsigned 
 
 void xlat64_count(struct xlat *t, unsigned scratch)
 {
-	if (t->uncounted)
+	if (t->uncounted && bt_counts64(t->bt))
 		add(t, scratch, AT_HOME(t, count), t->uncounted);
 	t->uncounted = 0;
 }
@@ -117,6 +117,8 @@ static bool rewrite(struct xlat *t)
 	case INSN_BTR_MEM_REG:
 	case INSN_BTC_MEM_REG:
 		return xlat64_bit_string(t);
+	case INSN_SWAPGS:
+		return xlat64_swapgs(t);
 	case INSN_MOV_FROM_SREG:
 		return xlat64_read_sreg(t);
 	case INSN_PUSHFQ:

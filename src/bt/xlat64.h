@@ -71,6 +71,7 @@ void xlat64_use_stack(struct xlat *t, unsigned words);
 void xlat64_leave_stack(struct xlat *t);
 bool xlat64_flags(struct xlat *t);
 bool xlat64_read_sreg(struct xlat *t);
+bool xlat64_swapgs(struct xlat *t);
 bool xlat64_bit_string(struct xlat *t);
 
 /* --- xlat64_string.c --- */

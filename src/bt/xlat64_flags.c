@@ -168,6 +168,25 @@ bool xlat64_read_sreg(struct xlat *t)
 	return true;
 }
 
+bool xlat64_swapgs(struct xlat *t)
+{
+	struct host_addr base = at_cpu(offsetof(struct cpu, seg) + SEG_GS * sizeof(struct segment) +
+				       offsetof(struct segment, base)),
+			 other = at_cpu(offsetof(struct cpu, kernel_gs_base));
+
+	if (t->ctx->key.flags & CTX_CPL3)
+		return false;
+	load_cpu(t);
+	emit_load(&t->e, 8, HOST64_T, base);
+	emit_store(&t->e, 8, HOST64_T, AT_HOME(t, spare));
+	emit_load(&t->e, 8, HOST64_T, other);
+	emit_store(&t->e, 8, HOST64_T, base);
+	emit_store(&t->e, 8, HOST64_T, AT_HOME(t, gs_base));
+	emit_load(&t->e, 8, HOST64_T, AT_HOME(t, spare));
+	emit_store(&t->e, 8, HOST64_T, other);
+	return true;
+}
+
 /* BT, BTS, BTR, BTC with a bit offset in a register, which reaches beyond the operand's address (volume 2, BT). */
 bool xlat64_bit_string(struct xlat *t)
 {
