@@ -153,10 +153,12 @@ const struct window *paged_chunk_near(const struct shadow *sh, hva_t address)
 {
 	const struct places *s = &sh->paged.chunk_places;
 	unsigned n = place_at(s, address, SHADOW_VIEW_REACH);
+	const struct window *w;
 
-	const struct window *w = &sh->paged.windows[WINDOWS + n];
-
-	return s->count && n < NOWHERE && w->owned && !w->hidden_by ? w : NULL;
+	if (!s->count || n >= NOWHERE)
+		return NULL;
+	w = &sh->paged.windows[WINDOWS + n];
+	return w->owned && !w->hidden_by ? w : NULL;
 }
 
 bool paged_in_chunk_area(const struct shadow *sh, hva_t address)

@@ -95,6 +95,45 @@ START_TEST(test_hidden_kernel)
 }
 END_TEST
 
+/* 32-bit code of a 64-bit guest has windows, of the lowest 4 GiB. */
+START_TEST(test_compatibility_mode)
+{
+	uint8_t byte;
+
+	poke(entry_at(PML4, 0, 4), PDPT | PTE_USED);
+	poke(PDPT + 3 * 8, PD | PTE_USED);
+	poke(PD, PT | PTE_USED);
+	poke(PDPT + PAGE_SIZE + 3 * 8, (PD + PAGE_SIZE) | PTE_USED);
+	poke(PML4 + PAGE_SIZE, (PDPT + PAGE_SIZE) | PTE_USED);
+	poke(PD + PAGE_SIZE, (PT + PAGE_SIZE) | PTE_USED);
+	user();
+	cpu->seg[SEG_CS].attr = SEG_DB;
+	for (unsigned round = 0; round < 6; round++) {
+		unsigned space = round % 2;
+		volatile uint8_t *at = (volatile uint8_t *)shadow_window(sh) + 3 * GiB + 5 * PAGE_SIZE;
+		enum shadow_fault what = shadow_handle_fault(sh, (hva_t)at, true);
+		ck_assert_int_eq(what, round < 2 ? SHADOW_RESOLVED : SHADOW_EMULATE /* mapped as it is to be */);
+		*at = (uint8_t)(0x10 + round);
+		ck_assert_uint_eq(pm.ram.host[frame(space, 5)], 0x10 + round);
+		/* The same through the view, and code in it. */
+		ck_assert_int_eq(load(3 * GiB + 5 * PAGE_SIZE, &byte), DONE);
+		ck_assert_uint_eq(byte, 0x10 + round);
+		ck_assert(shadow_fetched(sh, 3 * GiB + 6 * PAGE_SIZE, frame(space, 6), true));
+		shadow_audit(sh);
+		load_cr3(PML4 + !space * PAGE_SIZE);
+	}
+	ck_assert(shadow_page_states(sh, true)[(3 * GiB >> PAGE_SHIFT) + 5] & SHADOW_PAGE_LOADABLE);
+	shadow_on_lost(sh, on_lost, NULL);
+	poke(PDPT + 3 * 8, 0);
+	invlpg();
+	ck_assert_uint_eq(losses, 1);
+	ck_assert(lost_at == 3 * GiB + 6 * PAGE_SIZE && lost_space == shadow_space(sh, true));
+	ck_assert(!shadow_page_states(sh, true)[(3 * GiB >> PAGE_SHIFT) + 5]);
+	ck_assert_int_eq(shadow_handle_fault(sh, shadow_window(sh) + 3 * GiB + 5 * PAGE_SIZE, false), SHADOW_TRUE);
+	shadow_on_lost(sh, NULL, NULL);
+}
+END_TEST
+
 /* More chunks than there are; each shows page 0 of the space. */
 START_TEST(test_chunks_run_out)
 {
@@ -245,6 +284,7 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, test_spaces);
 	tcase_add_test(t, test_hidden_kernel);
+	tcase_add_test(t, test_compatibility_mode);
 	tcase_add_test(t, test_chunks_run_out);
 	tcase_add_test(t, test_budget);
 	tcase_add_loop_test(t, test_audit, 0, PLANTS + 1);
