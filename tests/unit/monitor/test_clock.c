@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The virtual clock that counts: time by a counter, as under lockstep. */
+#include "../run_suite.h"
 #include "clock.h"
-#include "unit/run_suite.h"
 
 enum { NS = 10 };
 
