@@ -21,6 +21,7 @@ struct bt_home {
 	uint64_t count;	   /* instructions executed: bt_frame.count */
 	uint64_t table;	   /* cpu->bt_indirect */
 	uint64_t fs_base, gs_base;
+	uint64_t view[2];	     /* of supervisor and user mode */
 	uint64_t target;	     /* RIP, on the way to a block that compares it */
 	uint32_t from;		     /* HOME_FROM of the indirect branch that set it */
 	uint32_t value;		     /* number of the exit */

@@ -73,11 +73,14 @@ void bt_enter_code64(struct bt *bt, cache_pc_t at)
 	h->fs_base = cpu->seg[SEG_FS].base;
 	h->gs_base = cpu->seg[SEG_GS].base;
 	h->hits = cpu->bt_indirect_hits;
+	h->view[0] = shadow_view_of(bt->shadow, false);
+	h->view[1] = shadow_view_of(bt->shadow, true);
 	if (at == bt->current->body || !find_delta(bt, &h->delta))
 		h->delta = 0;
 	bt_enter64(h);
 	if (bt->frame.reason == LEAVE_KICKED)
 		return;
+	bt->frame.window = h->view[is_user(bt)];
 	cpu->gpr[R10] = h->r10;
 	cpu->gpr[R11] = h->r11;
 	cpu->bt_indirect_hits = h->hits;

@@ -117,6 +117,10 @@ static bool rewrite(struct xlat *t)
 	case INSN_BTR_MEM_REG:
 	case INSN_BTC_MEM_REG:
 		return xlat64_bit_string(t);
+	case INSN_SYSCALL:
+		return opt_on(t->bt->cpu->opt_off, OPT_SYSENTER) && xlat64_syscall(t);
+	case INSN_SYSRET:
+		return opt_on(t->bt->cpu->opt_off, OPT_SYSENTER) && xlat64_sysret(t);
 	case INSN_SWAPGS:
 		return xlat64_swapgs(t);
 	case INSN_MOV_FROM_SREG:

@@ -74,6 +74,10 @@ bool xlat64_read_sreg(struct xlat *t);
 bool xlat64_swapgs(struct xlat *t);
 bool xlat64_bit_string(struct xlat *t);
 
+/* --- xlat64_syscall.c --- */
+bool xlat64_syscall(struct xlat *t);
+bool xlat64_sysret(struct xlat *t);
+
 /* --- xlat64_string.c --- */
 bool xlat64_string(struct xlat *t);
 

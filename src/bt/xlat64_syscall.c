@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * 64-bit code: SYSCALL and SYSRET without leaving the cache. EFER and STAR are compared with what they were when the
+ * code was translated, the C body does what differs. Flags are dead from there on: both instructions replace them.
+ */
+#include "cpu/seg.h"
+#include "xlat64.h"
+
+static struct host_addr at_cpu(size_t offset)
+{
+	return (struct host_addr){HOST64_DELTA, REG_NONE, 1, (int32_t)offset, false, false};
+}
+
+static void load_cpu(struct xlat *t)
+{
+	emit_load(&t->e, 8, HOST64_DELTA, AT_HOME(t, cpu));
+	t->delta = DELTA_NONE;
+}
+
+/* The context in the other ring; NULL: there is none. */
+static const struct context *behind(struct xlat *t, bool user)
+{
+	struct context_key k = t->ctx->key;
+
+	k.flags &= ~(uint32_t)(CTX_CPL3 | CTX_CPL12 | CTX_IOPL);
+	k.flags |= user ? CTX_CPL3 : CTX_IOPL;
+	return bt_context_of(t->bt, &k);
+}
+
+/* HOST64_DELTA is struct cpu; RCX is in home.rcx. */
+static uint8_t *unless_same(struct xlat *t, size_t offset, uint32_t value)
+{
+	uint8_t *slow;
+
+	emit_load(&t->e, 4, RCX, at_cpu(offset));
+	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, -(int32_t)value, false, false});
+	xlat_unless_zero(t, &slow);
+	return slow;
+}
+
+static void check_registers(struct xlat *t, uint8_t *slow[2])
+{
+	const struct cpu *cpu = t->bt->cpu;
+
+	load_cpu(t);
+	emit_store(&t->e, 8, RCX, AT_HOME(t, rcx));
+	slow[0] = unless_same(t, offsetof(struct cpu, efer), (uint32_t)cpu->efer);
+	slow[1] = unless_same(t, offsetof(struct cpu, star) + 4, (uint32_t)(cpu->star >> 32));
+}
+
+static void or_alu(struct xlat *t, unsigned to, unsigned from)
+{
+	emit_op_reg(&t->e, 4, 0x09, from, to);
+}
+
+/* The host's flags from HOST64_T, which changes. */
+static void take_flags(struct xlat *t)
+{
+	xlat_alu_imm(t, ALU_AND, HOST64_T, FLAGS_LIVE);
+	xlat_alu_imm(t, ALU_OR, HOST64_T, (uint32_t)(FLAG_1 | FLAG_IF)); /* the host's own IF */
+	xlat64_use_stack(t, HOME_STACK);
+	emit_push(&t->e, HOST64_T);
+	emit_popf(&t->e);
+	xlat64_leave_stack(t);
+}
+
+/* HOST64_DELTA is struct cpu. */
+static void store_segment(struct xlat *t, unsigned seg, const struct segment *s)
+{
+	size_t at = offsetof(struct cpu, seg) + seg * sizeof(*s);
+	uint64_t half[2];
+
+	__builtin_memcpy(half, s, sizeof(half));
+	for (unsigned i = 0; i < 2; i++) {
+		emit_mov_imm64(&t->e, HOST64_T, half[i]);
+		emit_store(&t->e, 8, HOST64_T, at_cpu(at + 8 * i));
+	}
+}
+
+static void change_ring(struct xlat *t, const struct context *to, uint16_t cs, uint16_t ss, unsigned cpl)
+{
+	struct segment code, stack;
+
+	cpu_flat_segments(cs, ss, cpl, true, &code, &stack);
+	store_segment(t, SEG_CS, &code);
+	store_segment(t, SEG_SS, &stack);
+	emit_store_imm(&t->e, 1, cpl, at_cpu(offsetof(struct cpu, cpl)));
+	emit_mov_imm64(&t->e, HOST64_T, (uintptr_t)&to->indirect);
+	emit_load(&t->e, 8, HOST64_T, (struct host_addr){HOST64_T, REG_NONE, 1, 0, false, false});
+	emit_store(&t->e, 8, HOST64_T, at_cpu(offsetof(struct cpu, bt_indirect)));
+	emit_store(&t->e, 8, HOST64_T, AT_HOME(t, table));
+	emit_load(&t->e, 8, HOST64_T, cpl == 3 ? AT_HOME(t, view[1]) : AT_HOME(t, view[0]));
+	emit_wrgsbase(&t->e, HOST64_T);
+}
+
+/* Goes to the RIP in HOST64_T; the C body, to which `slow` leads, does all of it. */
+static void finish(struct xlat *t, uint8_t **slow, unsigned nslow)
+{
+	unsigned uncounted = t->uncounted;
+
+	xlat64_jump_indirect(t, BRANCH_TABLE);
+	t->uncounted = uncounted;
+	for (unsigned i = 0; i < nslow; i++)
+		emit_target32_here(&t->e, slow[i]);
+	emit_load(&t->e, 8, RCX, AT_HOME(t, rcx));
+	xlat_callout(t);
+}
+
+static bool usable(const struct xlat *t)
+{
+	return bt_can_wrgsbase() && (t->bt->cpu->efer & EFER_SCE);
+}
+
+bool xlat64_syscall(struct xlat *t)
+{
+	const struct context *to = usable(t) ? behind(t, false) : NULL;
+	uint16_t cs = (uint16_t)(t->bt->cpu->star >> 32 & ~(uint64_t)SEL_RPL);
+	uint8_t *slow[2];
+
+	if (!to)
+		return false;
+	check_registers(t, slow);
+	xlat64_use_stack(t, HOME_STACK);
+	emit_pushf(&t->e);
+	xlat64_leave_stack(t);
+	emit_load(&t->e, 8, HOST64_T, AT_HOME(t, stack[HOME_STACK - 1]));
+	xlat_alu_imm(t, ALU_AND, HOST64_T, FLAGS_LIVE);
+	emit_load(&t->e, 4, RCX, at_cpu(offsetof(struct cpu, rflags)));
+	xlat_alu_imm(t, ALU_AND, RCX, (uint32_t)(FLAGS_ALL & ~FLAG_RF) & ~FLAGS_LIVE);
+	or_alu(t, HOST64_T, RCX);
+	xlat_alu_imm(t, ALU_OR, HOST64_T, (uint32_t)FLAG_1);
+	xlat64_store_reg(t, 8, R11, HOST64_T);
+	emit_load(&t->e, 4, RCX, at_cpu(offsetof(struct cpu, sfmask)));
+	emit_not64(&t->e, RCX);
+	emit_op_reg(&t->e, 4, 0x21, RCX, HOST64_T); /* and */
+	xlat_alu_imm(t, ALU_OR, HOST64_T, (uint32_t)FLAG_1);
+	emit_store(&t->e, 4, HOST64_T, at_cpu(offsetof(struct cpu, rflags)));
+	take_flags(t);
+	change_ring(t, to, cs, (uint16_t)(cs + 8), 0);
+	emit_mov_imm64(&t->e, RCX, t->eip + t->in->len);
+	emit_load(&t->e, 8, HOST64_T, at_cpu(offsetof(struct cpu, lstar)));
+	finish(t, slow, ARRAY_LEN(slow));
+	return true;
+}
+
+bool xlat64_sysret(struct xlat *t)
+{
+	bool allowed = usable(t) && t->in->opsize == 8 && !(t->ctx->key.flags & CTX_CPL3);
+	const struct context *to = allowed ? behind(t, true) : NULL;
+	uint16_t base = (uint16_t)(t->bt->cpu->star >> 48);
+	uint8_t *slow[4], *off;
+
+	if (!to)
+		return false;
+	xlat64_look_up(t, RCX); /* faults if it is not canonical */
+	check_registers(t, slow);
+	emit_load(&t->e, 8, RCX, AT_HOME(t, rcx));
+	xlat64_load_reg(t, HOST64_T, R11);
+	/* Another context, or a trap. */
+	xlat_test_imm(t, HOST64_T, (uint32_t)(FLAG_TF | FLAG_IOPL | FLAG_NT | FLAG_RF | FLAG_VM | FLAG_AC));
+	slow[2] = emit_jcc(&t->e, CC_NE);
+	xlat_test_imm(t, HOST64_T, (uint32_t)FLAG_IF);
+	off = emit_jcc8(&t->e, CC_E);
+	emit_op_mem(&t->e, 1, 0x80, ALU_CMP, at_cpu(offsetof(struct cpu, intr))); /* an interrupt waits for IF */
+	emit8(&t->e, 0);
+	slow[3] = emit_jcc(&t->e, CC_NE);
+	emit_target8(&t->e, off);
+	xlat_alu_imm(t, ALU_AND, HOST64_T, (uint32_t)FLAGS_ALL);
+	xlat_alu_imm(t, ALU_OR, HOST64_T, (uint32_t)FLAG_1);
+	emit_store(&t->e, 4, HOST64_T, at_cpu(offsetof(struct cpu, rflags)));
+	take_flags(t);
+	change_ring(t, to, (uint16_t)(base + 16), (uint16_t)(base + 8), 3);
+	emit_mov(&t->e, 8, HOST64_T, RCX);
+	finish(t, slow, ARRAY_LEN(slow));
+	return true;
+}
