@@ -66,7 +66,7 @@ void bt_site_faulted(struct bt *bt, struct block *b, gva_t linear, bool was_chec
 	}
 	if (++s->faults < ADAPT_AFTER || !opt_on(bt->cpu->opt_off, OPT_ADAPT))
 		return;
-	s->level++;
+	s->level = context_code64(b->ctx) ? SITE_CALLOUT : s->level + 1; /* nothing between is there for 64-bit code */
 	s->faults = s->cold = 0;
 	bt->stats->sites_adapted++;
 	trace(bt, "site %" PRIx64 " adapted, level %u", linear, s->level);
