@@ -239,14 +239,14 @@ void emit_rorx64(struct emit *e, unsigned to, unsigned from, unsigned count)
 }
 
 /* VEX.LZ.F2.0F38.W1 F6 /r */
-void emit_mulx64(struct emit *e, unsigned high, unsigned low, int32_t cpu_offset)
+void emit_mulx64(struct emit *e, unsigned high, unsigned low, unsigned base, int32_t disp)
 {
 	emit8(e, 0xc4);
-	emit8(e, (uint8_t)((~high >> 3 & 1) << 7 | 1 << 6 | (~(unsigned)HOST_CPU >> 3 & 1) << 5 | 2));
+	emit8(e, (uint8_t)((~high >> 3 & 1) << 7 | 1 << 6 | (~base >> 3 & 1) << 5 | 2));
 	emit8(e, (uint8_t)(0x80 | (~low & 15) << 3 | 3));
 	emit8(e, 0xf6);
-	emit8(e, (uint8_t)(0x80 | (high & 7) << 3 | (HOST_CPU & 7)));
-	emit32(e, (uint32_t)cpu_offset);
+	emit8(e, (uint8_t)(0x80 | (high & 7) << 3 | (base & 7)));
+	emit32(e, (uint32_t)disp);
 }
 
 void emit_rdtsc(struct emit *e)

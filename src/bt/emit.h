@@ -84,8 +84,8 @@ void emit_pop(struct emit *e, unsigned reg);
 void emit_sarx32(struct emit *e, unsigned to, unsigned from, unsigned count_reg);
 void emit_sarx64(struct emit *e, unsigned to, unsigned from, unsigned count_reg);
 void emit_rorx64(struct emit *e, unsigned to, unsigned from, unsigned count);
-/* high:low = RDX * the 8 bytes at HOST_CPU + cpu_offset */
-void emit_mulx64(struct emit *e, unsigned high, unsigned low, int32_t cpu_offset);
+/* high:low = RDX * the 8 bytes at base (not RSP, R12) + disp */
+void emit_mulx64(struct emit *e, unsigned high, unsigned low, unsigned base, int32_t disp);
 void emit_rdtsc(struct emit *e); /* EDX:EAX */
 void emit_wrgsbase(struct emit *e, unsigned reg);
 void emit_shrx64(struct emit *e, unsigned to, unsigned from, unsigned count_reg);

@@ -117,6 +117,9 @@ static bool rewrite(struct xlat *t)
 	case INSN_BTR_MEM_REG:
 	case INSN_BTC_MEM_REG:
 		return xlat64_bit_string(t);
+	case INSN_RDTSC:
+	case INSN_RDTSCP:
+		return opt_on(t->bt->cpu->opt_off, OPT_RDTSC) && xlat64_rdtsc(t);
 	case INSN_SYSCALL:
 		return opt_on(t->bt->cpu->opt_off, OPT_SYSENTER) && xlat64_syscall(t);
 	case INSN_SYSRET:

@@ -75,6 +75,7 @@ bool xlat64_swapgs(struct xlat *t);
 bool xlat64_bit_string(struct xlat *t);
 
 /* --- xlat64_syscall.c --- */
+bool xlat64_rdtsc(struct xlat *t);
 bool xlat64_syscall(struct xlat *t);
 bool xlat64_sysret(struct xlat *t);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * 64-bit code: SYSCALL and SYSRET without leaving the cache. EFER and STAR are compared with what they were when the
- * code was translated, the C body does what differs. Flags are dead from there on: both instructions replace them.
+ * 64-bit code: RDTSC and RDTSCP, as xlat_system.c has them; SYSCALL and SYSRET without leaving the cache. EFER and STAR
+ * are compared with what they were when the code was translated, the C body does what differs. Flags are dead from
+ * there on: both instructions replace them.
  */
 #include "cpu/seg.h"
 #include "xlat64.h"
@@ -104,6 +105,33 @@ static void finish(struct xlat *t, uint8_t **slow, unsigned nslow)
 		emit_target32_here(&t->e, slow[i]);
 	emit_load(&t->e, 8, RCX, AT_HOME(t, rcx));
 	xlat_callout(t);
+}
+
+bool xlat64_rdtsc(struct xlat *t)
+{
+	const size_t line = offsetof(struct cpu, tsc_line);
+
+	if (!t->bt->cpu->tsc_line.ratio || t->bt->lockstep ||
+	    (t->ctx->key.flags & (CTX_NO_TSC | CTX_CPL3)) == (CTX_NO_TSC | CTX_CPL3))
+		return false;
+	load_cpu(t);
+	emit_rdtsc(&t->e);
+	emit_rorx64(&t->e, RDX, RDX, 32);
+	emit_load(&t->e, 8, HOST64_T, at_cpu(line + offsetof(struct tsc_line, minus_host)));
+	emit_lea(&t->e, 8, RAX, (struct host_addr){RAX, RDX, 1, 0, false, false});
+	emit_lea(&t->e, 8, RAX, (struct host_addr){RAX, HOST64_T, 1, 0, false, false});
+	emit_lea(&t->e, 8, RDX, (struct host_addr){RAX, RAX, 1, 0, false, false});
+	emit_mulx64(&t->e, HOST64_T, RAX, HOST64_DELTA, (int32_t)(line + offsetof(struct tsc_line, ratio)));
+	emit_load(&t->e, 8, RAX, at_cpu(line + offsetof(struct tsc_line, guest)));
+	emit_lea(&t->e, 8, RAX, (struct host_addr){RAX, HOST64_T, 1, 0, false, false});
+	emit_load(&t->e, 8, HOST64_T, at_cpu(offsetof(struct cpu, tsc_offset)));
+	emit_lea(&t->e, 8, RAX, (struct host_addr){RAX, HOST64_T, 1, 0, false, false});
+	emit_rorx64(&t->e, RDX, RAX, 32);
+	emit_mov(&t->e, 4, RAX, RAX);
+	emit_mov(&t->e, 4, RDX, RDX);
+	if (t->in->id == INSN_RDTSCP)
+		emit_load(&t->e, 4, RCX, at_cpu(offsetof(struct cpu, tsc_aux)));
+	return true;
 }
 
 static bool usable(const struct xlat *t)

@@ -139,7 +139,7 @@ bool xlat_rdtsc(struct xlat *t)
 	emit_lea(&t->e, 8, RAX, (struct host_addr){RAX, RDX, 1, 0, false, false});
 	emit_lea(&t->e, 8, RAX, (struct host_addr){RAX, HOST_T0, 1, 0, false, false});
 	emit_lea(&t->e, 8, RDX, (struct host_addr){RAX, RAX, 1, 0, false, false});
-	emit_mulx64(&t->e, HOST_T1, HOST_T0, line + (int32_t)offsetof(struct tsc_line, ratio));
+	emit_mulx64(&t->e, HOST_T1, HOST_T0, HOST_CPU, line + (int32_t)offsetof(struct tsc_line, ratio));
 	emit_load(&t->e, 8, HOST_T0, AT_CPU(line + (int32_t)offsetof(struct tsc_line, guest)));
 	emit_load(&t->e, 8, HOST_T2, AT_CPU(CPU_OFF(tsc_offset)));
 	emit_lea(&t->e, 8, HOST_T0, (struct host_addr){HOST_T0, HOST_T1, 1, 0, false, false});
