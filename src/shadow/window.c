@@ -119,11 +119,13 @@ void window_forget(struct shadow *sh, struct window *w, uint64_t page)
 	w->pages--;
 }
 
+/* The last page first: one of RAM that is shown at thousands of them is found at once in the reverse map, which has
+ * what was mapped last at its head. */
 static void forget(struct shadow *sh, struct window *w, uint64_t page, uint64_t count)
 {
-	for (uint64_t end = page + count; page < end; page++)
-		if (w->state[page])
-			window_forget(sh, w, page);
+	for (uint64_t at = page + count; at-- > page;)
+		if (w->state[at])
+			window_forget(sh, w, at);
 }
 
 /* Is nothing mapped in [from, to)? */
@@ -193,7 +195,7 @@ void window_empty(struct shadow *sh, struct window *w)
 	if (!w->pages && !w->edges)
 		return;
 	window_report_lost(sh, w);
-	for (unsigned r = 0; r < window_regions(&sh->paged); r++) {
+	for (unsigned r = window_regions(&sh->paged); r-- > 0;) {
 		window_forget_parked(sh, w, (uint64_t)r << shift, 1ull << shift);
 		if (!w->regions[r].pages)
 			continue;
