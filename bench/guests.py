@@ -63,6 +63,8 @@ def runs_i386(programs):
 class Installer:
     """Debian's installer, as a VM's guest: its dialogs on the serial line."""
 
+    long_mode = False
+
     def __init__(self, folder, gnomon):
         out = os.path.join(folder, "installer")
         installer.make(out)
@@ -83,9 +85,10 @@ class Guest:
     def __init__(self, flavour, programs, folder, gnomon, whole=False):
         self.gnomon = gnomon
         self.flavour = flavour
+        self.long_mode = image.KERNELS[flavour] == "amd64"
         self.host_program = os.path.join(programs, "bench64")
-        program = os.path.join(programs, "bench")
-        self.runs_i386 = runs_i386(programs)
+        program = self.host_program if self.long_mode else os.path.join(programs, "bench")
+        self.runs_on_host = self.long_mode or runs_i386(programs)
         out = os.path.join(folder, flavour + (".whole" if whole else ""))
         image.make(flavour, PROGRAMS if whole else PACKAGES, additions=[(program, "bench")], modules=MODULES if whole else (), out=out)
         self.kernel = os.path.join(out, "vmlinuz")

@@ -148,8 +148,7 @@ class Native(Machine):
     name = "native"
 
     def __init__(self, guest, timeout):
-        self.i386 = guest.runs_i386
-        if not self.i386:
+        if not guest.runs_on_host:
             command = [guest.host_program, "agent"]
         elif os.geteuid() == 0:
             command = ["chroot", guest.root, "/bench", "agent"]
@@ -177,7 +176,8 @@ class Gnomon(Machine):
     @staticmethod
     def command(guest, append):
         disks = [f"--disk={path},if={kind}" for kind, path in guest.disks(Gnomon.name).items()]
-        return [guest.gnomon, "run", "--kernel", guest.kernel, "--initrd", guest.initrd, "--append", guest.append(append),
+        mode = ["--cpu", "lm"] if guest.long_mode else []
+        return [guest.gnomon, "run", *mode, "--kernel", guest.kernel, "--initrd", guest.initrd, "--append", guest.append(append),
                 "--memory", MEMORY, "--display", "none", "--serial", "stdio", *disks]
 
     def _connect(self, path):
@@ -218,7 +218,7 @@ class Qemu(Machine):
     @staticmethod
     def command(guest, append):
         disks = [word for kind, path in guest.disks(Qemu.name).items() for word in ("-drive", f"file={path},format=raw,if={kind}")]
-        return ["qemu-system-i386", "-accel", "tcg", "-m", MEMORY, "-kernel", guest.kernel, "-initrd", guest.initrd, "-append",
+        return ["qemu-system-x86_64" if guest.long_mode else "qemu-system-i386", "-accel", "tcg", "-m", MEMORY, "-kernel", guest.kernel, "-initrd", guest.initrd, "-append",
                 guest.append(append), "-display", "none", "-net", "none", "-monitor", "none", "-serial", "stdio", *disks]
 
     def memory(self):

@@ -18,10 +18,16 @@ import summary
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.join(HERE, "../build/bench")
-BOOTS = {  # name: (kernel, more of its command line, what it is)
+I386, X86_64 = "i386", "x86_64"
+BOOTS_I386 = {  # name: (kernel, more of its command line, what it is)
     "boot": ("686", "", "Debian's 686 kernel from the start of the process to its first program, with all messages on serial"),
     "boot_quiet": ("686", "quiet", "the same without messages"),
     "boot_pae": ("686-pae", "", "Debian's 686-pae kernel, with all messages on serial"),
+}
+BOOTS_X86_64 = {
+    "boot": ("cloud-amd64", "", "Debian's cloud kernel from the start of the process to its first program, with all messages on serial"),
+    "boot_quiet": ("cloud-amd64", "quiet", "the same without messages"),
+    "boot_amd64": ("amd64", "", "Debian's amd64 kernel, with all messages on serial"),
 }
 GRUB, INSTALLER = "boot_grub", "boot_installer"
 FIRST_SCREEN = b"Select a language"
@@ -64,7 +70,7 @@ class Bench:
     def boots(self, n):
         """Boots that nothing else is done with."""
         virtual = [name for name in self.args.machines if name != "native"]
-        for row, (kernel, append, _) in BOOTS.items():
+        for row, (kernel, append, _) in self.args.kernels.items():
             if row not in self.args.boots:
                 continue
             for name in self.order(n, virtual):
@@ -192,6 +198,7 @@ def parse(argv, all_rows):
     parser.add_argument("--rounds", type=int, default=7, help="(default: %(default)s)")
     parser.add_argument("--ms", type=int, default=300, help="how long a row is measured in a round (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="3 rounds of 100 ms")
+    parser.add_argument("--arch", choices=(I386, X86_64), default=I386, help="of the guest (default: %(default)s); x86_64 has no micro rows, boot loader and installer")
     parser.add_argument("--rows", metavar="R,...", help=f"rows, or groups of them: {', '.join([*groups, 'boot', MICRO])} (default: all)")
     parser.add_argument("--machines", default="native,gnomon,qemu", help="(default: %(default)s)")
     parser.add_argument("--gnomon", default=os.path.join(HERE, "../build/release/gnomon"), help="the program to measure")
@@ -202,12 +209,15 @@ def parse(argv, all_rows):
     if args.quick:
         args.rounds, args.ms = 3, 100
     args.machines = args.machines.split(",")
-    boots = [*BOOTS, GRUB, INSTALLER]
-    wanted = args.rows.split(",") if args.rows else [*names, *boots, MICRO]
+    args.kernels = BOOTS_I386 if args.arch == I386 else BOOTS_X86_64
+    others = [GRUB, INSTALLER] if args.arch == I386 else []
+    micros = [MICRO] if args.arch == I386 else []
+    boots = [*args.kernels, *others]
+    wanted = args.rows.split(",") if args.rows else [*names, *boots, *micros]
     wanted = [row for want in wanted for row in ([n for n, g, _ in all_rows if g == want] or (boots if want == "boot" else [want]))]
-    unknown = [row for row in wanted if row not in (*names, *boots, MICRO)] + [m for m in args.machines if m not in machines.MACHINES]
+    unknown = [row for row in wanted if row not in (*names, *boots, *micros)] + [m for m in args.machines if m not in machines.MACHINES]
     if unknown:
-        parser.error(f"there is no {', '.join(unknown)}; rows are {', '.join([*names, *boots, MICRO])}")
+        parser.error(f"there is no {', '.join(unknown)}; rows are {', '.join([*names, *boots, *micros])}")
     args.boots = [row for row in boots if row in wanted]
     args.wanted = wanted
     args.micro = MICRO in wanted
@@ -216,12 +226,12 @@ def parse(argv, all_rows):
 
 def make_systems(args, rows, folder):
     """{name: what is booted}: a kernel's name for rows boot*, WHOLE for all others, INSTALLER."""
-    kernels = {BOOTS[name][0] for name in args.boots if name in BOOTS}
+    kernels = {args.kernels[name][0] for name in args.boots if name in args.kernels}
     systems = {kernel: guests.Guest(kernel, BUILD, folder, args.gnomon) for kernel in sorted(kernels)}
-    if rows and not args.quick and not bochs.absent():
+    if rows and not args.quick and args.arch == I386 and not bochs.absent():
         systems[BOCHS] = systems["686"] if "686" in systems else guests.Guest("686", BUILD, folder, args.gnomon)
     if rows:
-        systems[WHOLE] = guests.Guest("686", BUILD, folder, args.gnomon, whole=True)
+        systems[WHOLE] = guests.Guest("686" if args.arch == I386 else "amd64", BUILD, folder, args.gnomon, whole=True)
     if INSTALLER in args.boots:
         systems[INSTALLER] = guests.Installer(folder, args.gnomon)
     return systems
@@ -244,19 +254,22 @@ def main():
             for n in range(args.rounds):
                 bench.round(n)
                 done += 1
-            about_bochs = "skipped: not in a quick run" if args.quick else bench.bochs_rows()
+            if args.quick or args.arch != I386:
+                about_bochs = "skipped: not in a quick run, nor with a guest of 64 bits"
+            else:
+                about_bochs = bench.bochs_rows()
         except KeyboardInterrupt:
             print(f"\nStopped after {done} whole rounds.", file=sys.stderr)
         progress("")
         about = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "cpu": boot.cpu_model(),
-                 "cpus": os.cpu_count(), "host": f"{os.uname().sysname} {os.uname().release}", "guest": releases(systems),
-                 "gnomon": boot.version([args.gnomon, "--version"]), "qemu": boot.version(["qemu-system-i386", "--version"]),
-                 "bochs": about_bochs, "native": "i386 code" if guests.runs_i386(BUILD) else "amd64 code: this host runs no i386 code",
+                 "cpus": os.cpu_count(), "arch": args.arch, "host": f"{os.uname().sysname} {os.uname().release}", "guest": releases(systems),
+                 "gnomon": boot.version([args.gnomon, "--version"]), "qemu": boot.version([f"qemu-system-{args.arch}", "--version"]),
+                 "bochs": about_bochs, "native": f"{args.arch} code" if args.arch == X86_64 or guests.runs_i386(BUILD) else "amd64 code: this host runs no i386 code",
                  "memory": machines.MEMORY, "rounds": done, "ms": args.ms, "load_average": os.getloadavg()[0]}
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     what = {name: (group, text) for name, group, text in all_rows}
-    what.update({name: ("boot", text) for name, (_, _, text) in BOOTS.items()})
+    what.update({name: ("boot", text) for name, (_, _, text) in args.kernels.items()})
     what[GRUB] = ("boot", "GRUB's rescue CD to its menu")
     what[INSTALLER] = ("boot", "Debian 12's installer to its first screen, on the serial line")
     everything = {"about": about, "what": what, "results": bench.results, "micro": bench.micro, "failures": bench.failures,

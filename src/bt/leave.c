@@ -53,8 +53,12 @@ static void remember_writable(struct bt *bt, const struct insn *in)
 {
 	struct x86_fault f;
 	uint64_t selector;
+	bool read;
 
-	if (insn_read(bt->cpu, in, 0, &selector, &f))
+	bt->cpu->rip -= in->len; /* operands are relative to it */
+	read = insn_read(bt->cpu, in, 0, &selector, &f);
+	bt->cpu->rip += in->len;
+	if (read)
 		bt_selector_writable(bt, (uint16_t)selector);
 }
 

@@ -48,7 +48,9 @@ bool bt_describe_selector(struct bt *bt, uint16_t selector, struct ring_selector
 	struct x86_fault f;
 	uint64_t raw;
 
-	*out = (struct ring_selector){.address = (uint32_t)(cpu->gdtr.base + offset), .minus_selector = 0u - selector};
+	*out = (struct ring_selector){.address = cpu->gdtr.base + offset, .minus_selector = 0u - selector};
+	if (!cpu_long(cpu))
+		out->address = (uint32_t)out->address;
 	if ((selector & SEL_TI) || offset + 7 > cpu->gdtr.limit ||
 	    !cpu_read_linear(cpu, out->address, &raw, sizeof(raw), ACC_READ | ACC_SYSTEM, &f))
 		return false;
@@ -98,7 +100,7 @@ void bt_selector_writable(struct bt *bt, uint16_t selector)
 {
 	struct ring_selector s;
 
-	if (cpu_long(bt->cpu) || !bt_describe_selector(bt, selector, &s))
+	if (!bt_describe_selector(bt, selector, &s))
 		return;
 	bt_tables_check(bt);
 	bt->cpu->bt_writable = s;

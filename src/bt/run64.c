@@ -132,6 +132,8 @@ unsigned bt_accesses64(struct bt *bt, const struct block *b, unsigned n, gva_t *
 		linear[count++] = cpu->gpr[RSI];
 		linear[count++] = cpu->gpr[RDI];
 	}
+	if (in.id == INSN_VERW)
+		linear[count++] = cpu->bt_writable.address;
 	linear[count++] = cpu->gpr[RSP] - 8;
 	linear[count++] = cpu->gpr[in.id == INSN_LEAVE ? RBP : RSP];
 	return count;

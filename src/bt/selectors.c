@@ -26,7 +26,7 @@ static void remember(struct bt *bt, const struct segment *s, enum seg_class clas
 		return;
 	bt_tables_check(bt);
 	bt->cpu->bt_selector[s->selector / 8 % SELECTORS] = (struct selector_entry){
-	    .seg = *s, .minus_raw = r.minus_raw, .address = r.address, .class = (uint8_t) class};
+	    .seg = *s, .minus_raw = r.minus_raw, .address = (uint32_t)r.address, .class = (uint8_t) class};
 }
 
 void bt_selector_loaded(struct bt *bt, struct block *b, unsigned seg)

@@ -15,6 +15,12 @@ void xlat64_store_reg(struct xlat *t, unsigned size, unsigned guest, unsigned fr
 	emit_store(&t->e, size, from, guest == R10 ? AT_HOME(t, r10) : AT_HOME(t, r11));
 }
 
+void xlat64_load_cpu(struct xlat *t)
+{
+	emit_load(&t->e, 8, HOST64_DELTA, AT_HOME(t, cpu));
+	t->delta = DELTA_NONE;
+}
+
 static void add(struct xlat *t, unsigned scratch, struct host_addr at, unsigned n)
 {
 	emit_load(&t->e, 8, scratch, at);
@@ -128,6 +134,8 @@ static bool rewrite(struct xlat *t)
 		return xlat64_swapgs(t);
 	case INSN_MOV_FROM_SREG:
 		return xlat64_read_sreg(t);
+	case INSN_VERW:
+		return opt_on(t->bt->cpu->opt_off, OPT_GATES) && xlat64_verw(t);
 	case INSN_PUSHFQ:
 	case INSN_POPFQ:
 	case INSN_CLI:

@@ -29,7 +29,12 @@ enum {
 			    (int32_t)(uintptr_t)(t)->bt->home + (int32_t)offsetof(struct bt_home, field), false,       \
 			    false})
 
+/* Behind xlat64_load_cpu(). */
+#define AT_CPU64(offset) ((struct host_addr){HOST64_DELTA, REG_NONE, 1, (int32_t)(offset), false, false})
+
 /* --- xlat64.c --- */
+/* HOST64_DELTA = struct cpu. */
+void xlat64_load_cpu(struct xlat *t);
 /* The instruction; false: by a callout. */
 bool xlat64_insn(struct xlat *t);
 void xlat64_head(struct xlat *t);
@@ -72,6 +77,7 @@ void xlat64_leave_stack(struct xlat *t);
 bool xlat64_flags(struct xlat *t);
 bool xlat64_read_sreg(struct xlat *t);
 bool xlat64_swapgs(struct xlat *t);
+bool xlat64_verw(struct xlat *t);
 bool xlat64_bit_string(struct xlat *t);
 
 /* --- xlat64_syscall.c --- */

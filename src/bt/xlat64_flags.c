@@ -5,18 +5,6 @@
 /* A POPFQ that changes any of these is left to the C body. */
 #define FLAGS_SLOW ((uint32_t)(FLAG_TF | FLAG_IOPL | FLAG_NT | FLAG_AC | FLAG_ID))
 
-static struct host_addr at_cpu(size_t offset)
-{
-	return (struct host_addr){HOST64_DELTA, REG_NONE, 1, (int32_t)offset, false, false};
-}
-
-/* HOST64_DELTA = struct cpu. */
-static void load_cpu(struct xlat *t)
-{
-	emit_load(&t->e, 8, HOST64_DELTA, AT_HOME(t, cpu));
-	t->delta = DELTA_NONE;
-}
-
 /* HOST64_T &= mask. Changes HOST64_DELTA. */
 static void mask(struct xlat *t, uint32_t bits)
 {
@@ -45,8 +33,8 @@ static bool pushf(struct xlat *t)
 	emit_load(&t->e, 8, HOST64_T, AT_HOME(t, stack[HOME_STACK - 1]));
 	mask(t, FLAGS_LIVE | (uint32_t)FLAG_1);
 	emit_store(&t->e, 8, HOST64_T, AT_HOME(t, stack[HOME_STACK - 1]));
-	load_cpu(t);
-	emit_load(&t->e, 4, HOST64_T, at_cpu(offsetof(struct cpu, rflags)));
+	xlat64_load_cpu(t);
+	emit_load(&t->e, 4, HOST64_T, AT_CPU64(offsetof(struct cpu, rflags)));
 	mask(t, (uint32_t)(FLAGS_ALL & ~(FLAG_VM | FLAG_RF)) & ~FLAGS_LIVE);
 	emit_load(&t->e, 8, HOST64_DELTA, AT_HOME(t, stack[HOME_STACK - 1]));
 	emit_lea(&t->e, 8, HOST64_T, (struct host_addr){HOST64_T, HOST64_DELTA, 1, 0, false, false});
@@ -61,21 +49,21 @@ static bool popf(struct xlat *t)
 	uint8_t *slow[2], *same, *off, *done;
 
 	emit_load(&t->e, 8, HOST64_T, xlat64_stack(t, 0));
-	load_cpu(t);
-	emit_load(&t->e, 4, HOST64_DELTA, at_cpu(offsetof(struct cpu, rflags)));
+	xlat64_load_cpu(t);
+	emit_load(&t->e, 4, HOST64_DELTA, AT_CPU64(offsetof(struct cpu, rflags)));
 	emit_op_reg(&t->e, 4, 0x31, HOST64_T, HOST64_DELTA); /* xor: what changes */
 	xlat_test_imm(t, HOST64_DELTA, FLAGS_SLOW);
 	slow[0] = emit_jcc(&t->e, CC_NE);
 	xlat_test_imm(t, HOST64_DELTA, (uint32_t)FLAG_IF);
 	same = emit_jcc8(&t->e, CC_E);
-	load_cpu(t);
+	xlat64_load_cpu(t);
 	xlat_test_imm(t, HOST64_T, (uint32_t)FLAG_IF);
 	off = emit_jcc8(&t->e, CC_E);
-	emit_op_mem(&t->e, 1, 0x80, ALU_CMP, at_cpu(offsetof(struct cpu, intr))); /* an interrupt waits for IF */
+	emit_op_mem(&t->e, 1, 0x80, ALU_CMP, AT_CPU64(offsetof(struct cpu, intr))); /* an interrupt waits for IF */
 	emit8(&t->e, 0);
 	slow[1] = emit_jcc(&t->e, CC_NE);
 	emit_target8(&t->e, off);
-	emit_op_mem(&t->e, 4, 0x81, ALU_XOR, at_cpu(offsetof(struct cpu, rflags)));
+	emit_op_mem(&t->e, 4, 0x81, ALU_XOR, AT_CPU64(offsetof(struct cpu, rflags)));
 	emit32(&t->e, (uint32_t)FLAG_IF);
 	emit_target8(&t->e, same);
 	xlat64_stack_move(t, 8);
@@ -96,13 +84,13 @@ static bool popf(struct xlat *t)
 /* IF of cpu->rflags becomes 0 or 1. */
 static void set_if(struct xlat *t, bool on)
 {
-	load_cpu(t);
-	emit_load(&t->e, 4, HOST64_T, at_cpu(offsetof(struct cpu, rflags)));
+	xlat64_load_cpu(t);
+	emit_load(&t->e, 4, HOST64_T, AT_CPU64(offsetof(struct cpu, rflags)));
 	mask(t, (uint32_t)(FLAGS_ALL | FLAG_1) & ~(uint32_t)FLAG_IF);
 	if (on)
 		emit_lea(&t->e, 4, HOST64_T, (struct host_addr){HOST64_T, REG_NONE, 1, (int32_t)FLAG_IF, false, false});
-	load_cpu(t);
-	emit_store(&t->e, 4, HOST64_T, at_cpu(offsetof(struct cpu, rflags)));
+	xlat64_load_cpu(t);
+	emit_store(&t->e, 4, HOST64_T, AT_CPU64(offsetof(struct cpu, rflags)));
 }
 
 /* The next instruction is in STI's shadow: it must be in this block. */
@@ -112,9 +100,9 @@ static bool sti(struct xlat *t)
 
 	if (t->last)
 		return false;
-	load_cpu(t);
+	xlat64_load_cpu(t);
 	emit_store(&t->e, 8, RCX, AT_HOME(t, rcx));
-	emit_load(&t->e, 1, RCX, at_cpu(offsetof(struct cpu, intr)));
+	emit_load(&t->e, 1, RCX, AT_CPU64(offsetof(struct cpu, intr)));
 	quiet = emit_jrcxz(&t->e);
 	emit_load(&t->e, 8, RCX, AT_HOME(t, rcx));
 	xlat_slow_callout(t);
@@ -159,8 +147,8 @@ bool xlat64_read_sreg(struct xlat *t)
 
 	if (to->kind != OPD_GPR)
 		return false;
-	load_cpu(t);
-	emit_load(&t->e, 2, HOST64_T, at_cpu(offset));
+	xlat64_load_cpu(t);
+	emit_load(&t->e, 2, HOST64_T, AT_CPU64(offset));
 	if (xlat64_in_memory(to->reg))
 		xlat64_store_reg(t, to->size == 2 ? 2 : 8, to->reg, HOST64_T);
 	else
@@ -170,13 +158,13 @@ bool xlat64_read_sreg(struct xlat *t)
 
 bool xlat64_swapgs(struct xlat *t)
 {
-	struct host_addr base = at_cpu(offsetof(struct cpu, seg) + SEG_GS * sizeof(struct segment) +
-				       offsetof(struct segment, base)),
-			 other = at_cpu(offsetof(struct cpu, kernel_gs_base));
+	struct host_addr base = AT_CPU64(offsetof(struct cpu, seg) + SEG_GS * sizeof(struct segment) +
+					 offsetof(struct segment, base)),
+			 other = AT_CPU64(offsetof(struct cpu, kernel_gs_base));
 
 	if (t->ctx->key.flags & CTX_CPL3)
 		return false;
-	load_cpu(t);
+	xlat64_load_cpu(t);
 	emit_load(&t->e, 8, HOST64_T, base);
 	emit_store(&t->e, 8, HOST64_T, AT_HOME(t, spare));
 	emit_load(&t->e, 8, HOST64_T, other);
@@ -184,6 +172,69 @@ bool xlat64_swapgs(struct xlat *t)
 	emit_store(&t->e, 8, HOST64_T, AT_HOME(t, gs_base));
 	emit_load(&t->e, 8, HOST64_T, AT_HOME(t, spare));
 	emit_store(&t->e, 8, HOST64_T, other);
+	return true;
+}
+
+/* HOST64_T = the selector. */
+static void load_selector(struct xlat *t)
+{
+	const struct operand *op = &t->in->op[0];
+
+	if (op->kind == OPD_MEM) {
+		emit_load(&t->e, 2, HOST64_T, xlat64_operand(t));
+		return;
+	}
+	if (xlat64_in_memory(op->reg))
+		xlat64_load_reg(t, HOST64_T, op->reg);
+	emit_movzx16(&t->e, HOST64_T, xlat64_in_memory(op->reg) ? HOST64_T : op->reg);
+}
+
+/* RCX += a number that is minus what it should be; to *slow if it is not. */
+static void unless_minus(struct xlat *t, unsigned size, uint8_t **slow)
+{
+	emit_lea(&t->e, size, RCX, (struct host_addr){RCX, HOST64_T, 1, 0, false, false});
+	xlat_unless_zero(t, slow);
+}
+
+/* VERW of the selector that it last found writable, as xlat_verw() has it: kernels run it before they return to user
+ * mode. */
+bool xlat64_verw(struct xlat *t)
+{
+	const size_t known = offsetof(struct cpu, bt_writable);
+	struct insn_map *map = xlat_map(t);
+	uint8_t *slow[2], *done;
+
+	if (t->ctx->key.flags & CTX_CPL3)
+		return false;
+	load_selector(t);
+	emit_store(&t->e, 8, RCX, AT_HOME(t, spare));
+	map->flags |= MAP_SWAPPED;
+	map->swapped |= RCX;
+	map->swap_from = xlat_here(t);
+	xlat64_load_cpu(t);
+	emit_load(&t->e, 4, RCX, AT_CPU64(known + offsetof(struct ring_selector, minus_selector)));
+	unless_minus(t, 4, &slow[0]);
+	emit_load(&t->e, 8, HOST64_T, AT_CPU64(known + offsetof(struct ring_selector, address)));
+	xlat64_look_up(t, HOST64_T);
+	emit_load(&t->e, 8, RCX, (struct host_addr){HOST64_T, HOST64_DELTA, 1, 0, false, false});
+	xlat64_load_cpu(t);
+	emit_load(&t->e, 8, HOST64_T, AT_CPU64(known + offsetof(struct ring_selector, minus_raw)));
+	unless_minus(t, 8, &slow[1]);
+	emit_load(&t->e, 8, RCX, AT_HOME(t, spare));
+	map->swap_to = xlat_here(t);
+	xlat64_use_stack(t, HOME_STACK);
+	emit_pushf(&t->e);
+	emit_pop(&t->e, HOST64_T);
+	xlat_alu_imm(t, ALU_OR, HOST64_T, (uint32_t)FLAG_ZF);
+	emit_push(&t->e, HOST64_T);
+	emit_popf(&t->e);
+	xlat64_leave_stack(t);
+	done = emit_jmp(&t->e);
+	emit_target32_here(&t->e, slow[0]);
+	emit_target32_here(&t->e, slow[1]);
+	emit_load(&t->e, 8, RCX, AT_HOME(t, spare));
+	xlat_slow_callout(t);
+	emit_target32_here(&t->e, done);
 	return true;
 }
 

@@ -7,17 +7,6 @@
 #include "cpu/seg.h"
 #include "xlat64.h"
 
-static struct host_addr at_cpu(size_t offset)
-{
-	return (struct host_addr){HOST64_DELTA, REG_NONE, 1, (int32_t)offset, false, false};
-}
-
-static void load_cpu(struct xlat *t)
-{
-	emit_load(&t->e, 8, HOST64_DELTA, AT_HOME(t, cpu));
-	t->delta = DELTA_NONE;
-}
-
 /* The context in the other ring; NULL: there is none. */
 static const struct context *behind(struct xlat *t, bool user)
 {
@@ -33,7 +22,7 @@ static uint8_t *unless_same(struct xlat *t, size_t offset, uint32_t value)
 {
 	uint8_t *slow;
 
-	emit_load(&t->e, 4, RCX, at_cpu(offset));
+	emit_load(&t->e, 4, RCX, AT_CPU64(offset));
 	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, -(int32_t)value, false, false});
 	xlat_unless_zero(t, &slow);
 	return slow;
@@ -43,7 +32,7 @@ static void check_registers(struct xlat *t, uint8_t *slow[2])
 {
 	const struct cpu *cpu = t->bt->cpu;
 
-	load_cpu(t);
+	xlat64_load_cpu(t);
 	emit_store(&t->e, 8, RCX, AT_HOME(t, rcx));
 	slow[0] = unless_same(t, offsetof(struct cpu, efer), (uint32_t)cpu->efer);
 	slow[1] = unless_same(t, offsetof(struct cpu, star) + 4, (uint32_t)(cpu->star >> 32));
@@ -74,7 +63,7 @@ static void store_segment(struct xlat *t, unsigned seg, const struct segment *s)
 	__builtin_memcpy(half, s, sizeof(half));
 	for (unsigned i = 0; i < 2; i++) {
 		emit_mov_imm64(&t->e, HOST64_T, half[i]);
-		emit_store(&t->e, 8, HOST64_T, at_cpu(at + 8 * i));
+		emit_store(&t->e, 8, HOST64_T, AT_CPU64(at + 8 * i));
 	}
 }
 
@@ -85,10 +74,10 @@ static void change_ring(struct xlat *t, const struct context *to, uint16_t cs, u
 	cpu_flat_segments(cs, ss, cpl, true, &code, &stack);
 	store_segment(t, SEG_CS, &code);
 	store_segment(t, SEG_SS, &stack);
-	emit_store_imm(&t->e, 1, cpl, at_cpu(offsetof(struct cpu, cpl)));
+	emit_store_imm(&t->e, 1, cpl, AT_CPU64(offsetof(struct cpu, cpl)));
 	emit_mov_imm64(&t->e, HOST64_T, (uintptr_t)&to->indirect);
 	emit_load(&t->e, 8, HOST64_T, (struct host_addr){HOST64_T, REG_NONE, 1, 0, false, false});
-	emit_store(&t->e, 8, HOST64_T, at_cpu(offsetof(struct cpu, bt_indirect)));
+	emit_store(&t->e, 8, HOST64_T, AT_CPU64(offsetof(struct cpu, bt_indirect)));
 	emit_store(&t->e, 8, HOST64_T, AT_HOME(t, table));
 	emit_load(&t->e, 8, HOST64_T, cpl == 3 ? AT_HOME(t, view[1]) : AT_HOME(t, view[0]));
 	emit_wrgsbase(&t->e, HOST64_T);
@@ -114,23 +103,23 @@ bool xlat64_rdtsc(struct xlat *t)
 	if (!t->bt->cpu->tsc_line.ratio || t->bt->lockstep ||
 	    (t->ctx->key.flags & (CTX_NO_TSC | CTX_CPL3)) == (CTX_NO_TSC | CTX_CPL3))
 		return false;
-	load_cpu(t);
+	xlat64_load_cpu(t);
 	emit_rdtsc(&t->e);
 	emit_rorx64(&t->e, RDX, RDX, 32);
-	emit_load(&t->e, 8, HOST64_T, at_cpu(line + offsetof(struct tsc_line, minus_host)));
+	emit_load(&t->e, 8, HOST64_T, AT_CPU64(line + offsetof(struct tsc_line, minus_host)));
 	emit_lea(&t->e, 8, RAX, (struct host_addr){RAX, RDX, 1, 0, false, false});
 	emit_lea(&t->e, 8, RAX, (struct host_addr){RAX, HOST64_T, 1, 0, false, false});
 	emit_lea(&t->e, 8, RDX, (struct host_addr){RAX, RAX, 1, 0, false, false});
 	emit_mulx64(&t->e, HOST64_T, RAX, HOST64_DELTA, (int32_t)(line + offsetof(struct tsc_line, ratio)));
-	emit_load(&t->e, 8, RAX, at_cpu(line + offsetof(struct tsc_line, guest)));
+	emit_load(&t->e, 8, RAX, AT_CPU64(line + offsetof(struct tsc_line, guest)));
 	emit_lea(&t->e, 8, RAX, (struct host_addr){RAX, HOST64_T, 1, 0, false, false});
-	emit_load(&t->e, 8, HOST64_T, at_cpu(offsetof(struct cpu, tsc_offset)));
+	emit_load(&t->e, 8, HOST64_T, AT_CPU64(offsetof(struct cpu, tsc_offset)));
 	emit_lea(&t->e, 8, RAX, (struct host_addr){RAX, HOST64_T, 1, 0, false, false});
 	emit_rorx64(&t->e, RDX, RAX, 32);
 	emit_mov(&t->e, 4, RAX, RAX);
 	emit_mov(&t->e, 4, RDX, RDX);
 	if (t->in->id == INSN_RDTSCP)
-		emit_load(&t->e, 4, RCX, at_cpu(offsetof(struct cpu, tsc_aux)));
+		emit_load(&t->e, 4, RCX, AT_CPU64(offsetof(struct cpu, tsc_aux)));
 	return true;
 }
 
@@ -153,20 +142,20 @@ bool xlat64_syscall(struct xlat *t)
 	xlat64_leave_stack(t);
 	emit_load(&t->e, 8, HOST64_T, AT_HOME(t, stack[HOME_STACK - 1]));
 	xlat_alu_imm(t, ALU_AND, HOST64_T, FLAGS_LIVE);
-	emit_load(&t->e, 4, RCX, at_cpu(offsetof(struct cpu, rflags)));
+	emit_load(&t->e, 4, RCX, AT_CPU64(offsetof(struct cpu, rflags)));
 	xlat_alu_imm(t, ALU_AND, RCX, (uint32_t)(FLAGS_ALL & ~FLAG_RF) & ~FLAGS_LIVE);
 	or_alu(t, HOST64_T, RCX);
 	xlat_alu_imm(t, ALU_OR, HOST64_T, (uint32_t)FLAG_1);
 	xlat64_store_reg(t, 8, R11, HOST64_T);
-	emit_load(&t->e, 4, RCX, at_cpu(offsetof(struct cpu, sfmask)));
+	emit_load(&t->e, 4, RCX, AT_CPU64(offsetof(struct cpu, sfmask)));
 	emit_not64(&t->e, RCX);
 	emit_op_reg(&t->e, 4, 0x21, RCX, HOST64_T); /* and */
 	xlat_alu_imm(t, ALU_OR, HOST64_T, (uint32_t)FLAG_1);
-	emit_store(&t->e, 4, HOST64_T, at_cpu(offsetof(struct cpu, rflags)));
+	emit_store(&t->e, 4, HOST64_T, AT_CPU64(offsetof(struct cpu, rflags)));
 	take_flags(t);
 	change_ring(t, to, cs, (uint16_t)(cs + 8), 0);
 	emit_mov_imm64(&t->e, RCX, t->eip + t->in->len);
-	emit_load(&t->e, 8, HOST64_T, at_cpu(offsetof(struct cpu, lstar)));
+	emit_load(&t->e, 8, HOST64_T, AT_CPU64(offsetof(struct cpu, lstar)));
 	finish(t, slow, ARRAY_LEN(slow));
 	return true;
 }
@@ -189,13 +178,13 @@ bool xlat64_sysret(struct xlat *t)
 	slow[2] = emit_jcc(&t->e, CC_NE);
 	xlat_test_imm(t, HOST64_T, (uint32_t)FLAG_IF);
 	off = emit_jcc8(&t->e, CC_E);
-	emit_op_mem(&t->e, 1, 0x80, ALU_CMP, at_cpu(offsetof(struct cpu, intr))); /* an interrupt waits for IF */
+	emit_op_mem(&t->e, 1, 0x80, ALU_CMP, AT_CPU64(offsetof(struct cpu, intr))); /* an interrupt waits for IF */
 	emit8(&t->e, 0);
 	slow[3] = emit_jcc(&t->e, CC_NE);
 	emit_target8(&t->e, off);
 	xlat_alu_imm(t, ALU_AND, HOST64_T, (uint32_t)FLAGS_ALL);
 	xlat_alu_imm(t, ALU_OR, HOST64_T, (uint32_t)FLAG_1);
-	emit_store(&t->e, 4, HOST64_T, at_cpu(offsetof(struct cpu, rflags)));
+	emit_store(&t->e, 4, HOST64_T, AT_CPU64(offsetof(struct cpu, rflags)));
 	take_flags(t);
 	change_ring(t, to, (uint16_t)(base + 16), (uint16_t)(base + 8), 3);
 	emit_mov(&t->e, 8, HOST64_T, RCX);

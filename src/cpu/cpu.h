@@ -37,7 +37,7 @@ struct selector_entry {
 struct ring_selector {
 	struct segment seg;
 	uint64_t minus_raw; /* the descriptor's eight bytes, negated */
-	uint32_t address;   /* linear, of the descriptor */
+	uint64_t address;   /* linear, of the descriptor */
 	uint32_t minus_selector;
 };
 
