@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Fetches Debian 12's netboot installer for i386: OUT/linux and OUT/initrd.gz; with --iso also OUT/installer.iso. See README.md."""
+"""Fetches Debian 12's netboot installer, for i386 or --arch amd64: OUT/linux and OUT/initrd.gz; with --iso also OUT/installer.iso. See README.md."""
 import argparse
 import os
 import re
@@ -13,6 +13,7 @@ import debian
 INSTALLER = "debian-installer-12-netboot-i386"
 WANTED = {
     INSTALLER: r"/i386/text/debian-installer/i386/(linux|initrd\.gz)$",
+    "debian-installer-12-netboot-amd64": r"/amd64/text/debian-installer/amd64/(linux|initrd\.gz)$",
     "isolinux": r"/ISOLINUX/(isolinux\.bin)$",
     "syslinux-common": r"/modules/bios/(ldlinux\.c32)$",
 }
@@ -52,11 +53,11 @@ def fetch(repository, package, out):
         shutil.copy(os.path.join(folder, name), out)
 
 
-def make(out, iso=False, cache=None):
+def make(out, iso=False, cache=None, arch="i386"):
     """linux and initrd.gz, and with `iso` a CD image that boots them with isolinux (labels graphics, text and serial)."""
-    repository = debian.Debian("i386", cache)
+    repository = debian.Debian(arch, cache)
     with repository.locked():
-        fetch(repository, INSTALLER, out)
+        fetch(repository, f"debian-installer-12-netboot-{arch}", out)
         if not iso:
             return
         tree = os.path.join(out, "iso")
@@ -80,11 +81,12 @@ def make(out, iso=False, cache=None):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--iso", action="store_true", help="pack a bootable CD image too (needs xorriso)")
+    parser.add_argument("--arch", choices=("i386", "amd64"), default="i386", help="(default: %(default)s)")
     parser.add_argument("--cache", metavar="DIR", help="where packages are kept (default: $GNOMON_CACHE or ~/.cache/gnomon)")
     parser.add_argument("--out", required=True, metavar="DIR")
     args = parser.parse_args()
     try:
-        make(args.out, args.iso, args.cache)
+        make(args.out, args.iso, args.cache, args.arch)
     except (debian.Error, OSError) as error:
         print(f"installer.py: {error}", file=sys.stderr)
         return 1

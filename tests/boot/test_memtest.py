@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""memtest86+ (32-bit) completes its tests at 64 MB without an error: test_memtest.py GNOMON LAST_TEST [options of gnomon run].
+"""memtest86+ completes its tests at 64 MB without an error: test_memtest.py GNOMON ia32|x64 LAST_TEST [options of gnomon run].
 
 LAST_TEST is the number of the test whose end is waited for: 9 is all of a pass but the bit fade test, which sleeps for ten minutes.
 """
@@ -13,15 +13,15 @@ from guest import skip
 from machine import Machine
 import debian
 
-ISO = "usr/lib/memtest86+/memtest86+ia32.iso"
+ISO = "usr/lib/memtest86+/memtest86+{}.iso"
 
 
-def fetch(path):
+def fetch(kind, path):
     try:
         repository = debian.Debian("i386")
         with repository.locked():
             (package,) = repository.single("memtest86+")
-        found = [data for name, _, data in debian.contents(package) if name == ISO]
+        found = [data for name, _, data in debian.contents(package) if name == ISO.format(kind)]
     except debian.Error as error:
         skip(f"no memtest86+: {error}")
     with open(path, "wb") as f:
@@ -29,10 +29,10 @@ def fetch(path):
 
 
 def main():
-    gnomon, last, *options = sys.argv[1:]
+    gnomon, kind, last, *options = sys.argv[1:]
     with tempfile.TemporaryDirectory(prefix="gnomon-memtest-") as folder:
         path = os.path.join(folder, "memtest.iso")
-        fetch(path)
+        fetch(kind, path)
         with Machine(gnomon, "--cdrom", path, "--memory", "64M", *options, timeout=1500) as vm:
             seen = set()
             while not any(n > int(last) for n in seen):
