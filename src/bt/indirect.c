@@ -180,6 +180,8 @@ void bt_indirect_fill(struct bt *bt, struct block *b)
 
 	if (!t)
 		return;
+	if (shadow_space(bt->shadow, true) != bt->space) /* the shadow has made room, and numbered them anew */
+		return;
 	use_page(bt, t, (uint32_t)b->eip);
 	t->entries[(uint32_t)b->eip] = bt_indirect_entry(bt, b);
 	bt->stats->indirect_fills++;

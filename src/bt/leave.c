@@ -348,6 +348,9 @@ static void fault(struct bt *bt)
 	recover(bt, b, n, (cache_pc_t)fr->pc);
 	if (fr->trap == TRAP_PAGE_FAULT)
 		what = shadow_handle_fault(bt->shadow, fr->address, fr->error & 2);
+	/* Contained or not, this must not happen: docs/isolation.md. */
+	ASSERTF(!bt->audit || !context_code64(b->ctx) || fr->trap != TRAP_PAGE_FAULT || what != SHADOW_FOREIGN,
+		"an access of the guest's at host address %lx", (unsigned long)fr->address);
 	trace(step, "fault at %" PRIx64 ": trap %u, host %lx", block_linear(b, b->map[n].guest), (unsigned)fr->trap,
 	      (unsigned long)fr->address);
 	if (!context_code64(b->ctx))

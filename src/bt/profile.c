@@ -2,6 +2,7 @@
 /* What the profiler asks of the translator: where the thread is, what blocks cost, why they are translated again. */
 #define _GNU_SOURCE
 #include "bt_profile_internal.h"
+#include "xlat64.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -118,11 +119,14 @@ void bt_profile_lost(struct bt *bt, const struct block *b, enum bt_lost why)
 
 /* --- code that counts --- */
 
+/* at: not by a register that 64-bit code has for the guest. */
 static void emit_increment(struct xlat *t, struct host_addr at)
 {
-	emit_load(&t->e, 8, HOST_T1, at);
-	emit_lea(&t->e, 8, HOST_T1, (struct host_addr){HOST_T1, REG_NONE, 1, 1, false, false});
-	emit_store(&t->e, 8, HOST_T1, at);
+	uint8_t scratch = context_code_size(t->ctx) == 8 ? HOST64_DELTA : HOST_T1;
+
+	emit_load(&t->e, 8, scratch, at);
+	emit_lea(&t->e, 8, scratch, (struct host_addr){scratch, REG_NONE, 1, 1, false, false});
+	emit_store(&t->e, 8, scratch, at);
 }
 
 void bt_profile_count_entry(struct xlat *t)

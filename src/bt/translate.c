@@ -445,6 +445,8 @@ static void emit_body(struct xlat *t, const struct insn *ins, unsigned count)
 	xlat_stack_update(t);
 	b->map[t->n].host = xlat_here(t);
 	b->map[t->n].uncounted = (uint8_t)t->uncounted;
+	if (context_code64(t->ctx))
+		b->map[t->n].swapped = (uint8_t)(t->delta << 4);
 	b->open = !t->ended;
 	if (b->open) {
 		if (context_code_size(t->ctx) == 2)

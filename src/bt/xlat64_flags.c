@@ -245,7 +245,8 @@ bool xlat64_bit_string(struct xlat *t)
 	unsigned size = in->opsize, bit = in->op[1].reg;
 	uint8_t opcode = in->bytes[in->opcode_off + 1];
 
-	if ((size != 4 && size != 8) || xlat64_in_memory(bit))
+	/* The sum with the bit's word is cut to the address size. */
+	if ((size != 4 && size != 8) || xlat64_in_memory(bit) || in->addrsize != 8)
 		return false;
 	xlat64_linear(t);
 	emit_mov_imm(&t->e, HOST64_DELTA, size == 4 ? 5 : 6);

@@ -283,6 +283,17 @@ static void note_registers(struct insn *in, const struct decoded *d)
 	}
 }
 
+/* F3 90 with REX.B: PAUSE for some processors, XCHG R8, RAX for others; its bytes are what the host gets. */
+static void note_pause(struct insn *in)
+{
+	const uint16_t bits = (uint16_t)(BIT(R8) | BIT(RAX));
+
+	if (in->id == INSN_PAUSE && (in->rex & 1)) {
+		in->gpr_read |= bits;
+		in->gpr_written |= bits;
+	}
+}
+
 static bool is_legacy_prefix(uint8_t b)
 {
 	switch (b) {
@@ -302,12 +313,19 @@ static bool is_legacy_prefix(uint8_t b)
 	return false;
 }
 
+static bool is_rex(const struct insn *in, uint8_t b)
+{
+	return in->code_size == 8 && (b & 0xf0) == 0x40;
+}
+
+/* A REX that is not the last of all prefixes is ignored (volume 2, 2.2.1). */
 static void fill_prefixes(struct insn *in, const struct decoded *d)
 {
 	const ZydisDecodedInstruction *zi = &d->zi;
 	unsigned at = 0;
 
-	for (; at < in->len && is_legacy_prefix(in->bytes[at]); at++)
+	for (; at < in->len && (is_legacy_prefix(in->bytes[at]) || is_rex(in, in->bytes[at])); at++) {
+		in->rex = is_rex(in, in->bytes[at]) ? in->bytes[at] : 0;
 		switch (in->bytes[at]) {
 		case 0x66:
 			in->prefixes |= PFX_OPSIZE;
@@ -325,11 +343,10 @@ static void fill_prefixes(struct insn *in, const struct decoded *d)
 			in->prefixes = (uint8_t)((in->prefixes & ~PFX_REPNE) | PFX_REP);
 			break;
 		}
+	}
 	for (unsigned i = 0; i < zi->raw.prefix_count; i++)
 		if (zi->raw.prefixes[i].value == 0x66 && zi->raw.prefixes[i].type == ZYDIS_PREFIX_TYPE_MANDATORY)
 			in->prefixes |= PFX_66_MANDATORY;
-	if (in->code_size == 8 && at < in->len && (in->bytes[at] & 0xf0) == 0x40)
-		in->rex = in->bytes[at++];
 	in->opcode_off = (uint8_t)at;
 	in->repeats = zi->attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE);
 }
@@ -426,6 +443,7 @@ int insn_decode(struct insn *in, const uint8_t *bytes, unsigned avail, unsigned 
 	correct_sib(in, &d.zi);
 	correct_memory(in);
 	note_registers(in, &d);
+	note_pause(in);
 	if (d.zi.cpu_flags) {
 		in->flags_read = d.zi.cpu_flags->tested;
 		in->flags_undefined = d.zi.cpu_flags->undefined;

@@ -85,6 +85,7 @@ static void fix_moffs(struct parts *p, const struct insn *in)
 {
 	static const uint8_t with_modrm[4] = {0x8a, 0x8b, 0x88, 0x89};
 
+	p->rex &= (uint8_t) ~(REX_R | REX_X | REX_B); /* mean nothing there */
 	p->opcode[0] = with_modrm[in->bytes[in->opcode_off] & 3];
 	p->has_modrm = true;
 	p->modrm = 0;

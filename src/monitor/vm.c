@@ -289,7 +289,7 @@ static int init_board(struct vm *vm, const struct vm_chardevs *chardevs, char *e
 }
 
 /* Guest time of an instruction in lockstep, which would else spend most of its time on ticks and time-outs. */
-enum { LOCKSTEP_INSN_NS = 10 };
+enum { LOCKSTEP_INSN_NS = 40 };
 
 int vm_init(struct vm *vm, const struct vm_config *cfg, const struct vm_chardevs *chardevs, char *err, size_t errlen)
 {

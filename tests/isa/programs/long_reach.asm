@@ -111,6 +111,13 @@ wild:
 	WILD	0, 0, push qword [r10]
 	WILD	0, 0, call [rax]
 	WILD	0, 0, jmp [r11]
+	; a REX before another prefix, which processors ignore: mov ecx, [rax] with a second REX; mov bx, [rax]; lock add [rax], ebx; rep movsb; lock add [r8], ebx
+	WILD	0, 0, {db 0x40, 0x48, 0x8b, 0x08}
+	WILD	W, 0, {db 0x40, 0x48, 0x89, 0x08}
+	WILD	0, 0, {db 0x48, 0x66, 0x8b, 0x18}
+	WILD	0, 0, {db 0x4c, 0x66, 0x8b, 0x18}
+	WILD	W, 0, {db 0x48, 0xf0, 0x01, 0x18}
+	WILD	W, 0, {db 0x48, 0xf0, 0x41, 0x01, 0x18}
 	WILD	0, 0, lodsq
 	WILD	W, 0, stosd
 	WILD	0, 0, leave
@@ -184,5 +191,44 @@ changes:
 	CHANGES	{mov rbx, rdi}, rbx, 0
 	CHANGES	{xchg rbx, rdi}, rbx, 0
 	CHANGES	{lea rbx, [rbx + rcx]}, rbx, 0
+	; F3 90 with REX.B: some processors exchange R8 and RAX
+	mov	r8, EDGE
+	mov	rax, [addresses + 14 * 8]
+	jmp	.over
+.at:	mov	edx, [r8]
+	db	0xf3, 0x49, 0x90
+	mov	edx, [r8]
+	int	BACK
+.over:	mov	rdx, .at
+	call	run
+	cmp	qword [got_vector], BACK	; neither a fault of the guest's, nor anything else
+	je	.paused
+	ASSERT	qword [got_vector], E_PF
+	mov	rax, [addresses + 14 * 8]
+	ASSERT	[got_cr2], rax
+.paused:
+	; what an ignored REX does not change
+	mov	r8d, 0x1111
+	mov	eax, 0x2222
+	mov	dword [FRAMES], 0x3333
+	WORKS	{db 0x44, 0xa1, FRAMES & 0xff, FRAMES >> 8 & 0xff, FRAMES >> 16, 0, 0, 0, 0, 0}
+	ASSERT	dword [got_rax], 0x3333
+	mov	qword [run_flags], 2 | 0x40	; ZF
+	xor	ebx, ebx
+	mov	rdx, .jnz
+	call	run
+	mov	qword [run_flags], 2
+	ASSERT	qword [got_vector], BACK
+	ASSERT	qword [got_rbx], 5
+	; a bit's word beyond 4 GiB, with addresses of 32 bits
+	mov	byte [FRAMES + 8], 0
+	mov	eax, FRAMES
+	mov	rcx, 64 * ((1 << 32) / 8 + 1) + 3
+	WORKS	bts qword [eax], rcx
+	ASSERT	byte [FRAMES + 8], 8
+	ret
+.jnz:	db	0x40, 0x48, 0x75, 2
+	mov	bl, 5
+	int	BACK
 
 	ret
