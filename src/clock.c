@@ -26,8 +26,7 @@ uint64_t clock_next_count(const struct clock *c)
 {
 	uint64_t now = clock_now(c), next = clock_next(c);
 
-	ASSERT(c->counter);
-	if (next == CLOCK_NEVER)
+	if (!c->counter || next == CLOCK_NEVER)
 		return UINT64_MAX;
 	return *c->counter + (next > now ? (next - now - 1) / c->count_ns + 1 : 0);
 }

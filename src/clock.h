@@ -50,7 +50,7 @@ uint64_t clock_now(const struct clock *c);
 /* Earliest armed deadline, or CLOCK_NEVER. */
 uint64_t clock_next(const struct clock *c);
 
-/* A clock that counts: what the counter must reach for the earliest deadline; UINT64_MAX: there is none. */
+/* What the counter must reach for the earliest deadline; UINT64_MAX: there is none, or the clock goes by the host's. */
 uint64_t clock_next_count(const struct clock *c);
 /* A clock that counts: ns pass beside. */
 void clock_skip(struct clock *c, uint64_t ns);

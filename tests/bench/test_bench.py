@@ -38,7 +38,7 @@ class Rows(unittest.TestCase):
         cls.folder.cleanup()
 
     def start(self):
-        host = types.SimpleNamespace(runs_i386=False, host_program=self.program)
+        host = types.SimpleNamespace(runs_on_host=False, host_program=self.program)
         machine = machines.Native(host, 60)
         self.addCleanup(machine.close)
         return machine
