@@ -136,13 +136,19 @@ void xlat_fault_exit(struct xlat *t, bool write)
 	t->uncounted = uncounted;
 }
 
+/* With all before t->eip done, for the monitor. */
+static void leave_before(struct xlat *t, enum exit_kind kind)
+{
+	xlat_count(t);
+	xlat_stack_update(t);
+	leave(t, new_exit(t, kind, t->eip));
+}
+
 /* The instruction raises an exception, or is none: the single-stepper knows. */
 static void single_step(struct xlat *t)
 {
 	t->uncounted--;
-	xlat_count(t);
-	xlat_stack_update(t);
-	leave(t, new_exit(t, EXIT_STEP, t->eip));
+	leave_before(t, EXIT_STEP);
 	t->ended = true;
 }
 
@@ -150,9 +156,7 @@ static void single_step(struct xlat *t)
 static void breakpoint(struct xlat *t)
 {
 	t->uncounted--;
-	xlat_count(t);
-	xlat_stack_update(t);
-	leave(t, new_exit(t, EXIT_BREAK, t->eip));
+	leave_before(t, EXIT_BREAK);
 	t->adapted = t->ended = true;
 }
 
@@ -410,13 +414,6 @@ void xlat_head(struct xlat *t)
 	t->b->body = (uint32_t)emit_pc(&t->e);
 }
 
-/* Code that goes on at an address that is not canonical. */
-static void past_the_end(struct xlat *t)
-{
-	xlat_count(t);
-	leave(t, new_exit(t, EXIT_STEP, t->eip));
-}
-
 static void emit_body(struct xlat *t, const struct insn *ins, unsigned count)
 {
 	struct block *b = t->b;
@@ -453,7 +450,7 @@ static void emit_body(struct xlat *t, const struct insn *ins, unsigned count)
 			t->eip &=
 			    t->ctx->key.cs_limit > 0xffff ? 0xffffffffu : 0x1ffffu; /* past the limit: faults there */
 		if (context_code64(t->ctx) && !cpu_canonical(t->bt->cpu, t->eip))
-			past_the_end(t);
+			leave_before(t, EXIT_STEP);
 		else
 			xlat_link(t, t->eip, -1);
 	}

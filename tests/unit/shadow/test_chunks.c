@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Chunks: which of them views show, in one address space and another, and what when there are too many. */
+#include "../run_suite.h"
 #include "view_spaces.h"
 
 #include <fcntl.h>
@@ -277,8 +278,6 @@ int main(void)
 {
 	Suite *s = suite_create("chunks");
 	TCase *t = tcase_create("chunks");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -289,9 +288,5 @@ int main(void)
 	tcase_add_test(t, test_budget);
 	tcase_add_loop_test(t, test_audit, 0, PLANTS + 1);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

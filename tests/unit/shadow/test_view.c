@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Views: what 64-bit code reaches through tables of deltas. */
+#include "../run_suite.h"
 #include "view_spaces.h"
 
 START_TEST(test_no_view)
@@ -236,8 +237,6 @@ int main(void)
 {
 	Suite *s = suite_create("view");
 	TCase *t = tcase_create("view");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -250,9 +249,5 @@ int main(void)
 	tcase_add_test(t, test_directories);
 	tcase_add_test(t, test_out_of_reach);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

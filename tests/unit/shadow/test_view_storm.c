@@ -3,6 +3,7 @@
  * A storm over four or five levels of tables: entries change at random, in use or not, with and without flushes; after
  * each flush what views allow is compared with what the walker of the CPU says of the same addresses.
  */
+#include "../run_suite.h"
 #include "view_fixture.h"
 
 /* Pools of tables, by level. Entries lead to any of the next level's. */
@@ -265,16 +266,10 @@ int main(void)
 {
 	Suite *s = suite_create("view_storm");
 	TCase *t = tcase_create("view_storm");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 100);
 	tcase_add_loop_test(t, test_storm, 0, 6);
 	tcase_add_loop_test(t, test_storm_short, 0, 3);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }
