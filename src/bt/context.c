@@ -68,6 +68,7 @@ static struct context_key make_key(const struct cpu *cpu)
 	flags |= cpu->seg[SEG_SS].attr & SEG_DB ? CTX_STACK32 : 0;
 	flags |= common_flags(cpu);
 	flags |= cpu_v86(cpu) ? CTX_V86 : 0;
+	flags |= cpu_long(cpu) ? CTX_COMPAT : 0;
 	/* At any CPL: transitions keep AC, and derive the context behind them from this one. */
 	flags |= (cpu->cr4 & CR4_SMAP) && !(cpu->rflags & FLAG_AC) ? CTX_NO_USER : 0;
 	k.flags = flags;
@@ -79,7 +80,7 @@ static bool translated_mode(const struct bt *bt)
 {
 	const struct cpu *cpu = bt->cpu;
 
-	if (cpu_long(cpu) && (!cpu_code64(cpu) || !shadow_view(bt->shadow)))
+	if (cpu_long(cpu) && !shadow_view(bt->shadow))
 		return false;
 	/* Alignment checks are made by the single-stepper. */
 	return !((cpu->rflags & FLAG_AC) && (cpu->cr0 & CR0_AM) && cpu->cpl == 3);

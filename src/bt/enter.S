@@ -3,6 +3,7 @@
  * bt_enter(struct bt_frame *frame, cache_pc_t at): loads the guest's registers, vector state and flags and jumps into the cache. It returns when translated code (or the signal
  * handler, on its behalf) comes to one of the bt_leave_* labels. frame->reason tells which.
  *
+ * Upper halves of registers are 0 in the cache, whoever has changed them (a debugger): translated code adds registers to the window's base, all 64 bits of them.
  * RSP stays the monitor's throughout: translated code does not use it. Offsets are checked in run.c.
  */
 #define F_REASON  0
@@ -50,13 +51,13 @@ bt_enter:
 	mov F_WINDOW(%rdi), %r13
 	mov F_COUNT(%rdi), %r15
 	mov %rsi, %r11
-	mov G(0), %rax
-	mov G(1), %rcx
-	mov G(2), %rdx
-	mov G(3), %rbx
-	mov G(4), %r12
-	mov G(5), %rbp
-	mov G(6), %rsi
+	mov G(0), %eax
+	mov G(1), %ecx
+	mov G(2), %edx
+	mov G(3), %ebx
+	mov G(4), %r12d
+	mov G(5), %ebp
+	mov G(6), %esi
 	mov %rdi, %r10
 	/* From here to the jump, a kick must not be missed: the handler sends a thread found here to bt_leave_kicked. */
 bt_enter_critical:
@@ -64,7 +65,7 @@ bt_enter_critical:
 	jne bt_leave_kicked
 	pushq F_RFLAGS(%r10)
 	popfq
-	mov G(7), %rdi
+	mov G(7), %edi
 	jmp *%r11
 bt_enter_end:
 

@@ -291,7 +291,7 @@ bool xlat_verw(struct xlat *t)
 	struct slow slow = {.count = 0};
 	uint8_t *done;
 
-	if ((t->ctx->key.flags & (CTX_PROTECTED | CTX_V86 | CTX_CPL3)) != CTX_PROTECTED ||
+	if ((t->ctx->key.flags & (CTX_PROTECTED | CTX_V86 | CTX_CPL3 | CTX_COMPAT)) != CTX_PROTECTED ||
 	    (op->kind == OPD_MEM && !xlat_segment_usable(t, t->in->seg, false)))
 		return false;
 	if (op->kind == OPD_MEM)

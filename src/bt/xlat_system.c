@@ -53,6 +53,8 @@ const struct context *xlat_context_behind(struct xlat *t, bool user)
 	const unsigned flat = 7u << (3 * SEG_CS) | 7u << (3 * SEG_SS);
 	struct context_key k = t->ctx->key;
 
+	if (k.flags & CTX_COMPAT)
+		return NULL;
 	k.cs_base = 0;
 	k.cs_limit = 0xffffffff;
 	k.seg_class &= ~flat; /* SEGC_FLAT is 0 */

@@ -47,6 +47,9 @@ bool cpu_tss_stack(struct cpu *cpu, unsigned ring, uint16_t *ss, uint64_t *rsp, 
 
 /* Changes of CPL, CS and the mode-dependent state go through these, so that cpl follows. */
 void cpu_set_cpl(struct cpu *cpu, unsigned cpl);
+/* Behind a change of CS: compatibility mode has 32-bit registers. What their upper halves hold after a stay there is
+ * undefined (vol. 1, 3.4.1.1): here they are 0 from its beginning, while R8 to R15 are kept. */
+void cpu_drop_upper_halves(struct cpu *cpu);
 /* CS and SS as SYSENTER and its like load them: from no descriptor, flat. code64: 64-bit code. */
 void cpu_flat_segments(uint16_t cs, uint16_t ss, unsigned cpl, bool code64, struct segment *code,
 		       struct segment *stack);

@@ -175,6 +175,15 @@ void cpu_enter_code(struct cpu *cpu, const struct segment *cs, unsigned cpl, uin
 	cpu->seg[SEG_CS].selector = (uint16_t)((cs->selector & ~SEL_RPL) | cpl);
 	cpu_set_cpl(cpu, cpl);
 	cpu->next_rip = rip;
+	cpu_drop_upper_halves(cpu);
+}
+
+void cpu_drop_upper_halves(struct cpu *cpu)
+{
+	if (!cpu_long(cpu) || cpu_code64(cpu))
+		return;
+	for (unsigned i = RAX; i <= RDI; i++)
+		cpu->gpr[i] = (uint32_t)cpu->gpr[i];
 }
 
 void cpu_set_stack_pointer(struct cpu *cpu, uint64_t rsp)

@@ -22,6 +22,7 @@ static void load_flat(struct cpu *cpu, uint16_t cs, uint16_t ss, unsigned cpl, b
 {
 	cpu_flat_segments(cs, ss, cpl, code64, &cpu->seg[SEG_CS], &cpu->seg[SEG_SS]);
 	cpu_set_cpl(cpu, cpl);
+	cpu_drop_upper_halves(cpu);
 }
 
 /* AMD's processors have SYSENTER and SYSEXIT in legacy mode only (APM vol. 3). */
