@@ -420,7 +420,7 @@ struct isa_frame machine_frame(const struct machine *m)
 {
 	const struct cpu *cpu = &m->cpu;
 	bool real = !cpu_protected(cpu);
-	struct isa_frame f = {.vector = (uint8_t)stub_vector(cpu), .width = real ? 2 : 4};
+	struct isa_frame f = {.vector = (uint8_t)stub_vector(cpu), .width = real ? 2 : cpu_long(cpu) ? 8 : 4};
 	uint64_t mask = size_mask(cpu_stack_size(cpu));
 	unsigned at = 0;
 
@@ -428,7 +428,7 @@ struct isa_frame machine_frame(const struct machine *m)
 	if (!real && pushes_error(f.vector)) {
 		f.has_error = true;
 		f.error = frame_word(m, 0, 4);
-		at = 4;
+		at = f.width;
 	}
 	f.eip_at = f.bottom + at;
 	f.eip = frame_word(m, at, f.width);
@@ -439,8 +439,8 @@ struct isa_frame machine_frame(const struct machine *m)
 	f.esp = (uint32_t)((cpu->gpr[RSP] + at) & mask);
 	if (!real && ((f.eflags & FLAG_VM) || (f.cs & 3))) {
 		f.esp = frame_word(m, at, 4);
-		f.ss = frame_word(m, at + 4, 2);
-		at += f.eflags & FLAG_VM ? 24 : 8;
+		f.ss = frame_word(m, at + f.width, 2);
+		at += f.eflags & FLAG_VM ? 24 : 2 * f.width;
 	}
 	f.bytes = at;
 	return f;

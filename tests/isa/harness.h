@@ -26,8 +26,9 @@ enum {
 	ISA_STUB_BYTES = 16,
 	ISA_LOAD = 0x8000,
 	ISA_STACK = 0xf000,
-	ISA_STACK0 = 0x1f000, /* ring 0, under rings 3 and V86 */
-	ISA_BASED = 0x20000,  /* base of the segments that are not flat */
+	ISA_STACK0 = 0x1f000,  /* ring 0, under rings 3 and V86 */
+	ISA_BASED = 0x20000,   /* base of the segments that are not flat */
+	ISA_TABLES = 0x100000, /* ISA_COMPAT: four levels, six pages */
 	ISA_RAM = 0x120000,
 	ISA_ALIAS = 0x1000000, /* the first MiB of RAM once more */
 	ISA_IO = 0x2000000,    /* a page of device memory: bytes that remember what is written */
@@ -63,9 +64,12 @@ enum {
 	ISA_STACK_4K = 0xb8,	 /* base ISA_BASED, limit FFF, DPL 0 */
 	ISA_FREE = 0xc0,	 /* nine more that programs fill in */
 	ISA_GDT_BYTES = 0x108,
+	ISA_CODE64 = 0x108, /* ISA_COMPAT: one more */
 };
 
-enum isa_mode { ISA_REAL, ISA_PM32, ISA_PM16, ISA_PM32_3, ISA_V86, ISA_MODES };
+/* ISA_COMPAT: ring 3 in compatibility mode, exceptions lead to 64-bit code; 4 GiB of linear addresses are physical
+ * ones. */
+enum isa_mode { ISA_REAL, ISA_PM32, ISA_PM16, ISA_PM32_3, ISA_V86, ISA_COMPAT, ISA_MODES };
 
 /* What programs reach by OUT; the others in 100-1FF remember bytes. */
 enum {

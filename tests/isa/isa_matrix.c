@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu/fpu.h"
 #include "cpu/seg.h"
 #include "cpu/sys.h"
 #include "known.h"
@@ -50,6 +51,9 @@ static void set_segments(struct matrix *x)
 	}
 	if (x->l->mode != ISA_REAL)
 		cpu_set_cpl(cpu, 3);
+	for (unsigned i = R8; i <= R15; i++)
+		cpu->gpr[i] = 0x123456789abcdef0ull * i;
+	memset(cpu->fpu.image + FX_XMM0 + 8 * 16, 0x5a, 8 * 16);
 	cpu_has(cpu, FEAT_BASE); /* fills a cache in *cpu, once and not for every case */
 	x->base = *cpu;
 }
@@ -98,6 +102,7 @@ static struct matrix *matrix_create(enum isa_engine engine, const struct layout 
 	x->m->timeout_ns = 5 * NS_PER_SEC;
 	x->done = calloc(INSN_COUNT, sizeof(unsigned));
 	x->failed = calloc(INSN_COUNT, sizeof(unsigned));
+	machine_set_processor(x->m, l->mode == ISA_COMPAT, false);
 	machine_reset(x->m, l->mode, CODE_AT);
 	fill_memory(x);
 	set_segments(x);

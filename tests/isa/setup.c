@@ -108,6 +108,45 @@ static void load_all(struct machine *m, uint16_t code, uint16_t data)
 	cpu_set_cpl(&m->cpu, code & 3);
 }
 
+/* --- ISA_COMPAT --- */
+
+enum { LONG_GATES = 128 }; /* there is no room for more in front of the LDT */
+
+static void fill_long_tables(struct machine *m)
+{
+	const uint64_t pointer = PTE_P | PTE_W | PTE_U, page = pointer | PTE_A | PTE_D | PTE_PS;
+	const gpa_t pdpt = ISA_TABLES + PAGE_SIZE, directories = pdpt + PAGE_SIZE;
+
+	machine_poke(m, ISA_TABLES, 8, pdpt | pointer);
+	for (unsigned i = 0; i < 4; i++)
+		machine_poke(m, pdpt + 8 * i, 8, (directories + i * PAGE_SIZE) | pointer);
+	for (uint64_t i = 0; i < 4 * 512; i++)
+		machine_poke(m, directories + 8 * i, 8, i * 2 * MiB | page);
+	for (unsigned v = 0; v < LONG_GATES; v++) {
+		machine_poke(m, ISA_IDT + 16 * v, 8,
+			     gate(ISA_CODE64, ISA_STUBS32 + v * ISA_STUB_BYTES,
+				  SEG_P | SYS_INT32 | dpl(v == EXC_BP || v == EXC_OF ? 3 : 0)));
+		machine_poke(m, ISA_IDT + 16 * v + 8, 8, 0);
+	}
+	machine_poke(m, ISA_GDT + ISA_CODE64, 8,
+		     isa_descriptor(0, 0xfffff, SEG_P | SEG_S | SEG_CODE | SEG_R | SEG_A | SEG_L | SEG_G));
+	machine_poke(m, ISA_TSS + 4, 8, ISA_STACK0);
+}
+
+static void enter_compatibility_mode(struct machine *m)
+{
+	struct cpu *cpu = &m->cpu;
+
+	fill_long_tables(m);
+	cpu->gdtr.limit = ISA_CODE64 + 7;
+	cpu->cr3 = ISA_TABLES;
+	cpu->cr4 |= CR4_PAE;
+	cpu->efer = EFER_LME | EFER_LMA;
+	cpu->cr0 |= CR0_PG;
+	cpu->ops->mmu_event(cpu->machine, MMU_CR0, 0);
+	load_all(m, ISA_CODE32_3, ISA_DATA32_3);
+}
+
 static void enter_mode(struct machine *m, enum isa_mode mode)
 {
 	struct cpu *cpu = &m->cpu;
@@ -129,6 +168,9 @@ static void enter_mode(struct machine *m, enum isa_mode mode)
 		break;
 	case ISA_PM32_3:
 		load_all(m, ISA_CODE32_3, ISA_DATA32_3);
+		break;
+	case ISA_COMPAT:
+		enter_compatibility_mode(m);
 		break;
 	case ISA_V86:
 		cpu->rflags |= FLAG_VM | FLAG_IOPL;
