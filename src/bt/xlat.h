@@ -154,8 +154,8 @@ bool xlat_rdtsc(struct xlat *t);
 bool xlat_read_cr(struct xlat *t);
 /* Flat segments are in CS and SS already: the CPL, the window and the table of the other ring. Changes T2. */
 void xlat_change_ring(struct xlat *t, const struct context *to, unsigned cpl);
-/* The context behind a transfer of ring with flat CS and SS of 32 bits, from such code; NULL if there is none. Only CTX_IOPL depends on
- * more: user mode's is that of IOPL 0. */
+/* The context behind a transfer of ring with flat CS and SS of 32 bits, from such code; NULL if there is none. Only
+ * CTX_IOPL depends on more: user mode's is that of IOPL 0. */
 const struct context *xlat_context_behind(struct xlat *t, bool user);
 /* Goes to the EIP in T0 in the context behind the instruction. The C body, to which `slow` leads, does all of it;
  * there RCX is in T1. */

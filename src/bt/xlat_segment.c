@@ -141,7 +141,8 @@ static bool load_protected(struct xlat *t, unsigned seg)
 {
 	uint8_t *slow[3], *same, *done;
 
-	if ((t->ctx->key.flags & (CTX_CPL3 | CTX_COMPAT)) || seg == SEG_SS || !(t->ctx->key.flags & CTX_CODE32) || !load_selector(t))
+	if ((t->ctx->key.flags & (CTX_CPL3 | CTX_COMPAT)) || seg == SEG_SS || !(t->ctx->key.flags & CTX_CODE32) ||
+	    !load_selector(t))
 		return false;
 	xlat_save_rcx(t);
 	find_selector(t, &slow[0]);
