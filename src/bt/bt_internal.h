@@ -65,6 +65,8 @@ enum {
 	CTX_CPL12 = 1 << 15,  /* CPL is 1 or 2: CTX_CPL3, but pages are supervisor mode's */
 	CTX_CODE64 = 1 << 16, /* 64-bit mode */
 	CTX_COMPAT = 1 << 17, /* compatibility mode: transfers lead to 64-bit code */
+	/* CR4.FSGSBASE, in 64-bit mode */
+	CTX_FSGSBASE = 1 << 20,
 };
 
 /* All that a context key is made of, as far as it changes, and the context it led to. */

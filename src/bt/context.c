@@ -51,7 +51,10 @@ static unsigned common_flags(const struct cpu *cpu)
 /* Segments other than FS and GS have no base here, and none has a limit or attributes that matter (vol. 1, 3.2.4). */
 static struct context_key make_key64(const struct cpu *cpu)
 {
-	return (struct context_key){.cs_limit = 0xffffffff, .flags = common_flags(cpu) | CTX_CODE64};
+	unsigned flags = common_flags(cpu) | CTX_CODE64;
+
+	flags |= cpu->cr4 & CR4_FSGSBASE ? CTX_FSGSBASE : 0;
+	return (struct context_key){.cs_limit = 0xffffffff, .flags = flags};
 }
 
 static struct context_key make_key(const struct cpu *cpu)

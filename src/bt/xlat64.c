@@ -132,6 +132,11 @@ static bool rewrite(struct xlat *t)
 		return opt_on(t->bt->cpu->opt_off, OPT_SYSENTER) && xlat64_sysret(t);
 	case INSN_SWAPGS:
 		return xlat64_swapgs(t);
+	case INSN_RDFSBASE:
+	case INSN_RDGSBASE:
+	case INSN_WRFSBASE:
+	case INSN_WRGSBASE:
+		return opt_on(t->bt->cpu->opt_off, OPT_BASES) && xlat64_bases(t);
 	case INSN_MOV_FROM_SREG:
 		return xlat64_read_sreg(t);
 	case INSN_VERW:

@@ -76,9 +76,13 @@ void xlat64_use_stack(struct xlat *t, unsigned words);
 void xlat64_leave_stack(struct xlat *t);
 bool xlat64_flags(struct xlat *t);
 bool xlat64_read_sreg(struct xlat *t);
-bool xlat64_swapgs(struct xlat *t);
 bool xlat64_verw(struct xlat *t);
 bool xlat64_bit_string(struct xlat *t);
+
+/* --- xlat64_bases.c --- */
+bool xlat64_swapgs(struct xlat *t);
+/* RDFSBASE, RDGSBASE, WRFSBASE, WRGSBASE */
+bool xlat64_bases(struct xlat *t);
 
 /* --- xlat64_syscall.c --- */
 bool xlat64_rdtsc(struct xlat *t);

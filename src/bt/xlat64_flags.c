@@ -156,25 +156,6 @@ bool xlat64_read_sreg(struct xlat *t)
 	return true;
 }
 
-bool xlat64_swapgs(struct xlat *t)
-{
-	struct host_addr base = AT_CPU64(offsetof(struct cpu, seg) + SEG_GS * sizeof(struct segment) +
-					 offsetof(struct segment, base)),
-			 other = AT_CPU64(offsetof(struct cpu, kernel_gs_base));
-
-	if (t->ctx->key.flags & CTX_CPL3)
-		return false;
-	xlat64_load_cpu(t);
-	emit_load(&t->e, 8, HOST64_T, base);
-	emit_store(&t->e, 8, HOST64_T, AT_HOME(t, spare));
-	emit_load(&t->e, 8, HOST64_T, other);
-	emit_store(&t->e, 8, HOST64_T, base);
-	emit_store(&t->e, 8, HOST64_T, AT_HOME(t, gs_base));
-	emit_load(&t->e, 8, HOST64_T, AT_HOME(t, spare));
-	emit_store(&t->e, 8, HOST64_T, other);
-	return true;
-}
-
 /* HOST64_T = the selector. */
 static void load_selector(struct xlat *t)
 {
