@@ -48,9 +48,12 @@ static void check_links(const struct bt *bt, const struct block *b)
 			block_linear(bt_block(bt, x->from), 0));
 }
 
-static void check_entries(const struct bt *bt, const struct context *c, const uint32_t *entries, uint32_t page)
+enum { PIECE_ENTRIES = PAGE_SIZE / sizeof(uint32_t) };
+
+static void check_entries(const struct bt *bt, const struct context *c, const uint32_t *entries, uint32_t piece)
 {
-	for (uint32_t eip = page << PAGE_SHIFT; eip >> PAGE_SHIFT == page; eip++) {
+	for (uint32_t n = 0; n < PIECE_ENTRIES; n++) {
+		uint32_t eip = piece * PIECE_ENTRIES + n;
 		cache_pc_t to = bt_indirect_miss(bt, c) + entries[eip];
 		const struct block *b = entries[eip] ? bt_find_host(bt, to) : NULL;
 		if (entries[eip])
@@ -61,14 +64,19 @@ static void check_entries(const struct bt *bt, const struct context *c, const ui
 
 static void check_table(const struct bt *bt, const struct context *c, const struct indirect_table *t)
 {
-	unsigned pages = 0;
+	unsigned pieces = 0;
 
 	if (!t->entries)
 		return;
-	for (uint32_t n = 0; n < INDIRECT_ENTRIES / PAGE_SIZE / 64; n++)
-		for (uint64_t used = t->used[n]; used; used &= used - 1, pages++)
-			check_entries(bt, c, t->entries, n * 64 + (uint32_t)__builtin_ctzll(used));
-	ASSERTF(pages == t->pages, "BT-10: context %u has a table of %u pages, not %u", c->id, pages, t->pages);
+	for (unsigned i = 0; i < t->held_pieces; i++) {
+		uint32_t piece = t->list[i];
+		ASSERTF(t->held[piece / 64] >> (piece % 64) & 1, "BT-10: piece %x of context %u", piece, c->id);
+		if (!(t->used[piece / 64] >> (piece % 64) & 1))
+			continue;
+		check_entries(bt, c, t->entries, piece);
+		pieces++;
+	}
+	ASSERTF(pieces == t->pieces, "BT-10: context %u has a table of %u pieces, not %u", c->id, pieces, t->pieces);
 }
 
 static void check_breakpoints(const struct bt *bt, const struct block *b)

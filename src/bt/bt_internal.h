@@ -88,10 +88,11 @@ struct fills {
  */
 struct indirect_table {
 	uint32_t *entries; /* INDIRECT_ENTRIES, reserved when first filled */
-	uint64_t *used;	   /* behind them; bit per page of EIPs: there may be entries that are not 0 */
+	uint64_t *used;	   /* behind them; bit per piece (see indirect.c): there may be entries that are not 0 */
 	uint64_t *held;	   /* behind those: there is memory for entries, used or not any more */
-	unsigned pages;	   /* bits in `used` */
-	unsigned held_pages;
+	uint32_t *list;	   /* behind those: the pieces with memory */
+	unsigned pieces;   /* bits in `used` */
+	unsigned held_pieces;
 };
 
 struct context {
@@ -339,7 +340,7 @@ struct bt {
 	uint64_t entry_rf, entry_count; /* RFLAGS.RF and instructions executed when the cache was last entered */
 	unsigned space;			/* present address space (user mode): shadow_space() */
 	unsigned ntables;		/* indirect tables reserved */
-	unsigned table_pages;		/* their `pages` */
+	unsigned table_pieces;		/* their `held_pieces` */
 	uint64_t mmu_events;		/* bt_mmu_event() calls */
 	gva_t breakpoints[BT_MAX_BREAKPOINTS];
 	unsigned nbreakpoints;

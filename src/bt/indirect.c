@@ -12,16 +12,20 @@
 
 enum {
 	MAX_TABLES = 128,
-	MAX_TABLE_PAGES = 1536, /* in all tables; each may need 16 KiB */
-	FEW_TABLE_PAGES = MAX_TABLE_PAGES * 3 / 4,
-	FORGET_PAGES = 64, /* more than that at once: the kernel takes the memory */
-	EIP_PAGES = 1 << 20,
+	MAX_PIECES = 4096, /* held by all tables: 16 MiB */
+	FEW_PIECES = MAX_PIECES * 3 / 4,
+	FORGET_PAGES = 64, /* more than that at once: all of the table */
+	PIECE_SHIFT = 10,  /* a piece: the EIPs whose entries take one page of memory */
+	PAGE_PIECES = PAGE_SIZE >> PIECE_SHIFT,
+	EIP_PIECES = 1 << (32 - PIECE_SHIFT),
 };
 
 #define ENTRIES_BYTES (INDIRECT_ENTRIES * sizeof(uint32_t))
-#define USED_BYTES    (EIP_PAGES / 8)
-#define TABLE_BYTES   (ENTRIES_BYTES + 2 * USED_BYTES)
-#define CHUNK_BYTES   (PAGE_SIZE * sizeof(uint32_t))
+#define USED_BYTES    (EIP_PIECES / 8)
+#define TABLE_BYTES   (ENTRIES_BYTES + 2 * USED_BYTES + MAX_PIECES * sizeof(uint32_t))
+#define PIECE_BYTES   (sizeof(uint32_t) << PIECE_SHIFT)
+
+_Static_assert(PIECE_BYTES == PAGE_SIZE && 64 % PAGE_PIECES == 0, "used");
 
 static bool is_user(const struct context *c)
 {
@@ -64,7 +68,7 @@ static void free_tables(struct bt *bt)
 		c->indirect = bt->miss_table;
 	}
 	bt->cpu->bt_indirect = bt->miss_table;
-	bt->ntables = bt->table_pages = 0;
+	bt->ntables = bt->table_pieces = 0;
 }
 
 void bt_indirect_destroy(struct bt *bt)
@@ -89,25 +93,52 @@ static struct indirect_table *present_table(struct bt *bt, struct context *c)
 	memory_is_sparse(t->entries, TABLE_BYTES);
 	t->used = (uint64_t *)(t->entries + INDIRECT_ENTRIES);
 	t->held = t->used + USED_BYTES / sizeof(*t->used);
-	t->pages = t->held_pages = 0;
+	t->list = (uint32_t *)(t->held + USED_BYTES / sizeof(*t->held));
+	t->pieces = t->held_pieces = 0;
 	bt->ntables++;
 	c->indirect = t->entries;
 	return t;
 }
 
-static bool page_used(const struct indirect_table *t, uint32_t eip)
+static bool has(const uint64_t *bits, uint32_t piece)
 {
-	uint32_t page = eip >> PAGE_SHIFT;
-
-	return t->used[page / 64] >> (page % 64) & 1;
+	return bits[piece / 64] >> (piece % 64) & 1;
 }
 
-static void forget_all(struct bt *bt, struct indirect_table *t)
+static bool eip_used(const struct indirect_table *t, uint32_t eip)
 {
-	if (t->held_pages)
+	return has(t->used, eip >> PIECE_SHIFT);
+}
+
+/* The pieces of the EIP's page that are used, in the lowest bits. */
+static unsigned page_used(const struct indirect_table *t, uint32_t eip)
+{
+	uint32_t first = eip >> PAGE_SHIFT << (PAGE_SHIFT - PIECE_SHIFT);
+
+	return (unsigned)(t->used[first / 64] >> (first % 64)) & ((1u << PAGE_PIECES) - 1);
+}
+
+/* Its memory stays: another process will want it. */
+static void forget_piece(struct indirect_table *t, uint32_t piece)
+{
+	memset(t->entries + ((size_t)piece << PIECE_SHIFT), 0, PIECE_BYTES);
+	t->used[piece / 64] &= ~BIT(piece % 64);
+	t->pieces--;
+}
+
+static void forget_all(struct indirect_table *t)
+{
+	for (unsigned i = 0; t->pieces && i < t->held_pieces; i++)
+		if (has(t->used, t->list[i]))
+			forget_piece(t, t->list[i]);
+}
+
+static void give_back(struct bt *bt, struct indirect_table *t)
+{
+	if (t->held_pieces)
 		madvise(t->entries, TABLE_BYTES, MADV_DONTNEED);
-	bt->table_pages -= t->held_pages;
-	t->pages = t->held_pages = 0;
+	bt->table_pieces -= t->held_pieces;
+	t->pieces = t->held_pieces = 0;
 }
 
 void bt_indirect_reset(struct bt *bt)
@@ -116,7 +147,7 @@ void bt_indirect_reset(struct bt *bt)
 		struct context *c = &bt->contexts[i];
 		for (unsigned s = 0; s < SHADOW_SPACES; s++)
 			if (c->tables[s].entries)
-				forget_all(bt, &c->tables[s]);
+				give_back(bt, &c->tables[s]);
 		c->fills.count = 0;
 	}
 }
@@ -130,46 +161,50 @@ static bool tracked(struct bt *bt, const struct block *b)
 	       (!bt_crosses(b) || shadow_fetched(bt->shadow, block_linear(b, b->guest_len - 1u), b->next_page, user));
 }
 
-/* Memory of pages that nothing is in. */
-static void forget_held(struct bt *bt, struct indirect_table *t, unsigned word)
+/* Memory of pieces that nothing is in. */
+static void give_back_unused(struct bt *bt, struct indirect_table *t)
 {
-	for (uint64_t bits = t->held[word] & ~t->used[word]; bits; bits &= bits - 1) {
-		unsigned page = word * 64 + (unsigned)__builtin_ctzll(bits);
-		madvise(t->entries + (size_t)page * PAGE_SIZE, CHUNK_BYTES, MADV_DONTNEED);
-		t->held_pages--;
-		bt->table_pages--;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < t->held_pieces; i++) {
+		uint32_t piece = t->list[i];
+		if (has(t->used, piece)) {
+			t->list[n++] = piece;
+			continue;
+		}
+		madvise(t->entries + ((size_t)piece << PIECE_SHIFT), PIECE_BYTES, MADV_DONTNEED);
+		t->held[piece / 64] &= ~BIT(piece % 64);
 	}
-	t->held[word] &= t->used[word];
+	bt->table_pieces -= t->held_pieces - n;
+	t->held_pieces = n;
 }
 
-/* There are many pages: those go that nothing is in. If that is not worth it, all do. */
+/* There are many: those go that nothing is in. If that is not worth it, all do. */
 static void make_room(struct bt *bt)
 {
 	for (unsigned i = 0; i < bt->ncontexts; i++)
-		for (unsigned s = 0; s < SHADOW_SPACES; s++) {
-			struct indirect_table *t = &bt->contexts[i].tables[s];
-			for (unsigned word = 0; t->held_pages != t->pages && word < EIP_PAGES / 64; word++)
-				forget_held(bt, t, word);
-		}
-	if (bt->table_pages > FEW_TABLE_PAGES)
+		for (unsigned s = 0; s < SHADOW_SPACES; s++)
+			if (bt->contexts[i].tables[s].entries)
+				give_back_unused(bt, &bt->contexts[i].tables[s]);
+	if (bt->table_pieces > FEW_PIECES)
 		bt_indirect_reset(bt);
 }
 
-static void use_page(struct bt *bt, struct indirect_table *t, uint32_t eip)
+static void use_piece(struct bt *bt, struct indirect_table *t, uint32_t eip)
 {
-	uint32_t page = eip >> PAGE_SHIFT;
+	uint32_t piece = eip >> PIECE_SHIFT;
 
-	if (page_used(t, eip))
+	if (has(t->used, piece))
 		return;
-	if (!(t->held[page / 64] >> (page % 64) & 1)) {
-		if (bt->table_pages == MAX_TABLE_PAGES)
+	if (!has(t->held, piece)) {
+		if (bt->table_pieces == MAX_PIECES)
 			make_room(bt);
-		t->held[page / 64] |= BIT(page % 64);
-		t->held_pages++;
-		bt->table_pages++;
+		t->held[piece / 64] |= BIT(piece % 64);
+		t->list[t->held_pieces++] = piece;
+		bt->table_pieces++;
 	}
-	t->used[page / 64] |= BIT(page % 64);
-	t->pages++;
+	t->used[piece / 64] |= BIT(piece % 64);
+	t->pieces++;
 }
 
 void bt_indirect_fill(struct bt *bt, struct block *b)
@@ -182,7 +217,7 @@ void bt_indirect_fill(struct bt *bt, struct block *b)
 		return;
 	if (shadow_space(bt->shadow, true) != bt->space) /* the shadow has made room, and numbered them anew */
 		return;
-	use_page(bt, t, (uint32_t)b->eip);
+	use_piece(bt, t, (uint32_t)b->eip);
 	t->entries[(uint32_t)b->eip] = bt_indirect_entry(bt, b);
 	bt->stats->indirect_fills++;
 	if (noted)
@@ -194,7 +229,7 @@ void bt_indirect_fill(struct bt *bt, struct block *b)
 
 static void forget_eip(struct indirect_table *t, uint32_t eip)
 {
-	if (page_used(t, eip))
+	if (eip_used(t, eip))
 		t->entries[eip] = 0;
 }
 
@@ -202,28 +237,19 @@ void bt_indirect_remove(struct bt *bt, const struct block *b)
 {
 	for (unsigned s = 0; s < SHADOW_SPACES; s++) {
 		struct indirect_table *t = &b->ctx->tables[s];
-		if (t->entries && page_used(t, (uint32_t)b->eip) &&
+		if (t->entries && eip_used(t, (uint32_t)b->eip) &&
 		    t->entries[(uint32_t)b->eip] == bt_indirect_entry(bt, b))
 			t->entries[(uint32_t)b->eip] = 0;
 	}
 }
 
 /* Those whose EIP is on one page, or that cross into it. */
-static void forget_page(struct bt *bt, struct indirect_table *t, uint32_t linear)
+static void forget_page(struct indirect_table *t, uint32_t linear)
 {
-	uint32_t page = linear >> PAGE_SHIFT;
-
 	for (uint32_t n = 1; n < INSN_MAX_BYTES; n++)
 		forget_eip(t, linear - n);
-	if (!page_used(t, linear))
-		return;
-	if (t->pages == 1) { /* the last: of a process that has ended, as a rule */
-		forget_all(bt, t);
-		return;
-	}
-	memset(t->entries + linear, 0, CHUNK_BYTES);
-	t->used[page / 64] &= ~BIT(page % 64);
-	t->pages--;
+	for (unsigned used = page_used(t, linear); used; used &= used - 1)
+		forget_piece(t, (linear >> PIECE_SHIFT) + (unsigned)__builtin_ctz(used));
 }
 
 void bt_indirect_lost(void *arg, unsigned space, gva_t linear, uint64_t len)
@@ -237,11 +263,11 @@ void bt_indirect_lost(void *arg, unsigned space, gva_t linear, uint64_t len)
 			continue;
 		/* CS bases are 0, but for oddities. */
 		if (len > FORGET_PAGES * PAGE_SIZE || c->key.cs_base) {
-			forget_all(bt, t);
+			forget_all(t);
 			continue;
 		}
 		for (uint64_t at = 0; at < len; at += PAGE_SIZE)
-			forget_page(bt, t, (uint32_t)(linear + at) & ~(uint32_t)PAGE_MASK);
+			forget_page(t, (uint32_t)(linear + at) & ~(uint32_t)PAGE_MASK);
 	}
 }
 
@@ -251,7 +277,7 @@ static void forget_fills(struct bt *bt, struct context *c)
 	struct indirect_table *t = &c->tables[space_of(bt, c)];
 
 	if (t->entries && c->fills.count > MAX_FILLS)
-		forget_all(bt, t);
+		forget_all(t);
 	else if (t->entries)
 		for (unsigned n = 0; n < c->fills.count; n++)
 			forget_eip(t, c->fills.at[n]);

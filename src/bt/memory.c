@@ -5,16 +5,12 @@
 /* Nearly nothing of its gigabytes is there. */
 static void count_table(struct memory_use *u, const struct indirect_table *t)
 {
-	const unsigned words = (INDIRECT_ENTRIES >> PAGE_SHIFT) / 64;
-
 	if (!t->entries)
 		return;
-	memory_count(u, MEMORY_targets, t->used, 2 * words * sizeof(*t->used));
-	for (unsigned word = 0; t->held_pages && word < words; word++)
-		for (uint64_t bits = t->held[word]; bits; bits &= bits - 1) {
-			uint64_t page = word * 64 + (unsigned)__builtin_ctzll(bits);
-			memory_count(u, MEMORY_targets, t->entries + page * PAGE_SIZE, PAGE_SIZE * sizeof(*t->entries));
-		}
+	memory_count(u, MEMORY_targets, t->used, (size_t)((uint8_t *)(t->list + t->held_pieces) - (uint8_t *)t->used));
+	for (unsigned i = 0; i < t->held_pieces; i++)
+		memory_count(u, MEMORY_targets, t->entries + (size_t)t->list[i] * (PAGE_SIZE / sizeof(*t->entries)),
+			     PAGE_SIZE);
 }
 
 void bt_count_memory(const struct bt *bt, struct memory_use *u)
