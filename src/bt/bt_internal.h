@@ -259,10 +259,11 @@ struct bt_stub_addresses {
 	cache_pc_t exit64, indirect_miss64;
 };
 
-/* What cpu->bt_selector, bt_gate, bt_return and bt_writable are of. */
+/* What cpu->bt_selector, bt_gate, bt_return, bt_writable and bt_compat are of. */
 struct ring_tables {
 	struct dtable gdtr, idtr;
 	struct segment tr;
+	uint64_t cr0, cr4, efer; /* bt_compat's context */
 };
 
 /* Why bt_enter returned. */
@@ -280,7 +281,6 @@ struct bt_frame {
 	uint64_t cpu;		/* struct cpu + CPU_BIAS */
 	volatile uint64_t kick; /* set by the signal handler outside the cache: do not enter */
 	uint64_t fpu;		/* FXSAVE image */
-	uint64_t code64;	/* the cache was entered for 64-bit code */
 	/* From the signal handler, on FAULT and EVENT */
 	uint64_t pc;
 	uint64_t address;
@@ -403,6 +403,8 @@ void bt_selectors_forget(struct bt *bt);
 void bt_ring_entered(struct bt *bt, unsigned vector);
 /* IRETD has returned, without an exception: likewise. */
 void bt_ring_left(struct bt *bt);
+/* 64-bit code of ring 0 has returned, by its C body and without an exception: remembered if to compatibility mode. */
+void bt_compat_entered(struct bt *bt);
 /* VERW of ring 0 found the selector's segment writable. */
 void bt_selector_writable(struct bt *bt, uint16_t selector);
 /* Address, raw bytes and selector of a descriptor of the GDT. False: it is of an LDT, or cannot be read. */
@@ -587,6 +589,10 @@ int bt_home_init(struct bt *bt);
 void bt_home_destroy(struct bt *bt);
 /* As bt_enter() for `at`, in bt->current, which is of 64-bit code. */
 void bt_enter_code64(struct bt *bt, cache_pc_t at);
+/* Before the cache is entered for code of compatibility mode, which may go on to 64-bit code. */
+void bt_prepare_code64(struct bt *bt);
+/* The cache was left by 64-bit code. */
+void bt_left_code64(struct bt *bt);
 /* Can the cache be entered at bt->resume? */
 bool bt_may_resume64(struct bt *bt);
 /* Registers that the instruction displaces become those of its beginning. */

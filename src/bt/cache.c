@@ -437,6 +437,7 @@ void bt_flush(struct bt *bt)
 	bt->ncontexts = 0;
 	memset(bt->region_changes, 0, sizeof(bt->region_changes));
 	memset(bt->known_modes, 0, sizeof(bt->known_modes));
+	bt->cpu->bt_compat.table = NULL;
 	bt->ctx = NULL;
 	bt->current = NULL;
 	bt->generation++;

@@ -45,16 +45,14 @@ static unsigned common_flags(const struct cpu *cpu)
 	flags |= cpu->cr4 & CR4_OSFXSR ? CTX_SSE : 0;
 	flags |= cpu_paging(cpu) ? CTX_PAGED : 0;
 	flags |= cpu->cr4 & CR4_TSD ? CTX_NO_TSC : 0;
+	flags |= cpu_long(cpu) && (cpu->cr4 & CR4_FSGSBASE) ? CTX_FSGSBASE : 0;
 	return flags;
 }
 
 /* Segments other than FS and GS have no base here, and none has a limit or attributes that matter (vol. 1, 3.2.4). */
 static struct context_key make_key64(const struct cpu *cpu)
 {
-	unsigned flags = common_flags(cpu) | CTX_CODE64;
-
-	flags |= cpu->cr4 & CR4_FSGSBASE ? CTX_FSGSBASE : 0;
-	return (struct context_key){.cs_limit = 0xffffffff, .flags = flags};
+	return (struct context_key){.cs_limit = 0xffffffff, .flags = common_flags(cpu) | CTX_CODE64};
 }
 
 static struct context_key make_key(const struct cpu *cpu)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * bt_enter64(struct bt_home *home): bt_enter (enter.S) for 64-bit code, whose registers are the host's of the same number, RSP included, but for R10 and R11. On the way out R10 is `home`:
- * the trampolines in the cache and the signal handler see to that. Offsets are checked in run64.c.
+ * the trampolines in the cache and the signal handler see to that. The stack is as bt_enter() has it: code that goes from 64-bit code to compatibility mode, or back, leaves by the other
+ * way than it came (xlat_compat.c). Offsets are checked in run64.c.
  */
 #define H_REASON 0
 #define H_FRAME  8
@@ -32,9 +33,10 @@ bt_enter64:
 	push %r13
 	push %r14
 	push %r15
+	mov H_FRAME(%rdi), %rcx
+	push %rcx
 	mov %rsp, H_RSP(%rdi)
 	mov %rdi, %r10
-	mov H_FRAME(%r10), %rcx
 	mov H_CPU(%r10), %r11
 	mov F_FPU(%rcx), %rax
 	cmpq $0, FPU_LIVE(%r11)
@@ -116,7 +118,7 @@ save:
 leave:
 	pushq $0x1f80
 	ldmxcsr (%rsp)
-	add $8, %rsp
+	add $16, %rsp
 	pop %r15
 	pop %r14
 	pop %r13

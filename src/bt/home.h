@@ -31,6 +31,7 @@ struct bt_home {
 	uint64_t si_delta, di_delta; /* MAP_STRING */
 	uint64_t rep_count;	     /* RCX when a repeated string instruction began, or went on */
 	uint64_t hits;		     /* cpu->bt_indirect_hits */
+	uint64_t code64;	     /* the code that runs now, or ran when the cache was left, is of 64 bits */
 	uint64_t stack[HOME_STACK];  /* PUSHF leaves flags in the last one */
 };
 

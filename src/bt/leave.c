@@ -12,6 +12,8 @@
 static void resume_at(struct bt *bt, struct block *b, unsigned n)
 {
 	bt->current = b;
+	if (b->ctx != bt->ctx) /* translated code has changed the mode */
+		bt_set_context(bt, b->ctx);
 	bt->resume = b->body + b->map[n].host;
 	bt->resume_uncounted = b->map[n].uncounted;
 	bt->resume_esp = b->map[n].esp;
@@ -77,6 +79,11 @@ static void remember_transfer(struct bt *bt, struct block *b, const struct insn 
 	case INSN_IRETD:
 		if (!cpl) /* else SS was not loaded */
 			bt_ring_left(bt);
+		break;
+	case INSN_SYSRET:
+	case INSN_IRETQ:
+		if (!cpl)
+			bt_compat_entered(bt);
 		break;
 	case INSN_VERW:
 		if (!cpl && (bt->cpu->rflags & FLAG_ZF) && !slow)
@@ -183,7 +190,7 @@ static void follow_indirect(struct bt *bt, guest_pc_t eip)
 	struct context *ctx;
 	struct block *b;
 
-	if (bt->frame.code64 && bt_undo_branch(bt))
+	if (bt->home->code64 && bt_undo_branch(bt))
 		return;
 	bt->cpu->rip = eip;
 	bt->stats->indirect_misses++;
@@ -404,7 +411,7 @@ void bt_left(struct bt *bt)
 		break;
 	}
 	case LEAVE_INDIRECT:
-		follow_indirect(bt, bt->frame.code64 ? bt->frame.value : (uint32_t)bt->frame.value);
+		follow_indirect(bt, bt->home->code64 ? bt->frame.value : (uint32_t)bt->frame.value);
 		break;
 	case LEAVE_FAULT:
 		fault(bt);

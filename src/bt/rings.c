@@ -26,6 +26,12 @@ void bt_tables_check(struct bt *bt)
 	struct cpu *cpu = bt->cpu;
 	struct ring_tables *of = &bt->rings_of;
 
+	if (UNLIKELY(cpu->cr0 != of->cr0 || cpu->cr4 != of->cr4 || cpu->efer != of->efer)) {
+		cpu->bt_compat.table = NULL;
+		of->cr0 = cpu->cr0;
+		of->cr4 = cpu->cr4;
+		of->efer = cpu->efer;
+	}
 	if (LIKELY(same_table(&cpu->gdtr, &of->gdtr) && same_table(&cpu->idtr, &of->idtr) &&
 		   same_task(&cpu->tr, &of->tr)))
 		return;
@@ -38,7 +44,9 @@ void bt_tables_check(struct bt *bt)
 		cpu->bt_return[i].cs.minus_selector = cpu->bt_return[i].ss.minus_selector = RING_UNKNOWN;
 	}
 	cpu->bt_writable = (struct ring_selector){.minus_selector = RING_UNKNOWN};
-	*of = (struct ring_tables){cpu->gdtr, cpu->idtr, cpu->tr};
+	of->gdtr = cpu->gdtr;
+	of->idtr = cpu->idtr;
+	of->tr = cpu->tr;
 }
 
 bool bt_describe_selector(struct bt *bt, uint16_t selector, struct ring_selector *out)
@@ -116,4 +124,28 @@ void bt_ring_left(struct bt *bt)
 		return;
 	bt_tables_check(bt);
 	cpu->bt_return[cpu->cpl == 3] = r;
+}
+
+/* Where SYSRET leads, and IRETQ as a rule. */
+static bool in_flat_program(const struct cpu *cpu)
+{
+	const struct segment *cs = &cpu->seg[SEG_CS];
+
+	return cpu_long(cpu) && !cpu_code64(cpu) && cpu->cpl == 3 && !(cpu->rflags & (FLAG_IOPL | FLAG_AC)) &&
+	       (cs->attr & SEG_DB) && !cs->base && cs->limit == 0xffffffff && (cpu->seg[SEG_SS].attr & SEG_DB) &&
+	       bt_classify(cpu, SEG_CS) == SEGC_FLAT && bt_classify(cpu, SEG_SS) == SEGC_FLAT;
+}
+
+void bt_compat_entered(struct bt *bt)
+{
+	static const uint8_t segs[DATA_SEGMENTS] = {SEG_ES, SEG_DS, SEG_FS, SEG_GS};
+	struct cpu *cpu = bt->cpu;
+	struct context *ctx = in_flat_program(cpu) ? bt_context(bt) : NULL;
+
+	if (!ctx)
+		return;
+	bt_tables_check(bt);
+	for (unsigned i = 0; i < DATA_SEGMENTS; i++)
+		cpu->bt_compat.seg[i] = cpu->seg[segs[i]];
+	cpu->bt_compat.table = &ctx->indirect;
 }

@@ -207,11 +207,16 @@ static void enter(struct bt *bt, cache_pc_t at)
 	bt->stats->block_dispatches += at == bt->current->body;
 	use_window(bt);
 	bt_tables_check(bt);
-	bt->frame.code64 = context_code64(bt->ctx);
-	if (bt->frame.code64)
+	bt->home->code64 = context_code64(bt->ctx);
+	if (bt->home->code64) {
 		bt_enter_code64(bt, at);
-	else
+	} else {
+		if (bt->ctx->key.flags & CTX_COMPAT)
+			bt_prepare_code64(bt);
 		bt_enter(&bt->frame, at);
+	}
+	if (bt->home->code64 && bt->frame.reason != LEAVE_KICKED)
+		bt_left_code64(bt);
 	if (cpu->bt_table_stores) {
 		shadow_tables_stored(bt->shadow, cpu->bt_table_store, cpu->bt_table_stores);
 		cpu->bt_table_stores = 0;

@@ -60,11 +60,18 @@ bool bt_may_resume64(struct bt *bt)
 	return find_delta(bt, &delta);
 }
 
+void bt_prepare_code64(struct bt *bt)
+{
+	bt->home->view[0] = shadow_view_of(bt->shadow, false);
+	bt->home->view[1] = shadow_view_of(bt->shadow, true);
+}
+
 void bt_enter_code64(struct bt *bt, cache_pc_t at)
 {
 	struct cpu *cpu = bt->cpu;
 	struct bt_home *h = bt->home;
 
+	bt_prepare_code64(bt);
 	h->entry = at;
 	h->r10 = cpu->gpr[R10];
 	h->r11 = cpu->gpr[R11];
@@ -73,13 +80,16 @@ void bt_enter_code64(struct bt *bt, cache_pc_t at)
 	h->fs_base = cpu->seg[SEG_FS].base;
 	h->gs_base = cpu->seg[SEG_GS].base;
 	h->hits = cpu->bt_indirect_hits;
-	h->view[0] = shadow_view_of(bt->shadow, false);
-	h->view[1] = shadow_view_of(bt->shadow, true);
 	if (at == bt->current->body || !find_delta(bt, &h->delta))
 		h->delta = 0;
 	bt_enter64(h);
-	if (bt->frame.reason == LEAVE_KICKED)
-		return;
+}
+
+void bt_left_code64(struct bt *bt)
+{
+	struct cpu *cpu = bt->cpu;
+	const struct bt_home *h = bt->home;
+
 	bt->frame.window = h->view[is_user(bt)];
 	cpu->gpr[R10] = h->r10;
 	cpu->gpr[R11] = h->r11;

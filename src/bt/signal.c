@@ -26,9 +26,9 @@ static void go(ucontext_t *uc, const char *label)
 /* Leaves the cache; 64-bit code goes another way, which wants to be told of bt->home. */
 static void leave(const struct bt *bt, ucontext_t *uc, const char *label, const char *label64)
 {
-	if (bt->frame.code64)
+	if (bt->home->code64)
 		*reg(uc, REG_R10) = (uintptr_t)bt->home;
-	go(uc, bt->frame.code64 ? label64 : label);
+	go(uc, bt->home->code64 ? label64 : label);
 }
 
 /* May the thread stop at pc with complete guest state? */

@@ -215,6 +215,8 @@ static bool rewrite(struct xlat *t)
 		return opt_on(off, OPT_SEGMENTS) && xlat_load_sreg(t);
 	case INSN_SYSENTER:
 		return opt_on(off, OPT_SYSENTER) && xlat_sysenter(t);
+	case INSN_SYSCALL:
+		return opt_on(off, OPT_SYSENTER) && xlat_syscall_compat(t);
 	case INSN_SYSEXIT:
 		return opt_on(off, OPT_SYSENTER) && xlat_sysexit(t);
 	case INSN_INT:

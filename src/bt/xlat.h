@@ -147,6 +147,10 @@ void xlat_test_imm(struct xlat *t, unsigned reg, uint32_t imm);
 void xlat_take_flags(struct xlat *t, unsigned reg);
 
 /* --- xlat_system.c --- */
+/* Goes slow unless a field of struct cpu, 4 bytes at CPU_OFF(), is what it is now. Changes RCX. */
+uint8_t *xlat_unless_same(struct xlat *t, int32_t field, uint32_t value);
+/* Changes T2. */
+void xlat_store_segment(struct xlat *t, unsigned seg, const struct segment *s);
 bool xlat_sysenter(struct xlat *t);
 bool xlat_sysexit(struct xlat *t);
 bool xlat_rdtsc(struct xlat *t);
@@ -160,6 +164,11 @@ const struct context *xlat_context_behind(struct xlat *t, bool user);
 /* Goes to the EIP in T0 in the context behind the instruction. The C body, to which `slow` leads, does all of it;
  * there RCX is in T1. */
 void xlat_finish_transfer(struct xlat *t, uint8_t **slow, unsigned nslow);
+
+/* --- xlat_compat.c --- */
+/* SYSENTER and SYSCALL of compatibility mode. */
+bool xlat_sysenter_compat(struct xlat *t);
+bool xlat_syscall_compat(struct xlat *t);
 
 /* --- xlat_gate.c --- */
 bool xlat_int(struct xlat *t);

@@ -89,6 +89,14 @@ bool xlat64_rdtsc(struct xlat *t);
 bool xlat64_syscall(struct xlat *t);
 bool xlat64_sysret(struct xlat *t);
 
+/* --- xlat_compat.c --- */
+/* Goes slow unless the data segments are those that 64-bit code last returned to compatibility mode with: flat, ring 3,
+ * IOPL 0, AC clear. HOST64_DELTA is struct cpu; changes HOST64_T and flags. */
+enum { COMPAT_SLOW = 2 * DATA_SEGMENTS + 1 };
+void xlat64_check_compat(struct xlat *t, uint8_t *slow[COMPAT_SLOW]);
+/* Behind that: goes to the EIP in HOST64_T there. CS, SS, CPL and RFLAGS are done. */
+void xlat64_enter_compat(struct xlat *t);
+
 /* --- xlat64_string.c --- */
 bool xlat64_string(struct xlat *t);
 

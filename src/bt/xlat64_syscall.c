@@ -67,14 +67,19 @@ static void store_segment(struct xlat *t, unsigned seg, const struct segment *s)
 	}
 }
 
-static void change_ring(struct xlat *t, const struct context *to, uint16_t cs, uint16_t ss, unsigned cpl)
+static void load_segments(struct xlat *t, uint16_t cs, uint16_t ss, unsigned cpl, bool code64)
 {
 	struct segment code, stack;
 
-	cpu_flat_segments(cs, ss, cpl, true, &code, &stack);
+	cpu_flat_segments(cs, ss, cpl, code64, &code, &stack);
 	store_segment(t, SEG_CS, &code);
 	store_segment(t, SEG_SS, &stack);
 	emit_store_imm(&t->e, 1, cpl, AT_CPU64(offsetof(struct cpu, cpl)));
+}
+
+static void change_ring(struct xlat *t, const struct context *to, uint16_t cs, uint16_t ss, unsigned cpl)
+{
+	load_segments(t, cs, ss, cpl, true);
 	emit_mov_imm64(&t->e, HOST64_T, (uintptr_t)&to->indirect);
 	emit_load(&t->e, 8, HOST64_T, (struct host_addr){HOST64_T, REG_NONE, 1, 0, false, false});
 	emit_store(&t->e, 8, HOST64_T, AT_CPU64(offsetof(struct cpu, bt_indirect)));
@@ -83,12 +88,16 @@ static void change_ring(struct xlat *t, const struct context *to, uint16_t cs, u
 	emit_wrgsbase(&t->e, HOST64_T);
 }
 
-/* Goes to the RIP in HOST64_T; the C body, to which `slow` leads, does all of it. */
-static void finish(struct xlat *t, uint8_t **slow, unsigned nslow)
+/* Goes to the RIP in HOST64_T, in 64-bit code or (compat) in compatibility mode; the C body, to which `slow` leads,
+ * does all of it. */
+static void finish(struct xlat *t, bool compat, uint8_t **slow, unsigned nslow)
 {
 	unsigned uncounted = t->uncounted;
 
-	xlat64_jump_indirect(t, BRANCH_TABLE);
+	if (compat)
+		xlat64_enter_compat(t);
+	else
+		xlat64_jump_indirect(t, BRANCH_TABLE);
 	t->uncounted = uncounted;
 	for (unsigned i = 0; i < nslow; i++)
 		emit_target32_here(&t->e, slow[i]);
@@ -156,38 +165,62 @@ bool xlat64_syscall(struct xlat *t)
 	change_ring(t, to, cs, (uint16_t)(cs + 8), 0);
 	emit_mov_imm64(&t->e, RCX, t->eip + t->in->len);
 	emit_load(&t->e, 8, HOST64_T, AT_CPU64(offsetof(struct cpu, lstar)));
-	finish(t, slow, ARRAY_LEN(slow));
+	finish(t, false, slow, ARRAY_LEN(slow));
 	return true;
 }
 
-bool xlat64_sysret(struct xlat *t)
+/* RFLAGS = R11, RCX = the guest's. */
+static void return_flags(struct xlat *t, uint8_t *slow[2])
 {
-	bool allowed = usable(t) && t->in->opsize == 8 && !(t->ctx->key.flags & CTX_CPL3);
-	const struct context *to = allowed ? behind(t, true) : NULL;
-	uint16_t base = (uint16_t)(t->bt->cpu->star >> 48);
-	uint8_t *slow[4], *off;
+	uint8_t *off;
 
-	if (!to)
-		return false;
-	xlat64_look_up(t, RCX); /* faults if it is not canonical */
-	check_registers(t, slow);
 	emit_load(&t->e, 8, RCX, AT_HOME(t, rcx));
 	xlat64_load_reg(t, HOST64_T, R11);
 	/* Another context, or a trap. */
 	xlat_test_imm(t, HOST64_T, (uint32_t)(FLAG_TF | FLAG_IOPL | FLAG_NT | FLAG_RF | FLAG_VM | FLAG_AC));
-	slow[2] = emit_jcc(&t->e, CC_NE);
+	slow[0] = emit_jcc(&t->e, CC_NE);
 	xlat_test_imm(t, HOST64_T, (uint32_t)FLAG_IF);
 	off = emit_jcc8(&t->e, CC_E);
 	emit_op_mem(&t->e, 1, 0x80, ALU_CMP, AT_CPU64(offsetof(struct cpu, intr))); /* an interrupt waits for IF */
 	emit8(&t->e, 0);
-	slow[3] = emit_jcc(&t->e, CC_NE);
+	slow[1] = emit_jcc(&t->e, CC_NE);
 	emit_target8(&t->e, off);
 	xlat_alu_imm(t, ALU_AND, HOST64_T, (uint32_t)FLAGS_ALL);
 	xlat_alu_imm(t, ALU_OR, HOST64_T, (uint32_t)FLAG_1);
 	emit_store(&t->e, 4, HOST64_T, AT_CPU64(offsetof(struct cpu, rflags)));
 	take_flags(t);
+}
+
+static bool sysret_compat(struct xlat *t, uint16_t base)
+{
+	uint8_t *slow[4 + COMPAT_SLOW];
+
+	check_registers(t, slow);
+	xlat64_check_compat(t, slow + 4);
+	return_flags(t, slow + 2);
+	load_segments(t, base, (uint16_t)(base + 8), 3, false);
+	emit_mov(&t->e, 4, HOST64_T, RCX);
+	finish(t, true, slow, ARRAY_LEN(slow));
+	return true;
+}
+
+bool xlat64_sysret(struct xlat *t)
+{
+	bool allowed = usable(t) && t->in->opsize >= 4 && !(t->ctx->key.flags & CTX_CPL3);
+	uint16_t base = (uint16_t)(t->bt->cpu->star >> 48);
+	const struct context *to;
+	uint8_t *slow[4];
+
+	if (allowed && t->in->opsize == 4)
+		return sysret_compat(t, base);
+	to = allowed ? behind(t, true) : NULL;
+	if (!to)
+		return false;
+	xlat64_look_up(t, RCX); /* faults if it is not canonical */
+	check_registers(t, slow);
+	return_flags(t, slow + 2);
 	change_ring(t, to, (uint16_t)(base + 16), (uint16_t)(base + 8), 3);
 	emit_mov(&t->e, 8, HOST64_T, RCX);
-	finish(t, slow, ARRAY_LEN(slow));
+	finish(t, false, slow, ARRAY_LEN(slow));
 	return true;
 }

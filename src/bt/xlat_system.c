@@ -6,19 +6,24 @@
 #include "cpu/seg.h"
 #include "xlat.h"
 
-/* Goes to the C body unless IA32_SYSENTER_CS is what it is now. Leaves RCX in T1. */
-static uint8_t *check_sysenter_cs(struct xlat *t)
+uint8_t *xlat_unless_same(struct xlat *t, int32_t field, uint32_t value)
 {
 	uint8_t *slow;
 
-	emit_mov(&t->e, 8, HOST_T1, RCX);
-	emit_load(&t->e, 4, RCX, AT_CPU(CPU_OFF(sysenter_cs)));
-	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, -(int32_t)t->bt->cpu->sysenter_cs, false, false});
+	emit_load(&t->e, 4, RCX, AT_CPU(field));
+	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, -(int32_t)value, false, false});
 	xlat_unless_zero(t, &slow);
 	return slow;
 }
 
-static void store_segment(struct xlat *t, unsigned seg, const struct segment *s)
+/* Goes to the C body unless IA32_SYSENTER_CS is what it is now. Leaves RCX in T1. */
+static uint8_t *check_sysenter_cs(struct xlat *t)
+{
+	emit_mov(&t->e, 8, HOST_T1, RCX);
+	return xlat_unless_same(t, CPU_OFF(sysenter_cs), (uint32_t)t->bt->cpu->sysenter_cs);
+}
+
+void xlat_store_segment(struct xlat *t, unsigned seg, const struct segment *s)
 {
 	uint64_t half[2];
 
@@ -34,8 +39,8 @@ static void store_flat_segments(struct xlat *t, uint16_t cs, unsigned cpl)
 	struct segment code, stack;
 
 	cpu_flat_segments(cs, (uint16_t)(cs + 8), cpl, false, &code, &stack);
-	store_segment(t, SEG_CS, &code);
-	store_segment(t, SEG_SS, &stack);
+	xlat_store_segment(t, SEG_CS, &code);
+	xlat_store_segment(t, SEG_SS, &stack);
 }
 
 void xlat_change_ring(struct xlat *t, const struct context *to, unsigned cpl)
@@ -85,6 +90,8 @@ void xlat_finish_transfer(struct xlat *t, uint8_t **slow, unsigned nslow)
 
 bool xlat_sysenter(struct xlat *t)
 {
+	if (t->ctx->key.flags & CTX_COMPAT)
+		return xlat_sysenter_compat(t);
 	const struct context *to = usable(t) ? xlat_context_behind(t, false) : NULL;
 	uint8_t *slow;
 

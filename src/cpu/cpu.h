@@ -57,6 +57,14 @@ struct ring_return {
 	struct ring_selector cs, ss;
 };
 
+/* The data segments with which 64-bit code of ring 0 last returned to flat 32-bit code of ring 3 (compatibility mode),
+ * and where the translator has the table of branch targets of what runs with them; NULL: nowhere. */
+enum { DATA_SEGMENTS = 4 /* ES, DS, FS, GS */ };
+struct compat_return {
+	struct segment seg[DATA_SEGMENTS];
+	uint32_t *const *table;
+};
+
 enum { RING_UNKNOWN = 1 << 30, RING_GATES = 16 /* by vector % 16 */ };
 
 enum { SELECTORS = 16, USER_REGION_SHIFT = 22, USER_REGIONS = 1 << (32 - USER_REGION_SHIFT) };
@@ -214,7 +222,8 @@ struct cpu {
 	uint8_t bt_user_region[USER_REGIONS];  /* 1: supervisor code finds user mode's memory here, in its window */
 	struct selector_entry bt_selector[SELECTORS]; /* by selector / 8 */
 	struct ring_gate bt_gate[RING_GATES];
-	struct ring_return bt_return[2];  /* to ring 0, to ring 3 */
+	struct ring_return bt_return[2]; /* to ring 0, to ring 3 */
+	struct compat_return bt_compat;
 	struct ring_selector bt_writable; /* what VERW of ring 0 last said of */
 	struct tsc_line tsc_line;
 	uint64_t bt_flags;	   /* the host's, where translated code changes them and may have to put them back */

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Between compatibility mode and 64-bit code without leaving the cache: what each keeps where (README.md, "Registers in
+ * the cache"), and SYSCALL and SYSENTER of compatibility mode. Nothing here can fault. XMM8 to XMM15 are in struct cpu
+ * while 32-bit code runs.
+ */
+#include "cpu/fpu.h"
+#include "cpu/seg.h"
+#include "cpu/sys.h"
+#include "xlat64.h"
+
+enum { SSE_LOAD = 0x0f28, SSE_STORE = 0x0f29 /* MOVAPS */ };
+
+static struct host_addr displaced(unsigned base, int32_t disp)
+{
+	return (struct host_addr){(uint8_t)base, REG_NONE, 1, disp, false, false};
+}
+
+/* XMM8 to XMM15, struct cpu being at base + disp. */
+static void move_upper_xmm(struct xlat *t, unsigned opcode, unsigned base, int32_t disp)
+{
+	for (unsigned n = 8; n < 16; n++)
+		emit_op_mem(&t->e, 4, opcode, n,
+			    displaced(base, disp + (int32_t)(offsetof(struct cpu, fpu) + FX_XMM0 + 16 * n)));
+}
+
+/* --- to 64-bit code --- */
+
+static const struct context *kernel64(struct xlat *t)
+{
+	const uint32_t code32 =
+	    CTX_CODE32 | CTX_STACK32 | CTX_CPL3 | CTX_CPL12 | CTX_NO_USER | CTX_COMPAT | 7u << CTX_GS_SHIFT;
+	struct context_key k = {.cs_limit = 0xffffffff, .flags = (t->ctx->key.flags & ~code32) | CTX_CODE64 | CTX_IOPL};
+
+	return bt_context_of(t->bt, &k);
+}
+
+/* home = struct cpu, 8 bytes. Changes T2. */
+#define COPY_TO_HOME(t, field, off)                                                                                    \
+	(emit_load(&(t)->e, 8, HOST_T2, AT_CPU(off)), emit_store(&(t)->e, 8, HOST_T2, AT_HOME(t, field)))
+
+static void flat_segments(struct xlat *t, uint16_t cs)
+{
+	struct segment code, stack;
+
+	cpu_flat_segments(cs, (uint16_t)(cs + 8), 0, true, &code, &stack);
+	xlat_store_segment(t, SEG_CS, &code);
+	xlat_store_segment(t, SEG_SS, &stack);
+	emit_store_imm(&t->e, 1, 0, AT_CPU(CPU_OFF(cpl)));
+}
+
+/*
+ * Goes to the RIP in T0, in context `to`, with the stack pointer in HOST_ESP. R11 is in home.r11, all other state of
+ * 64-bit code in struct cpu. Flags stay.
+ */
+static void enter_code64(struct xlat *t, const struct context *to)
+{
+	static const uint8_t last[] = {R8, R9, R12, R13, R15, R14 /* HOST_CPU itself */};
+
+	xlat_count(t);
+	emit_store(&t->e, 8, HOST_COUNT, AT_HOME(t, count));
+	if (t->bt->count)
+		COPY_TO_HOME(t, hits, CPU_OFF(bt_indirect_hits));
+	emit_store(&t->e, 8, HOST_T0, AT_HOME(t, target));
+	emit_store_imm(&t->e, 4, HOME_FROM((unsigned)(t->b - t->bt->blocks), t->n), AT_HOME(t, from));
+	COPY_TO_HOME(t, fs_base, SEG_OFF(SEG_FS, base));
+	COPY_TO_HOME(t, gs_base, SEG_OFF(SEG_GS, base));
+	COPY_TO_HOME(t, r10, CPU_OFF(gpr[R10]));
+	move_upper_xmm(t, SSE_LOAD, HOST_CPU, -CPU_BIAS);
+	emit_mov_imm64(&t->e, HOST_T2, (uintptr_t)&to->indirect);
+	emit_load(&t->e, 8, HOST64_DELTA, displaced(HOST_T2, 0));
+	emit_store(&t->e, 8, HOST64_DELTA, AT_CPU(CPU_OFF(bt_indirect)));
+	emit_store(&t->e, 8, HOST64_DELTA, AT_HOME(t, table));
+	emit_load(&t->e, 8, HOST_T2, AT_HOME(t, view[0]));
+	emit_wrgsbase(&t->e, HOST_T2);
+	emit_store(&t->e, 8, RSP, AT_HOME(t, host_rsp));
+	emit_store_imm(&t->e, 4, 1, AT_HOME(t, code64));
+	emit_mov(&t->e, 8, RSP, HOST_ESP);
+	emit_mov(&t->e, 4, HOST64_T, HOST_T0);
+	emit_load(&t->e, 4, HOST64_T, (struct host_addr){HOST64_DELTA, HOST64_T, 4, 0, false, false});
+	emit_lea(&t->e, 8, HOST64_T, displaced(HOST64_T, (int32_t)t->bt->stubs.indirect_miss64));
+	for (unsigned i = 0; i < ARRAY_LEN(last); i++)
+		emit_load(&t->e, 8, last[i], AT_CPU((int32_t)(last[i] * sizeof(uint64_t)) - CPU_BIAS));
+	emit_jmp_reg(&t->e, HOST64_T);
+}
+
+/* The C body, to which `slow` leads, does all of the instruction; there RCX is in T1. */
+static void finish(struct xlat *t, const struct context *to, uint8_t **slow, unsigned nslow)
+{
+	unsigned uncounted = t->uncounted;
+
+	enter_code64(t, to);
+	t->uncounted = uncounted;
+	for (unsigned i = 0; i < nslow; i++)
+		emit_target32_here(&t->e, slow[i]);
+	emit_mov(&t->e, 8, RCX, HOST_T1);
+	xlat_callout(t);
+}
+
+bool xlat_sysenter_compat(struct xlat *t)
+{
+	const struct cpu *cpu = t->bt->cpu;
+	uint16_t cs = (uint16_t)(cpu->sysenter_cs & ~(uint64_t)SEL_RPL);
+	const struct context *to = cs && !cpu_is_amd(cpu) && bt_can_wrgsbase() ? kernel64(t) : NULL;
+	uint8_t *slow;
+
+	if (!to)
+		return false;
+	emit_mov(&t->e, 8, HOST_T1, RCX);
+	slow = xlat_unless_same(t, CPU_OFF(sysenter_cs), (uint32_t)cpu->sysenter_cs);
+	emit_mov(&t->e, 8, RCX, HOST_T1);
+	emit_load(&t->e, 4, HOST_T0, AT_CPU(CPU_OFF(rflags)));
+	xlat_mask(t, HOST_T0, (uint32_t)(FLAGS_ALL | FLAG_1) & ~(uint32_t)(FLAG_IF | FLAG_VM | FLAG_RF), HOST_T2);
+	emit_store(&t->e, 4, HOST_T0, AT_CPU(CPU_OFF(rflags)));
+	flat_segments(t, cs);
+	COPY_TO_HOME(t, r11, CPU_OFF(gpr[R11]));
+	emit_load(&t->e, 8, HOST_ESP, AT_CPU(CPU_OFF(sysenter_esp)));
+	emit_load(&t->e, 8, HOST_T0, AT_CPU(CPU_OFF(sysenter_eip)));
+	finish(t, to, &slow, 1);
+	return true;
+}
+
+/* AMD's processors have it in 32-bit code, too. Flags are dead behind the checks: it replaces them. */
+bool xlat_syscall_compat(struct xlat *t)
+{
+	const struct cpu *cpu = t->bt->cpu;
+	bool usable =
+	    (t->ctx->key.flags & CTX_COMPAT) && cpu_is_amd(cpu) && (cpu->efer & EFER_SCE) && bt_can_wrgsbase();
+	const struct context *to = usable ? kernel64(t) : NULL;
+	uint8_t *slow[2];
+
+	if (!to)
+		return false;
+	emit_mov(&t->e, 8, HOST_T1, RCX);
+	slow[0] = xlat_unless_same(t, CPU_OFF(efer), (uint32_t)cpu->efer);
+	slow[1] = xlat_unless_same(t, CPU_OFF(star) + 4, (uint32_t)(cpu->star >> 32));
+	xlat_flags_image(t, HOST_T0, HOST_T2, HOST_T3);
+	emit_store(&t->e, 8, HOST_T0, AT_HOME(t, r11));
+	emit_load(&t->e, 4, RCX, AT_CPU(CPU_OFF(sfmask)));
+	emit_not64(&t->e, RCX);
+	emit_op_reg(&t->e, 4, 0x21, RCX, HOST_T0); /* and */
+	xlat_alu_imm(t, ALU_OR, HOST_T0, (uint32_t)FLAG_1);
+	emit_store(&t->e, 4, HOST_T0, AT_CPU(CPU_OFF(rflags)));
+	xlat_take_flags(t, HOST_T0);
+	flat_segments(t, (uint16_t)(cpu->star >> 32 & ~(uint64_t)SEL_RPL));
+	emit_mov_imm(&t->e, RCX, t->eip + t->in->len);
+	xlat_reloc_eip(t);
+	emit_load(&t->e, 8, HOST_T0, AT_CPU(CPU_OFF(cstar)));
+	finish(t, to, slow, ARRAY_LEN(slow));
+	return true;
+}
+
+/* --- to compatibility mode --- */
+
+/* 8 bytes of a segment register against those of the last return's. HOST64_DELTA is struct cpu. */
+static uint8_t *unless_same_half(struct xlat *t, size_t segment, size_t wanted)
+{
+	emit_load(&t->e, 8, HOST64_T, AT_CPU64(segment));
+	emit_op_mem(&t->e, 8, 0x3b, HOST64_T, AT_CPU64(wanted)); /* cmp */
+	return emit_jcc(&t->e, CC_NE);
+}
+
+void xlat64_check_compat(struct xlat *t, uint8_t *slow[COMPAT_SLOW])
+{
+	static const uint8_t segs[DATA_SEGMENTS] = {SEG_ES, SEG_DS, SEG_FS, SEG_GS};
+	const size_t size = sizeof(struct segment);
+
+	_Static_assert(sizeof(struct segment) == 16, "two halves");
+	for (unsigned i = 0; i < 2 * DATA_SEGMENTS; i++)
+		slow[i] = unless_same_half(t, offsetof(struct cpu, seg) + segs[i / 2] * size + i % 2 * 8,
+					   offsetof(struct cpu, bt_compat.seg) + i / 2 * size + i % 2 * 8);
+	emit_op_mem(&t->e, 8, 0x83, ALU_CMP, AT_CPU64(offsetof(struct cpu, bt_compat.table)));
+	emit8(&t->e, 0);
+	slow[2 * DATA_SEGMENTS] = emit_jcc(&t->e, CC_E);
+}
+
+void xlat64_enter_compat(struct xlat *t)
+{
+	static const uint8_t upper[] = {R8, R9, R12, R13, R14, R15}, lower[] = {RAX, RCX, RDX, RBX, RBP, RSI, RDI};
+
+	xlat64_count(t, HOST64_DELTA);
+	xlat64_load_cpu(t);
+	for (unsigned i = 0; i < ARRAY_LEN(upper); i++)
+		emit_store(&t->e, 8, upper[i], AT_CPU64(upper[i] * sizeof(uint64_t)));
+	move_upper_xmm(t, SSE_STORE, HOST64_DELTA, 0);
+	emit_mov(&t->e, 4, HOST_ESP, RSP);
+	emit_load(&t->e, 8, RSP, AT_HOME(t, host_rsp));
+	emit_store_imm(&t->e, 4, 0, AT_HOME(t, code64));
+	emit_lea(&t->e, 8, HOST_CPU, displaced(HOST64_DELTA, CPU_BIAS));
+	emit_mov(&t->e, 4, HOST_T0, HOST64_T);
+	for (unsigned i = 0; i < ARRAY_LEN(lower); i++)
+		emit_mov(&t->e, 4, lower[i], lower[i]);
+	emit_load(&t->e, 8, HOST_T1, AT_HOME(t, r10));
+	emit_store(&t->e, 8, HOST_T1, AT_CPU(CPU_OFF(gpr[R10])));
+	emit_load(&t->e, 8, HOST_T1, AT_HOME(t, r11));
+	emit_store(&t->e, 8, HOST_T1, AT_CPU(CPU_OFF(gpr[R11])));
+	if (t->bt->count) {
+		emit_load(&t->e, 8, HOST_T1, AT_HOME(t, hits));
+		emit_store(&t->e, 8, HOST_T1, AT_CPU(CPU_OFF(bt_indirect_hits)));
+	}
+	emit_load(&t->e, 8, HOST_COUNT, AT_HOME(t, count));
+	emit_load(&t->e, 8, HOST_WINDOW, AT_CPU(CPU_OFF(bt_window[1])));
+	emit_wrgsbase(&t->e, HOST_WINDOW);
+	emit_load(&t->e, 8, HOST_T1, AT_CPU(CPU_OFF(bt_compat.table)));
+	emit_load(&t->e, 8, HOST_T1, displaced(HOST_T1, 0));
+	emit_store(&t->e, 8, HOST_T1, AT_CPU(CPU_OFF(bt_indirect)));
+	emit_load(&t->e, 4, HOST_T2, (struct host_addr){HOST_T1, HOST_T0, 4, 0, false, false});
+	emit_lea(&t->e, 8, HOST_T2, displaced(HOST_T2, (int32_t)t->bt->stubs.indirect_miss));
+	emit_jmp_reg(&t->e, HOST_T2);
+	t->ended = true;
+}
