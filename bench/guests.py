@@ -82,15 +82,18 @@ class Installer:
 class Guest:
     """kernel and initrd for VMs; whole: with all programs and drivers, scratch disks, and `root` for the host, in memory as the guest's is."""
 
-    def __init__(self, flavour, programs, folder, gnomon, whole=False):
+    def __init__(self, flavour, programs, folder, gnomon, whole=False, compat=False):
+        """compat: i386 programs under an amd64 kernel."""
         self.gnomon = gnomon
         self.flavour = flavour
         self.long_mode = image.KERNELS[flavour] == "amd64"
         self.host_program = os.path.join(programs, "bench64")
-        program = self.host_program if self.long_mode else os.path.join(programs, "bench")
-        self.runs_on_host = self.long_mode or runs_i386(programs)
+        amd64 = self.long_mode and not compat
+        program = self.host_program if amd64 else os.path.join(programs, "bench")
+        self.runs_on_host = amd64 or runs_i386(programs)
         out = os.path.join(folder, flavour + (".whole" if whole else ""))
-        image.make(flavour, PROGRAMS if whole else PACKAGES, additions=[(program, "bench")], modules=MODULES if whole else (), out=out)
+        image.make(flavour, PROGRAMS if whole else PACKAGES, additions=[(program, "bench")], modules=MODULES if whole else (), out=out,
+                   programs="amd64" if amd64 else "i386")
         self.kernel = os.path.join(out, "vmlinuz")
         self.initrd = os.path.join(out, "initrd.gz")
         self.root = os.path.join(folder, "root")

@@ -18,7 +18,7 @@ import summary
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.join(HERE, "../build/bench")
-I386, X86_64 = "i386", "x86_64"
+I386, X86_64, COMPAT = "i386", "x86_64", "compat"
 BOOTS_I386 = {  # name: (kernel, more of its command line, what it is)
     "boot": ("686", "", "Debian's 686 kernel from the start of the process to its first program, with all messages on serial"),
     "boot_quiet": ("686", "quiet", "the same without messages"),
@@ -198,7 +198,8 @@ def parse(argv, all_rows):
     parser.add_argument("--rounds", type=int, default=7, help="(default: %(default)s)")
     parser.add_argument("--ms", type=int, default=300, help="how long a row is measured in a round (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="3 rounds of 100 ms")
-    parser.add_argument("--arch", choices=(I386, X86_64), default=I386, help="of the guest (default: %(default)s); x86_64 has no micro rows, boot loader and installer")
+    parser.add_argument("--arch", choices=(I386, X86_64, COMPAT), default=I386,
+                        help="of the guest (default: %(default)s); compat: i386 programs under kernels of x86_64. These two have no micro rows, boot loader and installer")
     parser.add_argument("--rows", metavar="R,...", help=f"rows, or groups of them: {', '.join([*groups, 'boot', MICRO])} (default: all)")
     parser.add_argument("--machines", default="native,gnomon,qemu", help="(default: %(default)s)")
     parser.add_argument("--gnomon", default=os.path.join(HERE, "../build/release/gnomon"), help="the program to measure")
@@ -227,11 +228,11 @@ def parse(argv, all_rows):
 def make_systems(args, rows, folder):
     """{name: what is booted}: a kernel's name for rows boot*, WHOLE for all others, INSTALLER."""
     kernels = {args.kernels[name][0] for name in args.boots if name in args.kernels}
-    systems = {kernel: guests.Guest(kernel, BUILD, folder, args.gnomon) for kernel in sorted(kernels)}
+    systems = {kernel: guests.Guest(kernel, BUILD, folder, args.gnomon, compat=args.arch == COMPAT) for kernel in sorted(kernels)}
     if rows and not args.quick and args.arch == I386 and not bochs.absent():
         systems[BOCHS] = systems["686"] if "686" in systems else guests.Guest("686", BUILD, folder, args.gnomon)
     if rows:
-        systems[WHOLE] = guests.Guest("686" if args.arch == I386 else "amd64", BUILD, folder, args.gnomon, whole=True)
+        systems[WHOLE] = guests.Guest("686" if args.arch == I386 else "amd64", BUILD, folder, args.gnomon, whole=True, compat=args.arch == COMPAT)
     if INSTALLER in args.boots:
         systems[INSTALLER] = guests.Installer(folder, args.gnomon)
     return systems
@@ -263,8 +264,8 @@ def main():
         progress("")
         about = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "cpu": boot.cpu_model(),
                  "cpus": os.cpu_count(), "arch": args.arch, "host": f"{os.uname().sysname} {os.uname().release}", "guest": releases(systems),
-                 "gnomon": boot.version([args.gnomon, "--version"]), "qemu": boot.version([f"qemu-system-{args.arch}", "--version"]),
-                 "bochs": about_bochs, "native": f"{args.arch} code" if args.arch == X86_64 or guests.runs_i386(BUILD) else "amd64 code: this host runs no i386 code",
+                 "gnomon": boot.version([args.gnomon, "--version"]), "qemu": boot.version([f"qemu-system-{I386 if args.arch == I386 else X86_64}", "--version"]),
+                 "bochs": about_bochs, "native": f"{X86_64 if args.arch == X86_64 else I386} code" if args.arch == X86_64 or guests.runs_i386(BUILD) else "amd64 code: this host runs no i386 code",
                  "memory": machines.MEMORY, "rounds": done, "ms": args.ms, "load_average": os.getloadavg()[0]}
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -11,7 +11,7 @@ PAIRS = (("gnomon", "native"), ("qemu", "native"), ("qemu", "gnomon"))
 TC_BYTES = 64 << 20  # the translation cache, by default
 GUEST_BYTES = 512 << 20
 # Of the guest: compute mean and slowest row by native, system mean by native, TCG by Gnomon from the kernel to userland.
-BARS = {"i386": ("1.15", "1.6", "2.0", "4"), "x86_64": ("1.35", "2.2", "3.0", "3")}
+BARS = {"i386": ("1.15", "1.6", "2.0", "4"), "x86_64": ("1.35", "2.2", "3.0", "3"), "compat": ("1.15", "1.6", "3.0", "3")}
 
 
 def figure(result):

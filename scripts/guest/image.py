@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Makes a small Linux guest from Debian packages: OUT/vmlinuz, OUT/initrd and OUT/manifest. See README.md."""
 import argparse
+import contextlib
 import gzip
 import os
 import shlex
@@ -64,11 +65,11 @@ def closure(packages):
     return [*packages, "dash"] if packages else []
 
 
-def base(repository, flavour, packages, module_names):
-    """(vmlinuz, Tree, manifest) without any script."""
+def base(repository, flavour, programs, packages, module_names):
+    """(vmlinuz, Tree, manifest) without any script; the kernel is from `repository`, packages are from `programs`."""
     vmlinuz, modules, built_in, release, kernel_package = read_kernel(repository, flavour)
     tree = Tree()
-    fetched = repository.single("busybox-static") + repository.packages(closure(packages))
+    fetched = programs.single("busybox-static") + programs.packages(closure(packages))
     for package in fetched:
         tree.add_package(debian.contents(package), keep)
     order = needed(modules, built_in, module_names)
@@ -87,18 +88,18 @@ def base(repository, flavour, packages, module_names):
     return vmlinuz, tree, manifest
 
 
-def base_files(repository, flavour, packages, module_names):
+def base_files(repository, flavour, programs, packages, module_names):
     """(vmlinuz, initramfs, manifest) as bytes, kept in the cache as long as all that they are made from stays the same."""
     sources = []
     for name in ("init", "image.py", "tree.py"):
         sources.append(debian.file_digest(os.path.join(HERE, name)))
     real = repository.dependency(f"linux-image-{flavour}", rf"linux-image-[0-9][^ ]*-{flavour}\b")
-    fetched = repository.single(real) + repository.single("busybox-static") + repository.packages(closure(packages))
+    fetched = repository.single(real) + programs.single("busybox-static") + programs.packages(closure(packages))
     key = debian.digest(flavour, " ".join(module_names), *sources, *(os.path.basename(path) for path in fetched))[:24]
     folder = os.path.join(repository.folder, "images", key)
     names = ("vmlinuz", "initrd", "manifest")
     if not os.path.exists(folder):
-        vmlinuz, tree, manifest = base(repository, flavour, packages, module_names)
+        vmlinuz, tree, manifest = base(repository, flavour, programs, packages, module_names)
         partial = folder + ".partial"
         os.makedirs(partial, exist_ok=True)
         for name, data in zip(names, (vmlinuz, tree.cpio(), "\n".join(manifest).encode() + b"\n")):
@@ -136,13 +137,17 @@ def user_part(script, additions):
     return tree.cpio() if tree.entries else b""
 
 
-def make(kernel, packages=(), script=None, additions=(), modules=MODULES, compress=False, out=None, cache=None, update=False):
-    """Writes vmlinuz, initrd and manifest into the folder `out`. `script`: bytes of a shell script, or None."""
+def make(kernel, packages=(), script=None, additions=(), modules=MODULES, compress=False, out=None, cache=None, update=False, programs=None):
+    """Writes vmlinuz, initrd and manifest into the folder `out`. `script`: bytes of a shell script, or None. `programs`: the architecture of
+    packages, if it is not the kernel's."""
     repository = debian.Debian(KERNELS[kernel], cache)
-    with repository.locked():
-        if update:
-            repository.update()
-        vmlinuz, initrd, manifest = base_files(repository, kernel, list(packages), list(modules))
+    others = repository if programs in (None, KERNELS[kernel]) else debian.Debian(programs, cache)
+    with contextlib.ExitStack() as locks:
+        for one in {id(r): r for r in (repository, others)}.values():
+            locks.enter_context(one.locked())
+            if update:
+                one.update()
+        vmlinuz, initrd, manifest = base_files(repository, kernel, others, list(packages), list(modules))
     initrd += user_part(script, additions)
     if compress:
         initrd = gzip.compress(initrd, 6, mtime=0)
@@ -160,6 +165,7 @@ def addition(text):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, epilog="$GNOMON_CACHE and $GNOMON_DEBIAN_MIRROR: see README.md.")
     parser.add_argument("--kernel", choices=KERNELS, default="686-pae", help="which of Debian's kernels (default: %(default)s)")
+    parser.add_argument("--programs", choices=sorted(set(KERNELS.values())), help="architecture of packages and busybox (default: the kernel's)")
     parser.add_argument("--packages", default="", metavar="'A B ...'", help="packages to unpack, with all that they depend on")
     parser.add_argument("--modules", default=" ".join(MODULES), metavar="'M ...'", help="modules that the guest loads (default: %(default)s)")
     parser.add_argument("--script", metavar="FILE", help="run by the guest, which powers off afterwards; without it there is a shell")
@@ -175,7 +181,7 @@ def main():
             with open(args.script, "rb") as f:
                 script = f.read()
         make(args.kernel, shlex.split(args.packages), script, args.add, shlex.split(args.modules), args.compress, args.out, args.cache,
-             args.update)
+             args.update, args.programs)
     except (debian.Error, OSError) as error:
         print(f"image.py: {error}", file=sys.stderr)
         return 1

@@ -26,10 +26,10 @@ def skip(reason):
     sys.exit(1 if os.environ.get("GNOMON_CI") else SKIP)
 
 
-def guest_image(folder, kernel, packages=(), script=None, additions=(), modules=image.MODULES):
+def guest_image(folder, kernel, packages=(), script=None, additions=(), modules=image.MODULES, programs=None):
     """Options of gnomon run that boot such a guest; see scripts/guest/README.md. `script`: text."""
     try:
-        image.make(kernel, packages, script.encode() if script else None, additions, modules, out=folder)
+        image.make(kernel, packages, script.encode() if script else None, additions, modules, out=folder, programs=programs)
     except debian.Error as error:
         skip(f"no guest image: {error}")
     return ["--kernel", os.path.join(folder, "vmlinuz"), "--initrd", os.path.join(folder, "initrd")]
