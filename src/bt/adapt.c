@@ -88,6 +88,16 @@ void bt_site_ran(struct bt *bt, struct block *b, gva_t linear, bool slow)
 	retranslate(bt, b);
 }
 
+void bt_site_strayed(struct bt *bt, struct block *b, gva_t linear)
+{
+	struct site *s = site_of(bt, linear);
+
+	s->strays += s->strays < STRAYS_MAX;
+	bt->stats->sites_strayed++;
+	trace(bt, "site %" PRIx64 " strayed", linear);
+	retranslate(bt, b);
+}
+
 /* --- supervisor code that accesses memory of user mode --- */
 
 /*

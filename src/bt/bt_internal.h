@@ -173,7 +173,11 @@ struct insn_map {
 	uint8_t uncounted; /* instructions of the block before this one that HOST_COUNT does not hold yet */
 	int8_t esp;	   /* what HOST_ESP lacks: the guest's ESP less this is what it holds (xlat_stack.c) */
 	uint8_t swapped;   /* MAP_SWAPPED: guest register that HOST_T1 holds in [swap_from, swap_to) */
-	uint16_t swap_from, swap_to;
+	union {
+		uint16_t swap_from; /* MAP_SWAPPED, MAP_STRING */
+		uint16_t near;	    /* all others, 64-bit code: registers that the code takes for near block.chunk */
+	};
+	uint16_t swap_to;
 };
 
 enum {
@@ -201,6 +205,7 @@ struct block {
 	bool stale;	   /* breakpoints have changed: never to come back */
 	bool open;	   /* control can come to its end: the last map entry is code */
 	bool copyable;	   /* has relocs */
+	uint32_t chunk;	   /* 64-bit code: the upper half of linear addresses that its code expects */
 	uint32_t indirect; /* entry for those who come through a table */
 	uint32_t body;	   /* entry for links */
 	uint32_t incoming; /* exits that are linked to it */
@@ -247,6 +252,7 @@ struct site {
 	uint8_t level;	     /* enum site_level */
 	uint8_t user_faults; /* of supervisor code, on pages of user mode */
 	bool user;	     /* looks which window to use: bt_user_region */
+	uint8_t strays;	     /* 64-bit code: times it was not near the block's chunk */
 	bool guarded;	     /* looks whether the page is mapped */
 	uint8_t page_faults; /* in quick succession, ... */
 	uint64_t fault_at;   /* ... the last one after that many instructions of the guest */
@@ -337,6 +343,7 @@ struct bt {
 	int resume_esp;	      /* insn_map.esp there */
 	unsigned resume_insn; /* its number */
 	struct bt_home *home;
+	uint32_t probe;			/* the page of probes: probe.c */
 	uint64_t entry_rf, entry_count; /* RFLAGS.RF and instructions executed when the cache was last entered */
 	unsigned space;			/* present address space (user mode): shadow_space() */
 	unsigned ntables;		/* indirect tables reserved */
@@ -540,6 +547,9 @@ void bt_site_faulted(struct bt *bt, struct block *b, gva_t linear, bool was_chec
 void bt_site_touched_user(struct bt *bt, struct block *b, gva_t linear, uint32_t address, bool looked);
 /* It took a signal for a page that was not mapped, in the window or by the guest. May invalidate b. */
 void bt_site_page_faulted(struct bt *bt, struct block *b, gva_t linear);
+/* 64-bit code: its address was not in the block's chunk. Invalidates b. */
+void bt_site_strayed(struct bt *bt, struct block *b, gva_t linear);
+enum { STRAYS_MAX = 3 }; /* then it looks its chunk up */
 /* It did not find what it wanted in user mode's window. */
 void bt_site_missed_user(struct bt *bt, uint32_t address);
 /* An adapted site ran; slow: it would have faulted. */
@@ -586,6 +596,10 @@ static inline bool bt_counts64(const struct bt *bt)
 	return bt->lockstep || bt->count || bt->profile;
 }
 int bt_home_init(struct bt *bt);
+/* A page below 4 GiB that can be read, alone within BT_PROBE_REACH: for comparisons without flags. 0: no address space
+ * for it. Belongs to the process. */
+uint32_t bt_probe_page(void);
+#define BT_PROBE_REACH (256 * MiB)
 void bt_home_destroy(struct bt *bt);
 /* As bt_enter() for `at`, in bt->current, which is of 64-bit code. */
 void bt_enter_code64(struct bt *bt, cache_pc_t at);

@@ -228,6 +228,18 @@ void emit_shrx64(struct emit *e, unsigned to, unsigned from, unsigned count_reg)
 }
 
 /* VEX.LZ.F2.0F3A.W1 F0 /r ib */
+void emit_rorx64_at(struct emit *e, unsigned to, uint32_t address, unsigned count)
+{
+	emit8(e, 0xc4);
+	emit8(e, (uint8_t)((~to >> 3 & 1) << 7 | 1 << 6 | 1 << 5 | 3));
+	emit8(e, 0x80 | 15 << 3 | 3);
+	emit8(e, 0xf0);
+	emit8(e, (uint8_t)((to & 7) << 3 | 4));
+	emit8(e, 0x25);
+	emit32(e, address);
+	emit8(e, (uint8_t)count);
+}
+
 void emit_rorx64(struct emit *e, unsigned to, unsigned from, unsigned count)
 {
 	emit8(e, 0xc4);

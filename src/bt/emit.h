@@ -84,6 +84,7 @@ void emit_pop(struct emit *e, unsigned reg);
 void emit_sarx32(struct emit *e, unsigned to, unsigned from, unsigned count_reg);
 void emit_sarx64(struct emit *e, unsigned to, unsigned from, unsigned count_reg);
 void emit_rorx64(struct emit *e, unsigned to, unsigned from, unsigned count);
+void emit_rorx64_at(struct emit *e, unsigned to, uint32_t address, unsigned count); /* of 8 bytes there */
 /* high:low = RDX * the 8 bytes at base (not RSP, R12) + disp */
 void emit_mulx64(struct emit *e, unsigned high, unsigned low, unsigned base, int32_t disp);
 void emit_rdtsc(struct emit *e); /* EDX:EAX */

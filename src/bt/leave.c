@@ -342,27 +342,41 @@ static void no_access(struct bt *bt, struct block *b, int n, enum shadow_fault w
 	continue_behind(bt, b, (unsigned)n);
 }
 
+/* A comparison by address that failed, not an access of the guest's. */
+static bool is_probe(const struct bt *bt, uint64_t address)
+{
+	return address - (bt->probe - BT_PROBE_REACH) < 2 * BT_PROBE_REACH + PAGE_SIZE;
+}
+
 /* A signal. */
 static void fault(struct bt *bt)
 {
 	struct bt_frame *fr = &bt->frame;
 	int n;
-	struct block *b = block_at(bt, (cache_pc_t)fr->pc, &n);
+	struct block *b = bt_find_host(bt, (cache_pc_t)fr->pc);
 	gva_t address = fr->address;
 	enum shadow_fault what = SHADOW_FOREIGN; /* a limit check, a divide error, ... */
 
 	phase_set(bt->stats, PHASE_FAULT);
+	if (b && context_code64(b->ctx) && fr->pc < b->body) { /* the head: another RIP's */
+		follow_indirect(bt, bt->home->target);
+		return;
+	}
+	b = block_at(bt, (cache_pc_t)fr->pc, &n);
 	recover(bt, b, n, (cache_pc_t)fr->pc);
-	if (fr->trap == TRAP_PAGE_FAULT)
+	if (fr->trap == TRAP_PAGE_FAULT && !is_probe(bt, fr->address))
 		what = shadow_handle_fault(bt->shadow, fr->address, fr->error & 2);
 	/* Contained or not, this must not happen: docs/isolation.md. */
-	ASSERTF(!bt->audit || !context_code64(b->ctx) || fr->trap != TRAP_PAGE_FAULT || what != SHADOW_FOREIGN,
+	ASSERTF(!bt->audit || !context_code64(b->ctx) || fr->trap != TRAP_PAGE_FAULT || what != SHADOW_FOREIGN ||
+		    is_probe(bt, fr->address),
 		"an access of the guest's at host address %lx", (unsigned long)fr->address);
 	trace(step, "fault at %" PRIx64 ": trap %u, host %lx", block_linear(b, b->map[n].guest), (unsigned)fr->trap,
 	      (unsigned long)fr->address);
 	if (!context_code64(b->ctx))
 		address = (uint32_t)address;
 	no_access(bt, b, n, what, address, false);
+	if (fr->trap == TRAP_PAGE_FAULT && is_probe(bt, fr->address))
+		bt_site_strayed(bt, b, block_linear(b, b->map[n].guest));
 	if (b->valid && !context_code64(b->ctx) && (what == SHADOW_RESOLVED || what == SHADOW_TRUE))
 		bt_site_page_faulted(bt, b, block_linear(b, b->map[n].guest));
 }

@@ -21,6 +21,11 @@ int bt_home_init(struct bt *bt)
 
 	if (p == MAP_FAILED)
 		return -errno;
+	bt->probe = bt_probe_page();
+	if (!bt->probe) {
+		munmap(p, PAGE_SIZE);
+		return -ENOMEM;
+	}
 	bt->home = p;
 	bt->home->frame = (uintptr_t)&bt->frame;
 	bt->home->cpu = (uintptr_t)bt->cpu;
@@ -38,13 +43,27 @@ static bool is_user(const struct bt *bt)
 	return bt->cpu->cpl == 3;
 }
 
-/* The delta that the code at bt->resume expects in HOST64_DELTA. False: there is none. */
+/* Are the registers that the code behind takes for near the block's chunk in it? */
+static bool all_near(const struct bt *bt, const struct insn_map *m)
+{
+	unsigned near = m->flags & (MAP_SWAPPED | MAP_STRING) ? 0 : m->near;
+
+	for (; near; near &= near - 1)
+		if (bt->cpu->gpr[__builtin_ctz(near)] >> SHADOW_VIEW_SHIFT != bt->current->chunk)
+			return false;
+	return true;
+}
+
+/* The delta that the code at bt->resume expects in HOST64_DELTA. False: there is none, or it expects something else. */
 static bool find_delta(struct bt *bt, uint64_t *delta)
 {
-	unsigned of = MAP64_DELTA(bt->current->map[bt->resume_insn].swapped);
-	gva_t linear = of == DELTA_CODE ? bt->current->eip : bt->cpu->gpr[of];
+	const struct insn_map *m = &bt->current->map[bt->resume_insn];
+	unsigned of = MAP64_DELTA(m->swapped);
+	gva_t linear = of == DELTA_CHUNK ? (gva_t)bt->current->chunk << SHADOW_VIEW_SHIFT : bt->cpu->gpr[of];
 
 	*delta = 0;
+	if (!all_near(bt, m))
+		return false;
 	if (of == DELTA_NONE)
 		return true;
 	if (!shadow_own(bt->shadow, linear, is_user(bt)))

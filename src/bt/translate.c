@@ -111,6 +111,7 @@ void xlat_callout(struct xlat *t)
 	callout_exit(t);
 	t->esp_pending = 0;
 	t->delta = DELTA_NONE;
+	xlat64_near_forget(t);
 	t->ended = callout_effects[t->in->id] & ENDS_BLOCK;
 }
 
@@ -421,6 +422,7 @@ static void emit_body(struct xlat *t, const struct insn *ins, unsigned count)
 	struct block *b = t->b;
 
 	t->in_body = true;
+	t->as_begun = UINT16_MAX;
 	bt_profile_count_entry(t);
 	t->eip = b->eip;
 	for (t->n = 0; t->n < count && !t->ended; t->n++) {
@@ -433,7 +435,7 @@ static void emit_body(struct xlat *t, const struct insn *ins, unsigned count)
 		map[0].uncounted = (uint8_t)t->uncounted;
 		map[0].esp = (int8_t)t->esp_pending;
 		if (context_code64(t->ctx))
-			map[0].swapped = (uint8_t)(t->delta << 4);
+			xlat64_note(t, &map[0]);
 		map[1].guest = (uint16_t)(map[0].guest + t->in->len);
 		t->uncounted++;
 		translate_insn(t);
@@ -445,7 +447,7 @@ static void emit_body(struct xlat *t, const struct insn *ins, unsigned count)
 	b->map[t->n].host = xlat_here(t);
 	b->map[t->n].uncounted = (uint8_t)t->uncounted;
 	if (context_code64(t->ctx))
-		b->map[t->n].swapped = (uint8_t)(t->delta << 4);
+		xlat64_note(t, &b->map[t->n]);
 	b->open = !t->ended;
 	if (b->open) {
 		if (context_code_size(t->ctx) == 2)

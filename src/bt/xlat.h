@@ -20,20 +20,25 @@ struct xlat {
 	struct context *ctx;
 	struct block *b;
 	struct emit e;
-	const struct insn *in; /* the instruction being translated */
-	unsigned n;	       /* its index */
-	guest_pc_t eip;	       /* its offset in CS */
-	bool user;	       /* looks which window to use */
-	bool last;	       /* no further instruction of this block follows it */
-	unsigned uncounted;    /* instructions executed that HOST_COUNT does not hold yet */
-	int32_t esp_pending;   /* what HOST_ESP lacks */
-	bool unfetched;	       /* the first instruction crosses into a page that cannot be fetched from */
-	uint8_t branch;	       /* enum xlat_branch_kind: of the jump through the table that is emitted next */
-	bool ended;	       /* control does not come to the next instruction */
-	bool in_body;	       /* not in head or stubs */
-	uint8_t delta;	       /* xlat64.h: whose delta HOST64_DELTA holds */
-	bool adapted;	       /* an instruction is not translated as it would be at first */
-	unsigned nrelocs;      /* may exceed MAX_RELOCS: too many to note */
+	const struct insn *in;	  /* the instruction being translated */
+	unsigned n;		  /* its index */
+	guest_pc_t eip;		  /* its offset in CS */
+	bool user;		  /* looks which window to use */
+	bool last;		  /* no further instruction of this block follows it */
+	unsigned uncounted;	  /* instructions executed that HOST_COUNT does not hold yet */
+	int32_t esp_pending;	  /* what HOST_ESP lacks */
+	bool unfetched;		  /* the first instruction crosses into a page that cannot be fetched from */
+	uint8_t branch;		  /* enum xlat_branch_kind: of the jump through the table that is emitted next */
+	bool ended;		  /* control does not come to the next instruction */
+	bool in_body;		  /* not in head or stubs */
+	uint8_t delta;		  /* xlat64.h: whose delta HOST64_DELTA holds */
+	bool has_chunk;		  /* block.chunk */
+	uint16_t near;		  /* xlat64_near.c: registers that are known to be near the block's chunk, */
+	uint16_t as_begun;	  /* those that hold what they did when the block was translated, */
+	uint16_t loaded;	  /* those that were loaded from that chunk */
+	int32_t moved[GPR_COUNT]; /* of those that are near: by how much since they were in it */
+	bool adapted;		  /* an instruction is not translated as it would be at first */
+	unsigned nrelocs;	  /* may exceed MAX_RELOCS: too many to note */
 	uint16_t relocs[MAX_RELOCS];
 };
 

@@ -59,6 +59,11 @@ void xlat64_head(struct xlat *t)
 
 	t->delta = DELTA_NONE;
 	t->adapted = true; /* no twins of 64-bit code yet */
+	if (xlat64_probe_target(t, t->b->eip)) {
+		if (t->bt->count)
+			add(t, HOST64_T, AT_HOME(t, hits), 1);
+		return;
+	}
 	emit_store(&t->e, 8, RCX, AT_HOME(t, rcx));
 	emit_load(&t->e, 8, RCX, AT_HOME(t, target));
 	if (minus != (uint64_t)(int64_t)(int32_t)minus) {
@@ -101,7 +106,8 @@ void xlat64_jump_indirect(struct xlat *t, enum xlat_branch_kind kind)
 {
 	(void)kind; /* counted in 32-bit code only */
 	emit_store(&t->e, 8, HOST64_T, AT_HOME(t, target));
-	emit_store_imm(&t->e, 4, HOME_FROM((unsigned)(t->b - t->bt->blocks), t->n), AT_HOME(t, from));
+	if (!xlat64_probes(t))
+		emit_store_imm(&t->e, 4, HOME_FROM((unsigned)(t->b - t->bt->blocks), t->n), AT_HOME(t, from));
 	xlat64_count(t, HOST64_DELTA);
 	emit_mov(&t->e, 4, HOST64_T, HOST64_T);
 	through_table(t);
@@ -154,10 +160,14 @@ static bool rewrite(struct xlat *t)
 bool xlat64_insn(struct xlat *t)
 {
 	const struct insn_row *row = &insn_rows[t->in->id];
+	bool done;
 
 	if (row->class == CLASS_IDENT)
-		return xlat64_ident(t);
-	if (row->class == CLASS_BRANCH)
-		return xlat64_branch(t);
-	return rewrite(t);
+		done = xlat64_ident(t);
+	else if (row->class == CLASS_BRANCH)
+		done = xlat64_branch(t);
+	else
+		done = rewrite(t);
+	xlat64_near_behind(t);
+	return done;
 }

@@ -7,13 +7,14 @@
 #ifndef GNOMON_XLAT64_H
 #define GNOMON_XLAT64_H
 
+#include "cpu/x86.h"
 #include "xlat.h"
 
 enum {
 	HOST64_T = R10,	    /* scratch: target, linear address, data */
 	HOST64_DELTA = R11, /* scratch: the delta looked up last */
 	/* xlat.delta, if it is no register */
-	DELTA_CODE = R10, /* that of the code's own chunk */
+	DELTA_CHUNK = R10, /* that of the block's chunk: block.chunk */
 	DELTA_NONE = R11,
 	/* An address is at most that far from the one whose chunk was looked up: SHADOW_VIEW_REACH, and more does not
 	 * happen. */
@@ -33,6 +34,12 @@ enum {
 #define AT_CPU64(offset) ((struct host_addr){HOST64_DELTA, REG_NONE, 1, (int32_t)(offset), false, false})
 
 /* --- xlat64.c --- */
+/* What the code from here on takes for granted. */
+static inline void xlat64_note(const struct xlat *t, struct insn_map *m)
+{
+	m->swapped = (uint8_t)(t->delta << 4);
+	m->near = t->near;
+}
 /* HOST64_DELTA = struct cpu. */
 void xlat64_load_cpu(struct xlat *t);
 /* The instruction; false: by a callout. */
@@ -47,10 +54,25 @@ void xlat64_jump_indirect(struct xlat *t, enum xlat_branch_kind kind);
 /* The guest's R10 or R11 in a host register, and back. */
 void xlat64_load_reg(struct xlat *t, unsigned to, unsigned guest);
 void xlat64_store_reg(struct xlat *t, unsigned size, unsigned guest, unsigned from);
+/* Addresses of 57 bits? */
+static inline bool xlat64_wide(const struct xlat *t)
+{
+	return t->bt->cpu->cr4 & CR4_LA57;
+}
 static inline bool xlat64_in_memory(unsigned guest)
 {
 	return guest == R10 || guest == R11;
 }
+
+/* --- xlat64_probe.c --- */
+/* Comparisons by addresses (probe.c)? */
+bool xlat64_probes(const struct xlat *t);
+/* Faults unless home.target is `rip`; their lower halves are equal. Changes HOST64_T. False: not here. */
+bool xlat64_probe_target(struct xlat *t, guest_pc_t rip);
+/* Faults unless the register is an address in the block's chunk. Changes HOST64_T. */
+void xlat64_probe_chunk(struct xlat *t, unsigned reg);
+/* Faults unless HOST64_T is a canonical address. Changes HOST64_DELTA. */
+void xlat64_probe_canonical(struct xlat *t);
 
 /* --- xlat64_mem.c --- */
 /* HOST64_DELTA = delta of the chunk of the address in a register (a guest's, or HOST64_T). */
@@ -58,9 +80,26 @@ void xlat64_look_up(struct xlat *t, unsigned reg);
 /* The instruction's explicit memory operand, of an instruction that makes an access. HOST64_T is free if it is not the
  * base. */
 struct host_addr xlat64_operand(struct xlat *t);
+/* HOST64_DELTA = delta of a chunk. */
+void xlat64_constant_delta(struct xlat *t, uint32_t chunk);
 /* HOST64_T = the linear address of that operand. */
 void xlat64_linear(struct xlat *t);
 bool xlat64_ident(struct xlat *t);
+
+/* --- xlat64_near.c --- */
+/* The block's chunk is that one, if it has none yet: true. */
+bool xlat64_near_choose(struct xlat *t, uint32_t chunk);
+/* HOST64_DELTA = the delta of the block's chunk. */
+void xlat64_near_delta(struct xlat *t);
+/* A memory operand [base + disp]: in the block's chunk, or fault; HOST64_DELTA is its delta. False: not expected
+ * there. */
+bool xlat64_near_base(struct xlat *t, unsigned base);
+/* The same for any other address, which is the instruction's operand. Changes HOST64_T. */
+bool xlat64_near_operand(struct xlat *t);
+/* Nothing is known of registers any more. */
+void xlat64_near_forget(struct xlat *t);
+/* What the instruction does to what is known. */
+void xlat64_near_behind(struct xlat *t);
 
 /* --- xlat64_stack.c --- */
 struct host_addr xlat64_stack(struct xlat *t, int32_t delta);

@@ -187,6 +187,7 @@ bool xlat64_verw(struct xlat *t)
 
 	if (t->ctx->key.flags & CTX_CPL3)
 		return false;
+	xlat64_near_forget(t);
 	load_selector(t);
 	emit_store(&t->e, 8, RCX, AT_HOME(t, spare));
 	map->flags |= MAP_SWAPPED;

@@ -19,17 +19,28 @@ void xlat64_look_up(struct xlat *t, unsigned reg)
 	t->delta = reg == HOST64_T || !opt_on(t->bt->cpu->opt_off, OPT_DELTAS) ? DELTA_NONE : (uint8_t)reg;
 }
 
+void xlat64_constant_delta(struct xlat *t, uint32_t chunk)
+{
+	int64_t at = (int64_t)chunk * 8;
+
+	if (at == (int32_t)at) {
+		emit_load(&t->e, 8, HOST64_DELTA, (struct host_addr){REG_NONE, REG_NONE, 1, (int32_t)at, true, false});
+	} else {
+		emit_mov_imm(&t->e, HOST64_DELTA, chunk);
+		load_delta(t);
+	}
+	t->delta = DELTA_NONE;
+}
+
 /* A constant address. */
 static struct host_addr constant_address(struct xlat *t, gva_t linear)
 {
 	uint32_t chunk = (uint32_t)(linear >> SHADOW_VIEW_SHIFT);
-	bool code = chunk == (uint32_t)(t->b->eip >> SHADOW_VIEW_SHIFT);
 
-	if (!code || t->delta != DELTA_CODE) {
-		emit_mov_imm(&t->e, HOST64_DELTA, chunk);
-		load_delta(t);
-		t->delta = code && opt_on(t->bt->cpu->opt_off, OPT_DELTAS) ? DELTA_CODE : DELTA_NONE;
-	}
+	if (xlat64_near_choose(t, chunk))
+		xlat64_near_delta(t);
+	else
+		xlat64_constant_delta(t, chunk);
 	if (linear == (uint64_t)(int64_t)(int32_t)linear)
 		return (struct host_addr){HOST64_DELTA, REG_NONE, 1, (int32_t)linear, false, false};
 	emit_mov_imm64(&t->e, HOST64_T, linear);
@@ -85,9 +96,12 @@ struct host_addr xlat64_operand(struct xlat *t)
 		return constant_address(t, offset);
 	if (!has_base(in) && in->addrsize == 8 && in->index == REG_NONE && !xlat64_in_memory(in->base) &&
 	    in->disp <= DIRECT_DISP && in->disp >= -DIRECT_DISP) {
-		xlat64_look_up(t, in->base);
+		if (!xlat64_near_base(t, in->base))
+			xlat64_look_up(t, in->base);
 		return (struct host_addr){in->base, HOST64_DELTA, 1, (int32_t)in->disp, false, false};
 	}
+	if (xlat64_near_operand(t))
+		return (struct host_addr){HOST64_T, HOST64_DELTA, 1, 0, false, false};
 	xlat64_linear(t);
 	xlat64_look_up(t, HOST64_T);
 	return (struct host_addr){HOST64_T, HOST64_DELTA, 1, 0, false, false};
@@ -169,6 +183,7 @@ static bool ident_swapped(struct xlat *t)
 	len = spare > RDI ? 0 : insn_reencode(t->in, &how, code);
 	if (!len)
 		return false;
+	xlat64_near_forget(t);
 	struct host_addr at = xlat64_operand(t);
 	emit_store(&t->e, 8, spare, AT_HOME(t, spare));
 	map->flags |= MAP_SWAPPED;

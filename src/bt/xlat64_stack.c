@@ -133,12 +133,15 @@ static bool load_target(struct xlat *t)
 	return true;
 }
 
-/* A target that is not canonical is found out behind the branch, which is undone (bt_undo_branch()): but not a push.
- * Its chunk is asked for, therefore, though not used: that faults. */
+/* Without probes, a target that is not canonical is found out behind the branch, which is undone (bt_undo_branch()):
+ * but not a push. Its chunk is asked for, therefore, though not used: that faults. */
 static bool call_indirect(struct xlat *t)
 {
 	load_target(t);
-	xlat64_look_up(t, HOST64_T);
+	if (xlat64_probes(t))
+		xlat64_probe_canonical(t);
+	else
+		xlat64_look_up(t, HOST64_T);
 	push_return(t);
 	xlat64_jump_indirect(t, BRANCH_INDIRECT);
 	return true;
@@ -147,6 +150,8 @@ static bool call_indirect(struct xlat *t)
 static bool jump_indirect(struct xlat *t)
 {
 	load_target(t);
+	if (xlat64_probes(t))
+		xlat64_probe_canonical(t);
 	xlat64_jump_indirect(t, BRANCH_INDIRECT);
 	return true;
 }
@@ -154,6 +159,8 @@ static bool jump_indirect(struct xlat *t)
 static bool ret(struct xlat *t)
 {
 	emit_load(&t->e, 8, HOST64_T, xlat64_stack(t, 0));
+	if (xlat64_probes(t))
+		xlat64_probe_canonical(t);
 	xlat64_stack_move(t, 8 + insn_ret_pops(t->in));
 	xlat64_jump_indirect(t, BRANCH_RETURN);
 	return true;

@@ -63,6 +63,7 @@ bool xlat64_string(struct xlat *t)
 
 	if (!uses || in->addrsize != 8 || ((uses & STRING_SI) && (in->seg == SEG_FS || in->seg == SEG_GS)))
 		return false;
+	xlat64_near_forget(t);
 	map->flags |= MAP_STRING;
 	map->swapped |= (uint8_t)uses;
 	if (in->repeats)

@@ -145,6 +145,11 @@ bool xlat64_syscall(struct xlat *t)
 
 	if (!to)
 		return false;
+	if (xlat64_probes(t)) {
+		xlat64_load_cpu(t);
+		emit_load(&t->e, 8, HOST64_T, AT_CPU64(offsetof(struct cpu, lstar)));
+		xlat64_probe_canonical(t);
+	}
 	check_registers(t, slow);
 	xlat64_use_stack(t, HOME_STACK);
 	emit_pushf(&t->e);

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * 64-bit code: the block's chunk. What a register pointed to when the block was translated, it is expected to point to
+ * again. The delta is that of a chunk that is known, then, and not waited for; a probe (xlat64_probe.c) makes sure that
+ * the address is in that chunk. Registers that were found there, and have been moved by little since, are not looked at
+ * again in the block. A site whose addresses are elsewhere is translated anew (bt_site_strayed()).
+ */
+#include "xlat64.h"
+
+bool xlat64_near_choose(struct xlat *t, uint32_t chunk)
+{
+	if (!opt_on(t->bt->cpu->opt_off, OPT_DELTAS))
+		return false;
+	if (!t->has_chunk) {
+		t->has_chunk = true;
+		t->b->chunk = chunk;
+	}
+	return t->b->chunk == chunk;
+}
+
+void xlat64_near_delta(struct xlat *t)
+{
+	if (t->delta == DELTA_CHUNK)
+		return;
+	xlat64_constant_delta(t, t->b->chunk);
+	t->delta = DELTA_CHUNK;
+}
+
+static bool usable(const struct xlat *t)
+{
+	opt_off_t off = t->bt->cpu->opt_off;
+	gva_t linear = block_linear(t->b, xlat_map((struct xlat *)t)->guest);
+
+	return xlat64_probes(t) && !xlat64_wide(t) && opt_on(off, OPT_NEAR) && opt_on(off, OPT_DELTAS) &&
+	       bt_site(t->bt, linear)->strays < STRAYS_MAX;
+}
+
+/* Is `linear` what the register will hold, as far as is known? */
+static bool expected(struct xlat *t, unsigned reg, uint64_t linear)
+{
+	if (t->as_begun & BIT(reg))
+		return xlat64_near_choose(t, (uint32_t)(linear >> SHADOW_VIEW_SHIFT));
+	return t->has_chunk && ((t->near | t->loaded) & BIT(reg));
+}
+
+bool xlat64_near_base(struct xlat *t, unsigned base)
+{
+	if (t->has_chunk && (t->near & BIT(base))) {
+		xlat64_near_delta(t);
+		return true;
+	}
+	if (t->delta == base || !usable(t) || !expected(t, base, t->bt->cpu->gpr[base]))
+		return false;
+	xlat64_near_delta(t);
+	xlat64_probe_chunk(t, base);
+	t->near |= (uint16_t)BIT(base);
+	t->moved[base] = 0;
+	return true;
+}
+
+bool xlat64_near_operand(struct xlat *t)
+{
+	const struct insn *in = t->in;
+	struct host_addr at = {in->base, in->index, in->scale, (int32_t)in->disp, false, false};
+	const uint64_t *gpr = t->bt->cpu->gpr;
+	uint64_t linear;
+
+	if (in->base == REG_NONE || in->index == REG_NONE || in->addrsize != 8 || in->seg == SEG_FS ||
+	    in->seg == SEG_GS || xlat64_in_memory(in->base) || xlat64_in_memory(in->index) || !usable(t))
+		return false;
+	linear = gpr[in->base] + gpr[in->index] * in->scale + (uint64_t)in->disp;
+	if ((t->as_begun & BIT(in->base)) && !(t->as_begun & BIT(in->index)))
+		linear = gpr[in->base];
+	if (!expected(t, in->base, linear))
+		return false;
+	xlat64_near_delta(t);
+	emit_lea(&t->e, 8, HOST64_T, at);
+	xlat64_probe_chunk(t, HOST64_T);
+	emit_lea(&t->e, 8, HOST64_T, at);
+	return true;
+}
+
+void xlat64_near_forget(struct xlat *t)
+{
+	t->near = t->loaded = 0;
+}
+
+/* Moves a register by a constant, or copies one that may have been moved? Then where from, and by how much. */
+static bool moves(const struct insn *in, unsigned *to, unsigned *from, int64_t *by)
+{
+	const struct operand *op = in->op;
+
+	if (in->opsize != 8 || op[0].kind != OPD_GPR || op[0].size != 8)
+		return false;
+	*to = *from = op[0].reg;
+	switch (in->id) {
+	case INSN_INC:
+		*by = 1;
+		return true;
+	case INSN_DEC:
+		*by = -1;
+		return true;
+	case INSN_ADD:
+		*by = (int64_t)op[1].imm;
+		return op[1].kind == OPD_IMM;
+	case INSN_SUB:
+		*by = (int64_t)(0 - op[1].imm);
+		return op[1].kind == OPD_IMM;
+	case INSN_MOV:
+		*from = op[1].reg;
+		*by = 0;
+		return op[1].kind == OPD_GPR;
+	case INSN_LEA:
+		*from = in->base;
+		*by = in->disp;
+		return in->base != REG_NONE && in->index == REG_NONE && !in->rip_relative && in->addrsize == 8;
+	default:
+		return false;
+	}
+}
+
+static void set(uint16_t *bits, unsigned reg, bool on)
+{
+	*bits = (uint16_t)(on ? *bits | BIT(reg) : *bits & ~BIT(reg));
+}
+
+/* A register was loaded through one that is near: it probably points there, too. */
+static bool loads_pointer(const struct xlat *t)
+{
+	const struct insn *in = t->in;
+
+	return in->id == INSN_MOV && in->op[0].kind == OPD_GPR && in->op[1].kind == OPD_MEM && in->opsize == 8 &&
+	       in->base != REG_NONE && ((t->near | t->loaded) & BIT(in->base));
+}
+
+void xlat64_near_behind(struct xlat *t)
+{
+	bool loads = loads_pointer(t);
+	unsigned to, from;
+	int64_t by;
+
+	if (moves(t->in, &to, &from, &by) && !xlat64_in_memory(to) && !xlat64_in_memory(from)) {
+		int64_t moved = t->moved[from] + by;
+
+		set(&t->near, to, (t->near & BIT(from)) && moved >= -DIRECT_DISP && moved <= DIRECT_DISP);
+		set(&t->loaded, to, t->loaded & BIT(from));
+		t->moved[to] = (int32_t)moved;
+		set(&t->as_begun, to, (t->as_begun & BIT(to)) && to == from && (by == (int8_t)by));
+		return;
+	}
+	t->near &= (uint16_t)~t->in->gpr_written;
+	t->loaded &= (uint16_t)~t->in->gpr_written;
+	t->as_begun &= (uint16_t)~t->in->gpr_written;
+	if (loads && !xlat64_in_memory(t->in->op[0].reg))
+		t->loaded |= (uint16_t)BIT(t->in->op[0].reg);
+}
