@@ -100,7 +100,7 @@ void bt_enter_code64(struct bt *bt, cache_pc_t at)
 	h->gs_base = cpu->seg[SEG_GS].base;
 	h->hits = cpu->bt_indirect_hits;
 	if (at == bt->current->body || !find_delta(bt, &h->delta))
-		h->delta = 0;
+		h->delta = BIT(62); /* leads to no canonical address */
 	bt_enter64(h);
 }
 
