@@ -65,6 +65,8 @@ enum {
 	CTX_CPL12 = 1 << 15,  /* CPL is 1 or 2: CTX_CPL3, but pages are supervisor mode's */
 	CTX_CODE64 = 1 << 16, /* 64-bit mode */
 	CTX_COMPAT = 1 << 17, /* compatibility mode: transfers lead to 64-bit code */
+	CTX_XSAVE = 1 << 18,  /* CR4.OSXSAVE */
+	CTX_AVX = 1 << 19,    /* CR4.OSXSAVE and XCR0.AVX */
 	/* CR4.FSGSBASE, in 64-bit mode */
 	CTX_FSGSBASE = 1 << 20,
 };
@@ -72,7 +74,7 @@ enum {
 /* All that a context key is made of, as far as it changes, and the context it led to. */
 struct mode_inputs {
 	struct segment seg[SEG_COUNT];
-	uint64_t cr0, cr4, efer, rflags, cpl;
+	uint64_t cr0, cr4, xcr0, efer, rflags, cpl;
 	struct context *ctx; /* NULL: none */
 };
 
@@ -269,7 +271,7 @@ struct bt_stub_addresses {
 struct ring_tables {
 	struct dtable gdtr, idtr;
 	struct segment tr;
-	uint64_t cr0, cr4, efer; /* bt_compat's context */
+	uint64_t cr0, cr4, xcr0, efer; /* bt_compat's context */
 };
 
 /* Why bt_enter returned. */
@@ -286,7 +288,8 @@ struct bt_frame {
 	uint64_t window;
 	uint64_t cpu;		/* struct cpu + CPU_BIAS */
 	volatile uint64_t kick; /* set by the signal handler outside the cache: do not enter */
-	uint64_t fpu;		/* FXSAVE image */
+	uint64_t fpu;		/* FXSAVE image, upper halves of YMM registers behind it */
+	uint64_t upper;		/* those are loaded and stored, too: CTX_AVX */
 	/* From the signal handler, on FAULT and EVENT */
 	uint64_t pc;
 	uint64_t address;

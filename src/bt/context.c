@@ -44,6 +44,8 @@ static unsigned common_flags(const struct cpu *cpu)
 	flags |= (cpu->cr0 & (CR0_MP | CR0_TS)) == (CR0_MP | CR0_TS) ? CTX_WAIT_TRAPS : 0;
 	flags |= cpu->cr4 & CR4_OSFXSR ? CTX_SSE : 0;
 	flags |= cpu_paging(cpu) ? CTX_PAGED : 0;
+	flags |= cpu->cr4 & CR4_OSXSAVE ? CTX_XSAVE : 0;
+	flags |= (cpu->cr4 & CR4_OSXSAVE) && (cpu->xcr0 & XCR0_AVX) ? CTX_AVX : 0;
 	flags |= cpu->cr4 & CR4_TSD ? CTX_NO_TSC : 0;
 	flags |= cpu_long(cpu) && (cpu->cr4 & CR4_FSGSBASE) ? CTX_FSGSBASE : 0;
 	return flags;
@@ -117,6 +119,7 @@ static struct mode_inputs inputs_of(const struct cpu *cpu)
 	struct mode_inputs in = {
 	    .cr0 = cpu->cr0,
 	    .cr4 = cpu->cr4,
+	    .xcr0 = cpu->xcr0,
 	    .efer = cpu->efer,
 	    .rflags = cpu->rflags & (FLAG_VM | FLAG_IOPL | FLAG_AC),
 	    .cpl = cpu->cpl,

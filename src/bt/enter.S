@@ -16,11 +16,13 @@
 #define F_CPU     56
 #define F_KICK    64
 #define F_FPU     72
+#define F_UPPER   80
 
 #define CPU_BIAS  128
 #define FPU_LIVE  16(%r14)
 #define FX_MXCSR  24
 #define FX_XMM0   160
+#define FX_YMM    576
 #define G(n)      (n * 8 - CPU_BIAS)(%r14)
 
 	.text
@@ -47,7 +49,12 @@ bt_enter:
 	.irp n, 0, 1, 2, 3, 4, 5, 6, 7
 	movaps FX_XMM0 + 16 * \n(%rax), %xmm\n
 	.endr
-2:
+2:	cmpq $0, F_UPPER(%rdi)
+	je 3f
+	.irp n, 0, 1, 2, 3, 4, 5, 6, 7
+	vinsertf128 $1, FX_YMM + 16 * \n(%rax), %ymm\n, %ymm\n
+	.endr
+3:
 	mov F_WINDOW(%rdi), %r13
 	mov F_COUNT(%rdi), %r15
 	mov %rsi, %r11
@@ -109,6 +116,13 @@ save:
 	.irp n, 0, 1, 2, 3, 4, 5, 6, 7
 	movaps %xmm\n, FX_XMM0 + 16 * \n(%rax)
 	.endr
+	cmpq $0, F_UPPER(%rdi)
+	je 4f
+	.irp n, 0, 1, 2, 3, 4, 5, 6, 7
+	vextractf128 $1, %ymm\n, FX_YMM + 16 * \n(%rax)
+	.endr
+	vzeroupper /* else the monitor's SSE code would be slow */
+4:
 	pushq $0x1f80
 	ldmxcsr (%rsp)
 	add $8, %rsp
@@ -128,6 +142,10 @@ bt_leave_kicked:
 	mov F_RSP(%rdi), %rsp
 	movq $4, F_REASON(%rdi)
 	movq $1, FPU_LIVE
+	cmpq $0, F_UPPER(%rdi)
+	je 5f
+	vzeroupper
+5:
 	pushq $0x1f80
 	ldmxcsr (%rsp)
 	add $8, %rsp

@@ -15,10 +15,12 @@
 #define F_RFLAGS 24
 #define F_KICK   64
 #define F_FPU    72
+#define F_UPPER  80
 
 #define FPU_LIVE 144
 #define FX_MXCSR 24
 #define FX_XMM0  160
+#define FX_YMM   576
 #define G(n)     (n * 8)(%r11)
 
 	.text
@@ -47,7 +49,12 @@ bt_enter64:
 	.irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
 	movaps FX_XMM0 + 16 * \n(%rax), %xmm\n
 	.endr
-2:
+2:	cmpq $0, F_UPPER(%rcx)
+	je 3f
+	.irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	vinsertf128 $1, FX_YMM + 16 * \n(%rax), %ymm\n, %ymm\n
+	.endr
+3:
 	/* From here to the jump, a kick must not be missed: the handler sends a thread found here to bt_leave64_kicked. */
 bt_enter64_critical:
 	cmpq $0, F_KICK(%rcx)
@@ -115,6 +122,13 @@ save:
 	.irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
 	movaps %xmm\n, FX_XMM0 + 16 * \n(%rax)
 	.endr
+	cmpq $0, F_UPPER(%rdi)
+	je 4f
+	.irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	vextractf128 $1, %ymm\n, FX_YMM + 16 * \n(%rax)
+	.endr
+	vzeroupper /* else the monitor's SSE code would be slow */
+4:
 leave:
 	pushq $0x1f80
 	ldmxcsr (%rsp)
@@ -134,7 +148,10 @@ bt_leave64_kicked:
 	mov H_CPU(%r10), %r11
 	movq $4, F_REASON(%rdi)
 	movq $1, FPU_LIVE(%r11)
-	cld
+	cmpq $0, F_UPPER(%rdi)
+	je 5f
+	vzeroupper
+5:	cld
 	jmp leave
 bt_enter64_code_end:
 	.size bt_enter64, . - bt_enter64

@@ -142,22 +142,17 @@ static bool spoiled(const struct lockstep *ls)
 	return false;
 }
 
-/* All but the TLB, which is empty between units, and the part of the XSAVE image that no guest uses (AVX is not shown):
- * they are two thirds of the structure. */
+/* All but the TLB, which is empty between units: it is most of the structure. */
 static void copy_cpu(struct cpu *to, const struct cpu *from)
 {
 	enum {
-		FXSAVE_END = offsetof(struct cpu, fpu) + FX_BYTES,
-		FPU_END = offsetof(struct cpu, fpu) + sizeof(struct fpu_state),
 		TLB = offsetof(struct cpu, tlb),
 		TLB_END = TLB + sizeof(struct tlb),
 	};
 	uint8_t *t = (uint8_t *)to;
 	const uint8_t *f = (const uint8_t *)from;
 
-	_Static_assert((int)FPU_END <= (int)TLB, "the parts are in this order");
-	memcpy(t, f, FXSAVE_END);
-	memcpy(t + FPU_END, f + FPU_END, TLB - FPU_END);
+	memcpy(t, f, TLB);
 	memcpy(t + TLB_END, f + TLB_END, sizeof(struct cpu) - TLB_END);
 }
 

@@ -71,6 +71,7 @@ static bool same_registers(const struct lockstep *ls, const struct cpu *cpu, con
 	SAME(cr2);
 	SAME(cr3);
 	SAME(cr4);
+	SAME(xcr0);
 	SAME(efer);
 	SAME(dr[6]);
 	SAME(dr[7]);
@@ -105,6 +106,7 @@ static bool same_fpu(const struct cpu *cpu, const struct cpu *ref)
 	for (unsigned i = 0; i < 8; i++)
 		same_bytes("x87 register", image + FX_ST0 + 16 * i, wanted + FX_ST0 + 16 * i, 10, &same);
 	same_bytes("XMM registers", image + FX_XMM0, wanted + FX_XMM0, 256, &same);
+	same_bytes("upper halves of YMM registers", image + FX_YMM, wanted + FX_YMM, 256, &same);
 	return same;
 }
 

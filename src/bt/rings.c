@@ -26,10 +26,11 @@ void bt_tables_check(struct bt *bt)
 	struct cpu *cpu = bt->cpu;
 	struct ring_tables *of = &bt->rings_of;
 
-	if (UNLIKELY(cpu->cr0 != of->cr0 || cpu->cr4 != of->cr4 || cpu->efer != of->efer)) {
+	if (UNLIKELY(cpu->cr0 != of->cr0 || cpu->cr4 != of->cr4 || cpu->xcr0 != of->xcr0 || cpu->efer != of->efer)) {
 		cpu->bt_compat.table = NULL;
 		of->cr0 = cpu->cr0;
 		of->cr4 = cpu->cr4;
+		of->xcr0 = cpu->xcr0;
 		of->efer = cpu->efer;
 	}
 	if (LIKELY(same_table(&cpu->gdtr, &of->gdtr) && same_table(&cpu->idtr, &of->idtr) &&

@@ -8,6 +8,7 @@
 
 #include "bt_profile_internal.h"
 #include "cpu/event.h"
+#include "cpu/fpu.h"
 #include "cpu/step.h"
 #include "cpu/sys.h"
 #include "phase.h"
@@ -20,6 +21,7 @@ _Static_assert(offsetof(struct bt_frame, swapped) == 16 && offsetof(struct bt_fr
 _Static_assert(offsetof(struct bt_frame, count) == 32 && offsetof(struct bt_frame, host_rsp) == 40, "enter.S");
 _Static_assert(offsetof(struct bt_frame, window) == 48 && offsetof(struct bt_frame, cpu) == 56, "enter.S");
 _Static_assert(offsetof(struct bt_frame, kick) == 64 && offsetof(struct bt_frame, fpu) == 72, "enter.S");
+_Static_assert(offsetof(struct bt_frame, upper) == 80 && FX_MXCSR == 24 && FX_XMM0 == 160 && FX_YMM == 576, "enter.S");
 _Static_assert(offsetof(struct cpu, fpu_live) - CPU_BIAS == 16, "enter.S");
 _Static_assert(offsetof(struct cpu, gpr) == 0 && RSP == 4 && RDI == 7, "enter.S");
 _Static_assert(LEAVE_EXIT == 0 && LEAVE_INDIRECT == 1 && LEAVE_FAULT == 2 && LEAVE_EVENT == 3 && LEAVE_KICKED == 4,
@@ -207,6 +209,7 @@ static void enter(struct bt *bt, cache_pc_t at)
 	bt->stats->block_dispatches += at == bt->current->body;
 	use_window(bt);
 	bt_tables_check(bt);
+	bt->frame.upper = bt->ctx->key.flags & CTX_AVX;
 	bt->home->code64 = context_code64(bt->ctx);
 	if (bt->home->code64) {
 		bt_enter_code64(bt, at);

@@ -20,7 +20,7 @@ static const uint8_t callout_effects[INSN_COUNT] = {
 };
 
 /* Space that one instruction, its exits and stubs can take at most. */
-enum { INSN_HOST_MAX = 400, TRANSFER_HOST_MAX = 1600 /* the last of a block */, STUB_BYTES = 64, HEAD_BYTES = 128 };
+enum { INSN_HOST_MAX = 400, TRANSFER_HOST_MAX = 1760 /* the last of a block */, STUB_BYTES = 64, HEAD_BYTES = 128 };
 
 struct insn_map *xlat_map(struct xlat *t)
 {
@@ -171,13 +171,16 @@ static bool checks_fail(const struct xlat *t, const struct insn_row *row)
 		return true;
 	if ((row->checks & CHK_CPL0) && (flags & CTX_CPL3))
 		return true;
-	if ((row->checks & (CHK_FPU | CHK_MMX | CHK_SSE)) && (flags & CTX_NO_FPU))
+	if ((row->checks & (CHK_FPU | CHK_MMX | CHK_SSE | CHK_AVX | CHK_XSAVE)) && (flags & CTX_NO_FPU))
+		return true;
+	if (((row->checks & CHK_XSAVE) && !(flags & CTX_XSAVE)) ||
+	    ((row->checks & CHK_AVX) && (!(flags & CTX_AVX) || real)))
 		return true;
 	if ((row->checks & CHK_SSE) && !(flags & CTX_SSE))
 		return true;
 	if ((row->checks & CHK_FWAIT) && (flags & CTX_WAIT_TRAPS))
 		return true;
-	if (row->checks & (CHK_AVX | CHK_XSAVE | (context_code64(t->ctx) ? CHK_NO64 : CHK_ONLY64)))
+	if (row->checks & (context_code64(t->ctx) ? CHK_NO64 : CHK_ONLY64))
 		return true;
 	return !cpu_has(t->bt->cpu, row->feature);
 }
@@ -209,6 +212,13 @@ static bool rewrite(struct xlat *t)
 		return xlat_bit_string(t);
 	case INSN_XLAT:
 		return xlat_xlat(t);
+	case INSN_VMASKMOVPS: /* the same on the host: what only C bodies need to know is where they fault */
+	case INSN_VMASKMOVPD:
+	case INSN_VPMASKMOVD:
+	case INSN_VPMASKMOVQ:
+	case INSN_VZEROUPPER:
+	case INSN_VZEROALL:
+		return xlat_ident(t);
 	case INSN_MOV_FROM_SREG:
 		return xlat_read_sreg(t);
 	case INSN_MOV_TO_SREG:

@@ -129,6 +129,13 @@ static bool rewrite(struct xlat *t)
 	case INSN_BTR_MEM_REG:
 	case INSN_BTC_MEM_REG:
 		return xlat64_bit_string(t);
+	case INSN_VMASKMOVPS: /* as in 32-bit code */
+	case INSN_VMASKMOVPD:
+	case INSN_VPMASKMOVD:
+	case INSN_VPMASKMOVQ:
+	case INSN_VZEROUPPER:
+	case INSN_VZEROALL:
+		return xlat64_ident(t);
 	case INSN_RDTSC:
 	case INSN_RDTSCP:
 		return opt_on(t->bt->cpu->opt_off, OPT_RDTSC) && xlat64_rdtsc(t);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Between compatibility mode and 64-bit code without leaving the cache: what each keeps where (README.md, "Registers in
- * the cache"), and SYSCALL and SYSENTER of compatibility mode. Nothing here can fault. XMM8 to XMM15 are in struct cpu
- * while 32-bit code runs.
+ * the cache"), and SYSCALL and SYSENTER of compatibility mode. Nothing here can fault. XMM8 to XMM15 (with AVX, YMM8 to
+ * YMM15) are in struct cpu while 32-bit code runs.
  */
 #include "cpu/fpu.h"
 #include "cpu/seg.h"
@@ -16,12 +16,35 @@ static struct host_addr displaced(unsigned base, int32_t disp)
 	return (struct host_addr){(uint8_t)base, REG_NONE, 1, disp, false, false};
 }
 
-/* XMM8 to XMM15, struct cpu being at base + disp. */
+/* VINSERTF128 or VEXTRACTF128 of the upper half of YMM8 to YMM15, at base (R8 to R15 but R12) + disp. */
+static void move_half(struct xlat *t, bool load, unsigned n, unsigned base, int32_t disp)
+{
+	const uint8_t vvvv = load ? ~n & 15 : 15;
+	uint8_t code[] = {0xc4,
+			  0x43,
+			  (uint8_t)(vvvv << 3 | 5),
+			  load ? 0x18 : 0x19,
+			  (uint8_t)(0x80 | (n & 7) << 3 | (base & 7)),
+			  0,
+			  0,
+			  0,
+			  0,
+			  1};
+
+	store_le(&code[5], 4, (uint32_t)disp);
+	emit_bytes(&t->e, code, sizeof(code));
+}
+
+/* XMM8 to XMM15, or YMM8 to YMM15, struct cpu being at base + disp. */
 static void move_upper_xmm(struct xlat *t, unsigned opcode, unsigned base, int32_t disp)
 {
-	for (unsigned n = 8; n < 16; n++)
-		emit_op_mem(&t->e, 4, opcode, n,
-			    displaced(base, disp + (int32_t)(offsetof(struct cpu, fpu) + FX_XMM0 + 16 * n)));
+	int32_t image = disp + (int32_t)offsetof(struct cpu, fpu);
+
+	for (unsigned n = 8; n < 16; n++) {
+		emit_op_mem(&t->e, 4, opcode, n, displaced(base, image + FX_XMM0 + 16 * (int32_t)n));
+		if (t->ctx->key.flags & CTX_AVX)
+			move_half(t, opcode == SSE_LOAD, n, base, image + FX_YMM + 16 * (int32_t)n);
+	}
 }
 
 /* --- to 64-bit code --- */

@@ -248,29 +248,3 @@ bool do_nop(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 {
 	return true;
 }
-
-bool do_xgetbv(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
-{
-	if (!(cpu->cr4 & CR4_OSXSAVE))
-		return x86_raise(f, EXC_UD);
-	if ((uint32_t)cpu->gpr[RCX] != 0)
-		return raise_gp0(f);
-	gpr_write(cpu, RAX, 4, cpu->xcr0);
-	gpr_write(cpu, RDX, 4, cpu->xcr0 >> 32);
-	return true;
-}
-
-bool do_xsetbv(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
-{
-	enum { XCR0_X87 = 1, XCR0_SSE = 2, XCR0_AVX = 4 };
-	uint64_t value = gpr_read(cpu, RDX, 4) << 32 | gpr_read(cpu, RAX, 4);
-	uint64_t valid = XCR0_X87 | XCR0_SSE | (cpu_has(cpu, FEAT_AVX) ? XCR0_AVX : 0);
-
-	if (!(cpu->cr4 & CR4_OSXSAVE))
-		return x86_raise(f, EXC_UD);
-	if (cpu->cpl != 0 || (uint32_t)cpu->gpr[RCX] != 0 || !(value & XCR0_X87) || (value & ~valid) ||
-	    ((value & XCR0_AVX) && !(value & XCR0_SSE)))
-		return raise_gp0(f);
-	cpu->xcr0 = value;
-	return true;
-}

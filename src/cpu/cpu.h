@@ -85,8 +85,9 @@ struct x86_fault {
 	uint64_t address; /* #PF: linear address for CR2. #DB: bits to set in DR6 */
 };
 
-/* FXSAVE image, with room for XSAVE state (vol. 1, 10.5.1, 13.4). 64-byte aligned. */
-#define CPU_XSAVE_BYTES 4096
+/* x87, SSE and AVX state in XSAVE's standard form, which begins with FXSAVE's image (vol. 1, 10.5.1, 13.4). 64-byte
+ * aligned. */
+#define CPU_XSAVE_BYTES 832
 
 struct fpu_state {
 	uint8_t image[CPU_XSAVE_BYTES];
@@ -248,7 +249,7 @@ struct cpu {
 
 /*
  * Brings fpu.image up to date. Translated code leaves x87 and MMX state in the host's registers, since the monitor's
- * own code does not use them; whoever looks at the image asks for it first. (SSE state is always in the image.)
+ * own code does not use them; whoever looks at the image asks for it first. (SSE and AVX state is always in the image.)
  */
 void cpu_fpu_sync(struct cpu *cpu);
 

@@ -3,10 +3,8 @@
 #include <cpuid.h>
 #include <string.h>
 
+#include "fpu.h"
 #include "handlers_internal.h"
-
-/* What the translator can do by now. */
-enum { SHOW_AVX = 0 };
 
 enum cpuid_policy { POLICY_HOST, POLICY_ALWAYS, POLICY_AVX, POLICY_MAX, POLICY_LM, POLICY_LM_OURS, POLICY_LM_MAX };
 enum cpuid_register { REG_EAX, REG_EBX, REG_ECX, REG_EDX };
@@ -56,6 +54,17 @@ static struct cpuid_result host_cpuid(uint32_t leaf, uint32_t subleaf)
 	return known[n].r;
 }
 
+/* The host's kernel saves AVX state: else its instructions raise #UD (vol. 1, 14.3). */
+static bool host_saves_avx(void)
+{
+	uint32_t eax, edx;
+
+	if (!(host_cpuid(1, 0).ecx & LEAF1_ECX_OSXSAVE))
+		return false;
+	__asm__ volatile("xgetbv" : "=a"(eax), "=d"(edx) : "c"(0));
+	return (eax & (XCR0_SSE | XCR0_AVX)) == (XCR0_SSE | XCR0_AVX);
+}
+
 static uint32_t *result_register(struct cpuid_result *r, unsigned reg)
 {
 	return reg == REG_EAX ? &r->eax : reg == REG_EBX ? &r->ebx : reg == REG_ECX ? &r->ecx : &r->edx;
@@ -67,7 +76,7 @@ static bool policy_shows(const struct cpu *cpu, unsigned policy, bool host)
 	case POLICY_ALWAYS:
 		return true;
 	case POLICY_AVX:
-		return SHOW_AVX && host;
+		return host && host_saves_avx();
 	case POLICY_MAX:
 		return cpu->max;
 	case POLICY_LM:
@@ -145,22 +154,23 @@ static struct cpuid_result leaf_b(uint32_t subleaf)
 /* XSAVE state components: x87, SSE and, in subleaf 2, AVX (vol. 1, 13.2). */
 static struct cpuid_result leaf_d(const struct cpu *cpu, uint32_t subleaf)
 {
-	enum { XSAVE_LEGACY_BYTES = 576, XCR0_AVX = 4, XCR0_SSE_X87 = 3 };
-	struct cpuid_result avx = host_cpuid(0xd, 2), r = {0};
-	uint32_t with_avx = avx.ebx + avx.eax;
+	enum { AVX_BYTES = 16 * FX_REG_BYTES };
+	const uint32_t all = XCR0_X87 | XCR0_SSE | (cpu_has(cpu, FEAT_AVX) ? XCR0_AVX : 0);
+	const uint32_t enabled = FX_YMM + (cpu->xcr0 & XCR0_AVX ? AVX_BYTES : 0);
+	struct cpuid_result r = {0};
 
 	if (!cpu_has(cpu, FEAT_XSAVE))
 		return r;
 	if (subleaf == 0) {
-		r.eax = cpu_has(cpu, FEAT_AVX) ? XCR0_SSE_X87 | XCR0_AVX : XCR0_SSE_X87;
-		r.ebx = cpu->xcr0 & XCR0_AVX ? with_avx : XSAVE_LEGACY_BYTES;
-		r.ecx = r.eax & XCR0_AVX ? with_avx : XSAVE_LEGACY_BYTES;
+		r.eax = all;
+		r.ebx = enabled;
+		r.ecx = FX_YMM + (all & XCR0_AVX ? AVX_BYTES : 0);
 	} else if (subleaf == 1) {
 		r = feature_bits(cpu, 0xd, 1, host_cpuid(0xd, 1));
-		r.ebx = cpu->xcr0 & XCR0_AVX ? with_avx : XSAVE_LEGACY_BYTES; /* compacted: the same with so few */
+		r.ebx = enabled; /* compacted: the same with so few */
 	} else if (subleaf == 2 && cpu_has(cpu, FEAT_AVX)) {
-		r.eax = avx.eax;
-		r.ebx = avx.ebx;
+		r.eax = AVX_BYTES;
+		r.ebx = FX_YMM;
 	}
 	return r;
 }

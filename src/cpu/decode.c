@@ -226,6 +226,7 @@ static void fill_memory(struct insn *in, const ZydisDecodedOperand *op)
 	in->rip_relative = op->mem.base == ZYDIS_REGISTER_RIP || op->mem.base == ZYDIS_REGISTER_EIP;
 	in->base = gpr_number(op->mem.base);
 	in->index = in->vsib ? REG_NONE : gpr_number(op->mem.index);
+	in->vsib_index = in->vsib ? (uint8_t)ZydisRegisterGetId(op->mem.index) : 0;
 	in->scale = op->mem.scale ? op->mem.scale : 1;
 	in->disp = op->mem.disp.has_displacement ? op->mem.disp.value : 0;
 	in->mem_size = (uint16_t)(op->size / 8);

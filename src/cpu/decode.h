@@ -71,6 +71,7 @@ enum insn_feature {
 	FEAT_XSAVE,
 	FEAT_XSAVEOPT,
 	FEAT_XSAVEC,
+	FEAT_XGETBV1,
 	FEAT_AVX,
 	FEAT_AVX2,
 	FEAT_FMA,
@@ -185,6 +186,7 @@ struct insn {
 	bool mem_read, mem_write;
 	uint8_t seg;	     /* effective segment of that operand, or of the string source */
 	uint8_t base, index; /* GPR number or REG_NONE; base RIP-relative: rip_relative */
+	uint8_t vsib_index;  /* number of the vector register, with vsib */
 	bool rip_relative;
 	uint8_t scale; /* 1, 2, 4, 8 */
 	int64_t disp;

@@ -254,17 +254,17 @@ static bool host_exception(struct cpu *cpu, struct x86_fault *f)
 static bool run(struct cpu *cpu, const struct insn *in, uint8_t *slot, uint64_t offset, struct x86_fault *f)
 {
 	struct host_exec *x = cpu->exec;
-	bool fpu = uses_fpu(in);
+	bool fpu = uses_fpu(in), upper = insn_rows[in->id].checks & CHK_AVX; /* legacy SSE leaves upper halves alone */
 	const uint64_t live = FLAGS_ARITH | FLAG_DF;
 	struct fpu_pointers loaded;
 
 	exec_tls[4] = (uintptr_t)exec_return;
 	x->flags = (cpu->rflags & live) | FLAG_1 | FLAG_IF;
 	if (fpu)
-		fpu_load(cpu, &loaded);
+		fpu_load(cpu, &loaded, upper);
 	int failed = exec_run(cpu->gpr, slot, &x->flags);
 	if (fpu) {
-		bool whole = fpu_save(cpu, &loaded);
+		bool whole = fpu_save(cpu, &loaded, upper);
 		fix_fpu_pointers(cpu, in, slot, offset, &loaded, whole);
 	}
 	if (failed)

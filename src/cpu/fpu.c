@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * x87 and SSE state between the host's registers and the guest's image.
+ * x87, SSE and AVX state between the host's registers and the guest's image.
  *
  * Of the pointers to the last x87 instruction and its operand, Intel's processors save all with FXSAVE. AMD's do so
  * only while an unmasked exception is pending; at other times they store zeros, or (those without XSAVEERPTR, before
@@ -62,17 +62,45 @@ static inline __attribute__((always_inline)) bool store(uint8_t *to, const struc
 	return whole;
 }
 
-void fpu_load(const struct cpu *cpu, struct fpu_pointers *loaded)
+/* The lower halves stay. */
+static void load_upper(const uint8_t *from)
+{
+	__asm__ volatile(".irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15\n\t"
+			 "vinsertf128 $1, 16 * \\n(%0), %%ymm\\n, %%ymm\\n\n\t"
+			 ".endr"
+			 :
+			 : "r"(from)
+			 : "memory");
+}
+
+/* Leaves zeros behind: the monitor's code, which is SSE code, would be slowed down by anything else. */
+static void store_upper(uint8_t *to)
+{
+	__asm__ volatile(".irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15\n\t"
+			 "vextractf128 $1, %%ymm\\n, 16 * \\n(%0)\n\t"
+			 ".endr\n\t"
+			 "vzeroupper"
+			 :
+			 : "r"(to)
+			 : "memory");
+}
+
+void fpu_load(const struct cpu *cpu, struct fpu_pointers *loaded, bool upper)
 {
 	*loaded = get_pointers(cpu->fpu.image);
 	__asm__ volatile("fxrstor64 %0" : : "m"(cpu->fpu.image) : "memory");
+	if (upper)
+		load_upper(cpu->fpu.image + FX_YMM);
 }
 
-bool fpu_save(struct cpu *cpu, const struct fpu_pointers *loaded)
+bool fpu_save(struct cpu *cpu, const struct fpu_pointers *loaded, bool upper)
 {
 	uint32_t mxcsr = 0x1f80;
-	bool whole = store(cpu->fpu.image, loaded);
+	bool whole;
 
+	if (upper)
+		store_upper(cpu->fpu.image + FX_YMM);
+	whole = store(cpu->fpu.image, loaded);
 	__asm__ volatile("ldmxcsr %0" : : "m"(mxcsr));
 	return whole;
 }

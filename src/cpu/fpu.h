@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* x87 and SSE state between the host's registers and the guest's image. */
+/* x87, SSE and AVX state between the host's registers and the guest's image. */
 #ifndef GNOMON_FPU_H
 #define GNOMON_FPU_H
 
@@ -16,6 +16,8 @@ enum { /* FXSAVE image (vol. 1, 10.5.1); FIP and FDP of FXSAVE64: 8 bytes each *
        FX_ST0 = 32,
        FX_XMM0 = 160,
        FX_BYTES = 512,
+       FX_YMM = 576, /* upper halves of YMM registers, behind XSAVE's header (vol. 1, 13.5.3) */
+       FX_REG_BYTES = 16,
        FSW_ES = 0x80,
        FOP_BITS = 0x7ff,
 };
@@ -51,13 +53,13 @@ struct fpu_pointers fpu_image_pointers(const uint8_t *image, unsigned bytes);
  * there? */
 bool fpu_stores_lost_pointers(struct cpu *cpu, const struct insn *in);
 
-/* Loads the guest's state; tells the pointers in it. */
-void fpu_load(const struct cpu *cpu, struct fpu_pointers *loaded);
+/* Loads the guest's state; tells the pointers in it. upper: with the upper halves of YMM registers. */
+void fpu_load(const struct cpu *cpu, struct fpu_pointers *loaded, bool upper);
 
 /*
  * Stores the state, and leaves a host that has masked all exceptions. From fpu_load(), which has told `loaded`,
  * to here no C code may use vector registers. False: of new pointers, only the low 32 bits are known; the others are 0.
  */
-bool fpu_save(struct cpu *cpu, const struct fpu_pointers *loaded);
+bool fpu_save(struct cpu *cpu, const struct fpu_pointers *loaded, bool upper);
 
 #endif

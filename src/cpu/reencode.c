@@ -164,6 +164,23 @@ static bool has_gpr(const struct insn *in)
 	return false;
 }
 
+/* W is ignored outside 64-bit mode where it would mean 64-bit registers, or as much memory (AMD's raise #UD for VPEXTRD
+ * and VPINSRD). */
+static bool ignores_w(const struct insn *in)
+{
+	switch (in->id) {
+	case INSN_VMOVD:
+	case INSN_VPEXTRD:
+	case INSN_VPINSRD:
+	case INSN_VCVTSI2SD:
+	case INSN_VCVTSI2SS:
+	case INSN_VPCMPESTRI:
+	case INSN_VPCMPESTRM:
+		return true;
+	}
+	return has_gpr(in);
+}
+
 static void put_vex(struct emit *e, struct parts *p, const struct insn *in)
 {
 	const uint8_t *vex = &in->bytes[in->opcode_off];
@@ -182,8 +199,8 @@ static void put_vex(struct emit *e, struct parts *p, const struct insn *in)
 	}
 	if (!wide)
 		last |= 0x40; /* vvvv[3] is ignored outside 64-bit mode, and 1 means "below 8" */
-	if (!wide && has_gpr(in))
-		last &= 0x7f; /* so is W where it would mean 64-bit registers */
+	if (!wide && ignores_w(in))
+		last &= 0x7f;
 	if (p->vvvv != 0xff)
 		last = (uint8_t)((last & ~0x78) | (~p->vvvv & 15) << 3);
 	put(e, 0xc4);

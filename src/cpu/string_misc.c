@@ -5,10 +5,7 @@
 
 #include <string.h>
 
-enum {
-	FX_REG_BYTES = 16,
-	FSW_TOP = 7 << 11,
-};
+enum { FSW_TOP = 7 << 11 };
 
 bool do_xlat(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 {

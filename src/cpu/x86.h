@@ -73,6 +73,11 @@ enum { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_COUNT };
 #define CR4_SMEP   BIT(20)
 #define CR4_SMAP   BIT(21)
 
+/* XCR0, and the bits of XSTATE_BV (vol. 1, 13.3) */
+#define XCR0_X87 BIT(0)
+#define XCR0_SSE BIT(1)
+#define XCR0_AVX BIT(2)
+
 /* IA32_EFER (2.2.1) */
 #define EFER_SCE   BIT(0)
 #define EFER_LME   BIT(8)

@@ -55,6 +55,10 @@ static void set_segments(struct matrix *x)
 		cpu->gpr[i] = 0x123456789abcdef0ull * i;
 	memset(cpu->fpu.image + FX_XMM0 + 8 * 16, 0x5a, 8 * 16);
 	cpu_has(cpu, FEAT_BASE); /* fills a cache in *cpu, once and not for every case */
+	if (cpu_has(cpu, FEAT_AVX)) {
+		cpu->cr4 |= CR4_OSXSAVE;
+		cpu->xcr0 = XCR0_X87 | XCR0_SSE | XCR0_AVX;
+	}
 	x->base = *cpu;
 }
 

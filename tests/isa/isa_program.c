@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * isa_program ENGINE NAME IMAGE KNOWN_FAILURES [TRACE]: runs one test program. A test listed in KNOWN_FAILURES must
- * fail. TRACE: categories as for gnomon --trace, when one is looked at by hand.
+ * fail. TRACE: categories as for gnomon --trace, when one is looked at by hand. Exit status 77: the host has not what
+ * the program is for.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu/sys.h"
 #include "known.h"
 #include "program.h"
 #include "trace.h"
+
+enum { SKIP = 77 };
 
 int main(int argc, char **argv)
 {
@@ -28,6 +32,10 @@ int main(int argc, char **argv)
 	if (engine == ENGINES || !program_load(&p, argv[3]))
 		return 2;
 	m = machine_create(engine);
+	if (p.avx2 && !cpu_has(&m->cpu, FEAT_AVX2)) {
+		fprintf(stderr, "no AVX2\n");
+		return SKIP;
+	}
 	failures = program_run(&p, m);
 	machine_destroy(m);
 	program_free(&p);

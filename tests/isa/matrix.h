@@ -29,11 +29,14 @@ struct layout {
 extern const struct layout layouts[];
 extern const unsigned layout_count;
 
+/* Of the last byte of VEX; vvvv stands inverted. */
+enum { VEX_W = 0x80, VEX_NO_VVVV = 0x78, VEX_L = 4 };
+
 /* An encoding without its operands. */
 struct encoding {
 	uint16_t id;
 	uint8_t prefix; /* 0, 66, F2, F3: part of the opcode or not, as the case may be */
-	uint8_t map;	/* 0: one byte, 1: 0F, 2: 0F38, 3: 0F3A, 4: VEX 0F38, 5: VEX 0F3A */
+	uint8_t map;	/* 0: one byte, 1: 0F, 2: 0F38, 3: 0F3A, 4: VEX 0F38, 5: VEX 0F3A, 6: VEX 0F */
 	uint8_t opcode;
 	bool mem;
 };
@@ -60,8 +63,8 @@ bool matrix_row_tested(const struct cpu *cpu, unsigned id);
 /* All encodings of the tested rows; the caller frees them. */
 struct encoding *matrix_encodings(const struct cpu *cpu, unsigned *count);
 
-/* Writes prefix, map and opcode of an encoding; returns how many bytes. */
-unsigned matrix_put_opcode(uint8_t *to, uint8_t prefix, uint8_t map, uint8_t opcode, uint8_t vvvv);
+/* Writes prefix, map and opcode of an encoding; returns how many bytes. vex: W, vvvv and L, as VEX has them. */
+unsigned matrix_put_opcode(uint8_t *to, uint8_t prefix, uint8_t map, uint8_t opcode, uint8_t vex);
 
 /* A random instruction of an encoding for the layout. False: none was found. */
 bool matrix_case(struct machine *m, const struct layout *l, const struct encoding *e, struct test_case *c);

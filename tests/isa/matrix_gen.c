@@ -36,21 +36,31 @@ static unsigned put_prefixes(struct machine *m, const struct encoding *e, uint8_
 	return n;
 }
 
+static uint8_t random_vex(struct machine *m)
+{
+	unsigned vvvv = chance(m, 2) ? VEX_NO_VVVV : 0x40 | (machine_random(m) & 7) << 3;
+
+	return (uint8_t)(vvvv | (machine_random(m) & (VEX_W | VEX_L)));
+}
+
 bool matrix_try_encoding(struct machine *m, const struct layout *l, const struct encoding *e, struct insn *in)
 {
 	uint8_t bytes[32];
 	unsigned n = put_prefixes(m, e, bytes);
 	unsigned mod = machine_random(m) % 3;
 
-	n += matrix_put_opcode(bytes + n, e->prefix, e->map, e->opcode, (uint8_t)(8 | (machine_random(m) & 7)));
+	n += matrix_put_opcode(bytes + n, e->prefix, e->map, e->opcode, random_vex(m));
 	random_bytes(m, bytes + n, 12);
 	bytes[n] = (uint8_t)((bytes[n] & 0x3f) | (e->mem ? mod : 3) << 6);
 	if (insn_decode(in, bytes, INSN_MAX_BYTES, l->code_size) || in->id != e->id)
 		return false;
 	if (in->has_mem && in->seg == SEG_FS)
 		return false;
-	if (in->seg == SEG_CS &&
-	    (in->id == INSN_MASKMOVQ || in->id == INSN_MASKMOVDQU || insn_rows[in->id].class == CLASS_BRANCH))
+	/* W of these outside 64-bit mode: nothing to Intel's processors, #UD to AMD's. */
+	if ((in->id == INSN_VPEXTRD || in->id == INSN_VPINSRD) && (in->bytes[in->opcode_off + 2] & VEX_W))
+		return false;
+	if (in->seg == SEG_CS && (in->id == INSN_MASKMOVQ || in->id == INSN_MASKMOVDQU || in->id == INSN_VMASKMOVDQU ||
+				  insn_rows[in->id].class == CLASS_BRANCH))
 		return false;
 	/* Code segments are writable in real-address and V86 mode, but not to the host. */
 	return !(in->mem_write && in->seg == SEG_CS && (l->mode == ISA_REAL || l->mode == ISA_V86));
@@ -193,6 +203,7 @@ static void prepare_implicit(struct machine *m, const struct layout *l, struct t
 		break;
 	case INSN_MASKMOVQ:
 	case INSN_MASKMOVDQU:
+	case INSN_VMASKMOVDQU:
 		/* Bytes that the mask leaves out may fault or not. */
 		set_low(&gpr[RDI], in->addrsize, pick_offset(m, l, in->seg, in->addrsize, NO_EDGE));
 		break;
@@ -242,6 +253,20 @@ static void random_x87(struct machine *m, uint8_t *fx)
 		if (chance(m, 2))
 			random_bytes(m, xmm, 8);
 	}
+	random_bytes(m, fx + NATIVE_YMM, NATIVE_YMM_BYTES);
+}
+
+/* Indexes of a gather: all elements lie in the NO_EDGE bytes at the operand. */
+static void small_indexes(struct machine *m, const struct insn *in, uint8_t *fx)
+{
+	unsigned size = in->id == INSN_VGATHERDPS || in->id == INSN_VGATHERDPD || in->id == INSN_VPGATHERDD ||
+				in->id == INSN_VPGATHERDQ
+			    ? 4
+			    : 8;
+
+	for (unsigned i = 0; i < 32; i += size)
+		store_le(fx + (i < 16 ? 160 : NATIVE_YMM - 16) + 16 * in->vsib_index + i, size,
+			 machine_random(m) % ((NO_EDGE - 8u) / in->scale));
 }
 
 static uint32_t pick_stack(struct machine *m, const struct layout *l)
@@ -284,8 +309,11 @@ bool matrix_case(struct machine *m, const struct layout *l, const struct encodin
 		/* 16-bit addresses of large x87 operands wrap at 64 KiB piece by piece, in ways of the processor's own.
 		 */
 		bool pieces = c->in.addrsize == 2 && c->in.mem_size >= 10 && (insn_rows[c->in.id].checks & CHK_FPU);
-		operand = pick_offset(m, l, c->in.seg, c->in.addrsize,
-				      pieces || c->in.id == INSN_BOUND ? NO_EDGE : MAX(c->in.mem_size, 1));
+		operand =
+		    pick_offset(m, l, c->in.seg, c->in.addrsize,
+				pieces || c->in.vsib || c->in.id == INSN_BOUND ? NO_EDGE : MAX(c->in.mem_size, 1));
+		if (c->in.vsib)
+			small_indexes(m, &c->in, c->start.fx);
 		solve(m, &c->in, c->start.gpr, operand);
 	}
 	if (insn_rows[c->in.id].class == CLASS_BRANCH)

@@ -20,6 +20,15 @@ static bool callout_tested(unsigned id)
 	case INSN_BOUND:
 	case INSN_MASKMOVQ:
 	case INSN_MASKMOVDQU:
+	case INSN_VMASKMOVDQU:
+	case INSN_VGATHERDPD:
+	case INSN_VGATHERDPS:
+	case INSN_VGATHERQPD:
+	case INSN_VGATHERQPS:
+	case INSN_VPGATHERDD:
+	case INSN_VPGATHERDQ:
+	case INSN_VPGATHERQD:
+	case INSN_VPGATHERQQ:
 	case INSN_FNSTENV:
 	case INSN_FLDENV:
 	case INSN_FNSAVE:
@@ -46,6 +55,8 @@ static bool only64(unsigned id)
 	case INSN_CQO:
 	case INSN_PEXTRQ:
 	case INSN_PINSRQ:
+	case INSN_VPEXTRQ:
+	case INSN_VPINSRQ:
 	case INSN_ENDBR32:
 	case INSN_ENDBR64:
 	case INSN_CLDEMOTE:
@@ -100,15 +111,15 @@ static void append(struct list *list, const struct encoding *e)
 }
 
 /* Writes prefix, map and opcode; returns their number. */
-unsigned matrix_put_opcode(uint8_t *to, uint8_t prefix, uint8_t map, uint8_t opcode, uint8_t vvvv)
+unsigned matrix_put_opcode(uint8_t *to, uint8_t prefix, uint8_t map, uint8_t opcode, uint8_t vex)
 {
 	static const uint8_t pp[4] = {0, 0x66, 0xf3, 0xf2};
 	unsigned n = 0;
 
 	if (map >= 4) {
 		to[n++] = 0xc4;
-		to[n++] = (uint8_t)(0xe0 | (map - 2));
-		to[n] = (uint8_t)(vvvv << 3);
+		to[n++] = (uint8_t)(0xe0 | (map == 6 ? 1 : map - 2));
+		to[n] = vex;
 		for (unsigned i = 0; i < 4; i++)
 			if (pp[i] == prefix)
 				to[n] |= (uint8_t)i;
@@ -126,10 +137,10 @@ unsigned matrix_put_opcode(uint8_t *to, uint8_t prefix, uint8_t map, uint8_t opc
 	return n;
 }
 
-/* Every ModRM byte that can matter: all of mod 3, and one addressing form for each reg. */
-static bool worth_trying(unsigned modrm)
+/* Every ModRM byte that can matter: all of mod 3, and one addressing form for each reg; one with SIB for gathers. */
+static bool worth_trying(unsigned modrm, unsigned map)
 {
-	return modrm >= 0xc0 || (modrm & 0xc7) == 1;
+	return modrm >= 0xc0 || (modrm & 0xc7) == 1 || (map == 4 && (modrm & 0xc7) == 4);
 }
 
 static bool is_prefix_byte(uint8_t map, uint8_t opcode)
@@ -158,12 +169,15 @@ static bool is_prefix_byte(uint8_t map, uint8_t opcode)
 
 /* False: what was decoded has no ModRM. */
 static bool scan_one(const struct cpu *cpu, struct list *list, struct encoding e, uint8_t modrm, unsigned code_size,
-		     uint8_t vvvv)
+		     uint8_t vex)
 {
+	const uint8_t sib = 2 << 3; /* the index is none of the registers that the others are */
 	uint8_t bytes[INSN_MAX_BYTES] = {0};
+	unsigned n = matrix_put_opcode(bytes, e.prefix, e.map, e.opcode, vex);
 	struct insn in;
 
-	bytes[matrix_put_opcode(bytes, e.prefix, e.map, e.opcode, vvvv)] = modrm;
+	bytes[n++] = modrm;
+	bytes[n] = (modrm & 0xc7) == 4 ? sib : 0;
 	if (insn_decode(&in, bytes, sizeof(bytes), code_size))
 		return true;
 	e.id = in.id;
@@ -176,13 +190,15 @@ static bool scan_one(const struct cpu *cpu, struct list *list, struct encoding e
 static void scan_opcode(const struct cpu *cpu, struct list *list, struct encoding e)
 {
 	for (unsigned modrm = 0; modrm < 256; modrm++) {
-		/* Either code size; and in VEX either a free or a fixed vvvv. */
-		if (!worth_trying(modrm))
+		/* Either code size; and in VEX either a free or a fixed vvvv, W and L. */
+		if (!worth_trying(modrm, e.map))
 			continue;
-		bool has_modrm = scan_one(cpu, list, e, (uint8_t)modrm, 4, 0xf);
-		scan_one(cpu, list, e, (uint8_t)modrm, 2, 0xf);
-		if (e.map >= 4)
-			scan_one(cpu, list, e, (uint8_t)modrm, 4, 0xe);
+		bool has_modrm = scan_one(cpu, list, e, (uint8_t)modrm, 4, VEX_NO_VVVV);
+		scan_one(cpu, list, e, (uint8_t)modrm, 2, VEX_NO_VVVV);
+		for (unsigned i = 1; e.map >= 4 && i < 8; i++)
+			has_modrm |= scan_one(cpu, list, e, (uint8_t)modrm, 4,
+					      (uint8_t)((i & 1 ? VEX_NO_VVVV - 8 : VEX_NO_VVVV) | (i & 2 ? VEX_W : 0) |
+							(i & 4 ? VEX_L : 0)));
 		if (!has_modrm)
 			return;
 	}
@@ -193,7 +209,7 @@ struct encoding *matrix_encodings(const struct cpu *cpu, unsigned *count)
 	static const uint8_t prefixes[4] = {0, 0x66, 0xf2, 0xf3};
 	struct list list = {0};
 
-	for (unsigned map = 0; map <= 5; map++)
+	for (unsigned map = 0; map <= 6; map++)
 		for (unsigned opcode = 0; opcode < 256; opcode++)
 			for (unsigned p = 0; p < 4; p++)
 				if (!is_prefix_byte((uint8_t)map, (uint8_t)opcode))

@@ -101,6 +101,7 @@ static bool run_guest(struct matrix *x, struct native_state *s)
 	cpu->rip = cpu->next_rip = s->eip;
 	cpu->rflags = (x->base.rflags & ~(FLAGS_ARITH | FLAG_DF)) | s->eflags;
 	memcpy(cpu->fpu.image, s->fx, FX_COMPARED);
+	memcpy(cpu->fpu.image + FX_YMM, s->fx + NATIVE_YMM, NATIVE_YMM_BYTES);
 	m->done = m->triple = false;
 	why = machine_run(m);
 	if (!kept_registers(x))
@@ -108,6 +109,7 @@ static bool run_guest(struct matrix *x, struct native_state *s)
 	for (unsigned i = 0; i < 8; i++)
 		s->gpr[i] = (uint32_t)cpu->gpr[i];
 	memcpy(s->fx, cpu->fpu.image, FX_COMPARED);
+	memcpy(s->fx + NATIVE_YMM, cpu->fpu.image + FX_YMM, NATIVE_YMM_BYTES);
 	s->trap = EXC_GP;
 	s->error = 0;
 	s->eip = (uint32_t)cpu->rip - 1;
@@ -202,7 +204,7 @@ static bool same_fx(const uint8_t *a, const uint8_t *b)
 	for (unsigned i = 0; i < 8; i++)
 		if (memcmp(a + 32 + 16 * i, b + 32 + 16 * i, 10))
 			return false;
-	return !memcmp(a + 160, b + 160, 128);
+	return !memcmp(a + 160, b + 160, 128) && !memcmp(a + NATIVE_YMM, b + NATIVE_YMM, NATIVE_YMM_BYTES);
 }
 
 /*
@@ -270,7 +272,7 @@ static void compare(struct matrix *x, const struct test_case *c, const struct na
 	else if (!partial && !same_fx(host->fx, guest->fx)) {
 		report(x, c, host, guest, "x87 or SSE state");
 		if (x->reports <= MAX_REPORTS)
-			report_bytes("FXSAVE", host->fx, guest->fx, FX_COMPARED);
+			report_bytes("state", host->fx, guest->fx, NATIVE_STATE_BYTES);
 	} else if (at && !partial) {
 		report(x, c, host, guest, "memory");
 		if (x->reports <= MAX_REPORTS) {
@@ -336,7 +338,7 @@ void matrix_run_case(struct matrix *x, const struct test_case *c)
 	x->done[c->in.id]++;
 	x->faults += host.eip == CODE_AT;
 	x->finished += c->nsequence && host.eip == CODE_AT + sequence_bytes(c);
-	if (real && (row->checks & CHK_PROTECTED) && !c->nsequence) {
+	if (real && (row->checks & (CHK_PROTECTED | CHK_AVX)) && !c->nsequence) {
 		host = c->start;
 		host.trap = EXC_UD;
 		host.error = 0;

@@ -18,7 +18,8 @@ static bool fits(const struct insn *in)
 
 	if (row->class != CLASS_IDENT && in->id != INSN_XLAT && in->id != INSN_SALC && !moves_stack(in->id))
 		return false;
-	if (in->id == INSN_DIV || in->id == INSN_IDIV || in->id == INSN_LDMXCSR || in->id == INSN_FLDCW)
+	if (in->id == INSN_DIV || in->id == INSN_IDIV || in->id == INSN_LDMXCSR || in->id == INSN_VLDMXCSR ||
+	    in->id == INSN_FLDCW)
 		return false;
 	if ((in->gpr_written & POINTERS) && !(moves_stack(in->id) && !(in->gpr_written & POINTERS & ~BIT(RSP))))
 		return false;
@@ -39,13 +40,13 @@ static void tame(struct machine *m, const struct layout *l, struct insn *in)
 	if (in->base == REG_NONE)
 		disp = matrix_offset(m, l, in->seg, in->addrsize);
 	if (in->mem_size >= 16)
-		disp &= ~15u;
+		disp &= ~31u;
 	memcpy(in->bytes + in->disp_off, &disp, in->disp_len);
 }
 
 static bool allowed(const struct layout *l, const struct insn *in)
 {
-	if ((l->mode == ISA_REAL || l->mode == ISA_V86) && (insn_rows[in->id].checks & CHK_PROTECTED))
+	if ((l->mode == ISA_REAL || l->mode == ISA_V86) && (insn_rows[in->id].checks & (CHK_PROTECTED | CHK_AVX)))
 		return false;
 	/* Pointers into a flat segment are not 16-bit ones. */
 	return !in->has_mem || in->agen || in->addrsize == l->code_size || l->seg[in->seg].limit != 0xffffffffu;

@@ -17,6 +17,10 @@ enum {
 	MIRROR_BYTES = 0x400000,
 	FX_LOADED = 288, /* FXSAVE image up to XMM7 */
 	FX_BYTES = 416,
+	FX_PRESENT = 472, /* XSAVE components in a signal's frame, and what is behind that in use */
+	FX_HEADER = 512,
+	X87_SSE = 3,
+	AVX = 4,
 	MAX_TICKS = 5,
 };
 
@@ -37,10 +41,15 @@ static uint16_t selector(unsigned seg)
 	return (uint16_t)(seg << 3 | SEL_TI | 3);
 }
 
+static bool has_avx(const uint8_t *fx)
+{
+	return fx[FX_PRESENT] & AVX;
+}
+
 /* XSAVE header behind the FXSAVE image: components present. */
 static void mark_present(uint8_t *fx)
 {
-	fx[512] |= 3;
+	fx[FX_HEADER] |= X87_SSE | (fx[FX_PRESENT] & AVX);
 }
 
 static void enter(struct native *n, ucontext_t *uc)
@@ -58,6 +67,8 @@ static void enter(struct native *n, ucontext_t *uc)
 	g[REG_CSGSFS] = (g[REG_CSGSFS] & 0x0000ffff00000000ll) | selector(SEG_CS) | (greg_t)selector(SEG_GS) << 16 |
 			(greg_t)((uint64_t)selector(SEG_SS) << 48);
 	memcpy(fx, n->state->fx, FX_LOADED);
+	if (has_avx(fx))
+		memcpy(fx + NATIVE_YMM, n->state->fx + NATIVE_YMM, NATIVE_YMM_BYTES);
 	mark_present(fx);
 	n->phase = INSIDE;
 }
@@ -76,6 +87,10 @@ static void leave(struct native *n, ucontext_t *uc)
 	s->trap = (int)g[REG_TRAPNO];
 	s->error = (uint32_t)g[REG_ERR];
 	memcpy(s->fx, fx, FX_LOADED);
+	if (has_avx(fx)) { /* this program's own are zeros */
+		memcpy(s->fx + NATIVE_YMM, fx + NATIVE_YMM, NATIVE_YMM_BYTES);
+		memset(fx + NATIVE_YMM, 0, NATIVE_YMM_BYTES);
+	}
 	memcpy(g, n->saved, sizeof(gregset_t));
 	g[REG_RIP] += 2; /* UD2 */
 	memcpy(fx, n->saved_fx, FX_BYTES);

@@ -11,7 +11,12 @@
 
 struct native;
 
-enum { NATIVE_ENDLESS = 255 }; /* native_state.trap: it did not end */
+enum {
+	NATIVE_ENDLESS = 255, /* native_state.trap: it did not end */
+	NATIVE_YMM = 576,     /* upper halves of YMM registers in native_state.fx */
+	NATIVE_YMM_BYTES = 128,
+	NATIVE_STATE_BYTES = NATIVE_YMM + NATIVE_YMM_BYTES,
+};
 
 /* A segment as both sides see it. FS stays the C library's: not available. */
 struct native_segment {
@@ -22,7 +27,8 @@ struct native_segment {
 struct native_state {
 	uint32_t gpr[8];
 	uint32_t eip, eflags;
-	uint8_t fx[512]; /* FXSAVE64 image; bytes beyond XMM7 are not loaded */
+	/* XSAVE image of x87, SSE and AVX state; nothing is loaded of registers beyond XMM7 and YMM7 */
+	uint8_t fx[NATIVE_STATE_BYTES];
 	/* out: the exception that ended it */
 	int trap;
 	uint32_t error;

@@ -23,6 +23,7 @@ NEVER_SHOWN equ 0xff	; as the bit: always #UD here
 %endmacro
 
 RING0_PROGRAM
+	call	enable_avx
 	mov	eax, cr4
 	mov	[cr4_], eax
 	mov	byte [.rounds], 2
@@ -36,6 +37,25 @@ RING0_PROGRAM
 	CHECK	{esp, STACK}
 	DONE
 .rounds: db 0
+
+; what CPUID shows of XSAVE and AVX is usable from here on
+enable_avx:
+	mov	eax, 1
+	xor	ecx, ecx
+	cpuid
+	bt	ecx, 26
+	jnc	.none
+	mov	eax, cr4
+	or	eax, CR4_OSXSAVE
+	mov	cr4, eax
+	mov	eax, 13
+	xor	ecx, ecx
+	cpuid
+	and	eax, 7
+	xor	edx, edx
+	xor	ecx, ecx
+	xsetbv
+.none:	ret
 
 features:
 	mov	dword [entry_], table
@@ -103,7 +123,7 @@ table:	FEATURE	1, 3, 8, 0x0f, 0xc7, 0x0b		; CMPXCHG8B
 	FEATURE	1, 2, 22, 0x0f, 0x38, 0xf0, 0x0b	; MOVBE
 	FEATURE	1, 2, 23, 0xf3, 0x0f, 0xb8, 0xc9	; POPCNT
 	FEATURE	1, 2, 25, 0x66, 0x0f, 0x38, 0xdc, 0xc1	; AESENC
-	FEATURE	1, 2, 27, 0x0f, 0x01, 0xd0		; XGETBV, by OSXSAVE
+	FEATURE	1, 2, 27, 0x31, 0xc9, 0x0f, 0x01, 0xd0	; XGETBV of XCR0, by OSXSAVE
 	FEATURE	1, 2, 28, 0xc5, 0xf0, 0x58, 0xc2	; AVX: VADDPS
 	FEATURE	1, 2, 29, 0xc4, 0xe2, 0x79, 0x13, 0xc1	; F16C
 	FEATURE	1, 2, 30, 0x0f, 0xc7, 0xf1		; RDRAND
@@ -129,7 +149,6 @@ table:	FEATURE	1, 3, 8, 0x0f, 0xc7, 0x0b		; CMPXCHG8B
 	FEATURE	0, 0, NEVER_SHOWN, 0x0f, 0x01, 0xc2	; VMLAUNCH
 	FEATURE	0, 0, NEVER_SHOWN, 0x0f, 0x01, 0xd8	; VMRUN
 	FEATURE	0, 0, NEVER_SHOWN, 0x0f, 0x01, 0xd9	; VMMCALL
-	FEATURE	0, 0, NEVER_SHOWN, 0x0f, 0x01, 0xd1	; XSETBV, without OSXSAVE
 	FEATURE	0, 0, NEVER_SHOWN, 0x0f, 0x01, 0xd5	; XEND
 	FEATURE	0, 0, NEVER_SHOWN, 0xc7, 0xf8, 0, 0, 0, 0	; XBEGIN
 	FEATURE	0, 0, NEVER_SHOWN, 0x0f, 0x01, 0xee	; RDPKRU

@@ -89,6 +89,8 @@ LONG_PROGRAM
 	RAISES_M E_GP, 0, 0, xsetbv
 	xor	ecx, ecx
 	RAISES_M E_GP, 0, 0x80000003, xsetbv
+	xor	ecx, ecx
+	RAISES_M E_GP, 0, 5, xsetbv	; AVX without SSE
 	mov	ecx, 1
 	RAISES_M E_GP, 0, 3, xsetbv
 	IN	CODE64_3, DATA32_3
@@ -104,7 +106,8 @@ LONG_PROGRAM
 	mov	eax, 13
 	xor	ecx, ecx
 	cpuid
-	ASSERT	eax, 3
+	or	eax, 4			; AVX: see avx.asm
+	ASSERT	eax, 7
 	ASSERT	ebx, 576
 	; #NM, alignment, addresses
 	mov	rax, cr0

@@ -42,7 +42,9 @@ static void random_state(void)
 
 	cpu.cr0 = CR0_ET | CR0_PE;
 	cpu.cr3 = cpu.efer = 0;
-	cpu.cr4 = random64() & (CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_OSFXSR | CR4_UMIP | CR4_FSGSBASE);
+	cpu.cr4 =
+	    random64() & (CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_OSFXSR | CR4_UMIP | CR4_FSGSBASE | CR4_OSXSAVE);
+	cpu.xcr0 = random64() & 1 ? XCR0_X87 | XCR0_SSE | XCR0_AVX : XCR0_X87;
 	cpu.idtr = (struct dtable){.base = IDT, .limit = 0x7ff};
 	cpu.gdtr = (struct dtable){.base = GDT, .limit = GDT_BYTES - 1};
 	cpu.dr[7] = DR7_FIXED;
@@ -75,12 +77,20 @@ static void random_state(void)
 static unsigned random_instruction(uint8_t *bytes)
 {
 	static const uint8_t prefixes[] = {0x66, 0x67, 0xf2, 0xf3, 0x2e, 0x26, 0x36, 0x64};
+	static const uint8_t vex[] = {0x2c, 0x2d, 0x2e, 0x2f, 0x8c, 0x8e, 0x90, 0x91, 0x92, 0x93};
 	unsigned n = 0;
 
 	while (random64() % 3 == 0 && n < 4)
 		bytes[n++] = prefixes[random64() % sizeof(prefixes)];
-	if (random64() % 3 == 0)
+	if (random64() % 3 == 0) {
 		bytes[n++] = 0x0f;
+	} else if (random64() % 6 == 0) { /* VEX.66.0F38 with W, vvvv, L as they come; or 0F, where VZEROALL is */
+		bool zero = random64() % 8 == 0;
+		bytes[n++] = 0xc4;
+		bytes[n++] = zero ? 0xe1 : 0xe2;
+		bytes[n++] = (uint8_t)(zero ? 0x78 | (random64() & 4) : (random64() & 0xfc) | 1);
+		bytes[n++] = zero ? 0x77 : vex[random64() % sizeof(vex)];
+	}
 	while (n < INSN_MAX_BYTES)
 		bytes[n++] = (uint8_t)random64();
 	return n;
@@ -114,7 +124,7 @@ START_TEST(random_instructions)
 		faulted++;
 		ck_assert_msg(fault.vector < 32, "%s: vector %u", insn_name(&in), fault.vector);
 		ck_assert_uint_eq(cpu.rip, before.rip);
-		if (in.repeats)
+		if (in.repeats || in.vsib) /* a gather: what it has gathered */
 			continue;
 		/* A faulting IRET ends the blocking of NMIs, a task switch may have committed. */
 		if (in.id == INSN_IRET || in.id == INSN_IRETD || in.id == INSN_IRETQ)
