@@ -6,6 +6,7 @@
 #define GNOMON_CPU_H
 
 #include "base.h"
+#include "features.h"
 #include "opt.h"
 #include "physmem.h"
 #include "stats.h"
@@ -240,11 +241,12 @@ struct cpu {
 	struct host_exec *exec;	     /* the single-stepper's executor, exec.h; owned by the VM */
 	const char *vendor;	     /* 12 characters that CPUID shows; NULL: the host's */
 	struct tlb tlb;
-	opt_off_t opt_off;	   /* of the engines that run it: see opt.h */
-	bool max;		   /* CPUID shows what costs speed, too */
-	bool lm;		   /* CPUID shows 64-bit mode */
-	uint64_t features;	   /* bit per FEAT_* that CPUID shows: a cache of cpu_has(), 0 until its first use */
-	struct watchpoints *watch; /* a debugger watches data or single-steps (watch.h); NULL: none */
+	opt_off_t opt_off;	      /* of the engines that run it: see opt.h */
+	bool max;		      /* CPUID shows what costs speed, too */
+	bool lm;		      /* CPUID shows 64-bit mode */
+	struct feature_choice chosen; /* by the user, against what would be shown */
+	uint64_t features;	      /* bit per FEAT_* that CPUID shows: a cache of cpu_has(), 0 until its first use */
+	struct watchpoints *watch;    /* a debugger watches data or single-steps (watch.h); NULL: none */
 };
 
 /*

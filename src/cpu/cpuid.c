@@ -1,40 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the guest's CPU says it is: the host, without what the translator cannot do (SDM vol. 2, CPUID; cpuid.def). */
+/* What the guest's CPU says it is: the host, without what the translator cannot do (SDM vol. 2, CPUID). Feature bits:
+ * features.c. */
 #include <cpuid.h>
 #include <string.h>
 
+#include "cpuid_internal.h"
 #include "fpu.h"
 #include "handlers_internal.h"
-
-enum cpuid_policy { POLICY_HOST, POLICY_ALWAYS, POLICY_AVX, POLICY_MAX, POLICY_LM, POLICY_LM_OURS, POLICY_LM_MAX };
-enum cpuid_register { REG_EAX, REG_EBX, REG_ECX, REG_EDX };
 
 enum {
 	LEAF_MAX = 0xd,
 	LEAF_HYPERVISOR = 0x40000000,
 };
-#define LEAF_EXTENDED	0x80000000u
 #define LEAF_ADDRESSES	0x80000008u /* Intel's last one */
 #define LEAF_FEATURES_2 0x80000021u /* AMD's */
 
-#define LEAF1_EDX_APIC	  BIT(9)
-#define LEAF1_ECX_OSXSAVE BIT(27)
+#define LEAF1_EDX_APIC BIT(9)
 /* Bits of leaf 1 that AMD repeats in 8000_0001 EDX (APM vol. 3, E.4.2). */
 #define AMD_REPEATED 0x0183f3ffu
 
-static const struct {
-	uint32_t leaf;
-	uint8_t subleaf, reg, bit, policy, feature;
-} cpuid_bits[] = {
-#define CPUID_BIT(leaf, subleaf, reg, bit, policy, feature)                                                            \
-	{leaf, subleaf, REG_##reg, bit, POLICY_##policy, FEAT_##feature},
-#include "cpuid.def"
-#undef CPUID_BIT
-};
-
 /* Asking the host takes microseconds under a hypervisor, and programs ask dozens of times when they start: answers are
  * kept, a few for each thread. */
-static struct cpuid_result host_cpuid(uint32_t leaf, uint32_t subleaf)
+struct cpuid_result host_cpuid(uint32_t leaf, uint32_t subleaf)
 {
 	static __thread struct {
 		bool valid;
@@ -52,58 +39,6 @@ static struct cpuid_result host_cpuid(uint32_t leaf, uint32_t subleaf)
 	if (leaf <= (uint32_t)__get_cpuid_max(leaf & LEAF_EXTENDED, NULL))
 		__cpuid_count(leaf, subleaf, known[n].r.eax, known[n].r.ebx, known[n].r.ecx, known[n].r.edx);
 	return known[n].r;
-}
-
-/* The host's kernel saves AVX state: else its instructions raise #UD (vol. 1, 14.3). */
-static bool host_saves_avx(void)
-{
-	uint32_t eax, edx;
-
-	if (!(host_cpuid(1, 0).ecx & LEAF1_ECX_OSXSAVE))
-		return false;
-	__asm__ volatile("xgetbv" : "=a"(eax), "=d"(edx) : "c"(0));
-	return (eax & (XCR0_SSE | XCR0_AVX)) == (XCR0_SSE | XCR0_AVX);
-}
-
-static uint32_t *result_register(struct cpuid_result *r, unsigned reg)
-{
-	return reg == REG_EAX ? &r->eax : reg == REG_EBX ? &r->ebx : reg == REG_ECX ? &r->ecx : &r->edx;
-}
-
-static bool policy_shows(const struct cpu *cpu, unsigned policy, bool host)
-{
-	switch (policy) {
-	case POLICY_ALWAYS:
-		return true;
-	case POLICY_AVX:
-		return host && host_saves_avx();
-	case POLICY_MAX:
-		return cpu->max;
-	case POLICY_LM:
-		return cpu->lm && host;
-	case POLICY_LM_OURS:
-		return cpu->lm;
-	case POLICY_LM_MAX:
-		return cpu->lm && cpu->max;
-	default:
-		return host;
-	}
-}
-
-/* The registers of a leaf of feature bits, made from the table and the host's `from`. */
-static struct cpuid_result feature_bits(const struct cpu *cpu, uint32_t leaf, uint32_t subleaf,
-					struct cpuid_result from)
-{
-	struct cpuid_result r = {0};
-
-	for (unsigned i = 0; i < ARRAY_LEN(cpuid_bits); i++) {
-		uint32_t bit = 1u << cpuid_bits[i].bit;
-		if (cpuid_bits[i].leaf != leaf || cpuid_bits[i].subleaf != subleaf)
-			continue;
-		if (policy_shows(cpu, cpuid_bits[i].policy, *result_register(&from, cpuid_bits[i].reg) & bit))
-			*result_register(&r, cpuid_bits[i].reg) |= bit;
-	}
-	return r;
 }
 
 static bool apic_enabled(const struct cpu *cpu)
@@ -264,30 +199,6 @@ struct cpuid_result cpu_cpuid(const struct cpu *cpu, uint32_t leaf, uint32_t sub
 	default:
 		return r;
 	}
-}
-
-/* All features that cpuid.def shows on this host, and the one that has no bit. */
-static uint64_t find_features(const struct cpu *cpu)
-{
-	uint64_t features = BIT(FEAT_BASE);
-
-	_Static_assert(FEAT_COUNT <= 64, "a bit for each feature");
-	for (unsigned i = 0; i < ARRAY_LEN(cpuid_bits); i++) {
-		struct cpuid_result host = host_cpuid(cpuid_bits[i].leaf, cpuid_bits[i].subleaf);
-		uint32_t bit = 1u << cpuid_bits[i].bit;
-		if (policy_shows(cpu, cpuid_bits[i].policy, *result_register(&host, cpuid_bits[i].reg) & bit))
-			features |= BIT(cpuid_bits[i].feature);
-	}
-	return features;
-}
-
-bool cpu_has(const struct cpu *cpu, enum insn_feature feature)
-{
-	/* Asking the host takes microseconds under a hypervisor. The cache is no state of the guest's, hence the cast.
-	 */
-	if (UNLIKELY(!cpu->features))
-		((struct cpu *)cpu)->features = find_features(cpu);
-	return cpu->features & BIT(feature);
 }
 
 bool cpu_base_canonical(const struct cpu *cpu, uint64_t address)

@@ -38,6 +38,7 @@ static void print_text(const struct finding found[DOCTOR_COUNT])
 		if (*found[i].advice)
 			printf("%21s -> %s\n", "", found[i].advice);
 	}
+	doctor_print_features();
 	printf("\n%s\n",
 	       nothing_missing(found) ? "Gnomon works here." : "Gnomon does not work here: see what is missing.");
 }
@@ -54,8 +55,8 @@ static int print_json(const struct finding found[DOCTOR_COUNT])
 			json_object_set_new(one, "advice", json_string(found[i].advice));
 		json_array_append_new(checks, one);
 	}
-	all =
-	    json_pack("{s:s, s:b, s:o}", "version", GNOMON_VERSION, "works", nothing_missing(found), "checks", checks);
+	all = json_pack("{s:s, s:b, s:o, s:o}", "version", GNOMON_VERSION, "works", nothing_missing(found), "checks",
+			checks, "features", doctor_features_json());
 	rc = all ? json_dumpf(all, stdout, JSON_INDENT(2)) : -1;
 	json_decref(all);
 	return rc || printf("\n") < 0 || fflush(stdout) ? -EIO : 0;

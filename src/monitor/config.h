@@ -3,6 +3,7 @@
 #ifndef GNOMON_MONITOR_CONFIG_H
 #define GNOMON_MONITOR_CONFIG_H
 
+#include "cpu/features.h"
 #include "opt.h"
 
 /* RAM: what lies above 3 GiB continues at 4 GiB (as on an i440FX). */
@@ -93,6 +94,7 @@ struct vm_config {
 	enum display_kind display;
 	bool cpu_max; /* all features, those that cost speed too */
 	bool cpu_lm;  /* 64-bit mode */
+	struct feature_choice cpu_features;
 	enum engine_kind engine;
 	bool lockstep;
 	bool audit;

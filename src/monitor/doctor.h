@@ -3,6 +3,8 @@
 #ifndef GNOMON_MONITOR_DOCTOR_H
 #define GNOMON_MONITOR_DOCTOR_H
 
+#include <jansson.h>
+
 #include "base.h"
 
 enum finding_status {
@@ -39,6 +41,13 @@ struct doctor_costs {
 };
 
 struct doctor_costs doctor_measure(void);
+
+/* The names of CPUID's features, for people; and as an object of two lists, "shown" and "missing" (owned by the
+ * caller). */
+void doctor_print_features(void);
+json_t *doctor_features_json(void);
+/* The check of AVX. */
+void doctor_avx(struct finding *f);
 
 /* Bytes of memory that this process may still take: the machine's and its control groups' limits. 0: not known. */
 uint64_t doctor_free_memory(void);

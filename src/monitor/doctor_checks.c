@@ -62,6 +62,11 @@ static void check_processor(struct finding *f)
 	       lacks);
 }
 
+static void check_avx(struct finding *f)
+{
+	doctor_avx(f);
+}
+
 /* Two mappings of a memfd, one of them executable; a return instruction written through one runs in the other. */
 static bool code_runs(int fd)
 {

@@ -35,6 +35,18 @@ static bool take_vendor(struct parse *p, const char *vendor)
 	return true;
 }
 
+/* item: "+NAME" or "-NAME", of len characters. */
+static bool take_feature(struct parse *p, const char *item, size_t len)
+{
+	enum cpuid_bit bit = feature_find(item + 1, len - 1);
+
+	if (bit == CPUID_none)
+		return wrong(p, "there is no feature '%.*s' to show or hide (gnomon doctor names them)", (int)len - 1,
+			     item + 1);
+	feature_choose(&p->cfg->cpu_features, bit, *item == '+');
+	return true;
+}
+
 /* A vendor's name may hold a comma, so that it is the last item. */
 bool parse_cpu(struct parse *p, const char *value)
 {
@@ -46,8 +58,12 @@ bool parse_cpu(struct parse *p, const char *value)
 			p->cfg->cpu_max = true;
 		else if (len == 2 && !strncmp(item, "lm", len))
 			p->cfg->cpu_lm = true;
-		else
-			return wrong(p, "'%s' is not max, lm, vendor=NAME or these separated by commas", value);
+		else if (*item != '-' && *item != '+')
+			return wrong(
+			    p, "'%s' is not max, lm, +FEATURE, -FEATURE, vendor=NAME or these separated by commas",
+			    value);
+		else if (!take_feature(p, item, len))
+			return false;
 		item += len;
 		if (!*item)
 			return true;

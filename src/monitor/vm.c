@@ -243,8 +243,10 @@ static void init_requests(struct vm *vm)
 	vm->requests_tail = &vm->requests;
 }
 
-static void init_cpu(struct vm *vm)
+static int init_cpu(struct vm *vm, char *err, size_t errlen)
 {
+	enum cpuid_bit refused;
+
 	vm->cpu.pm = &vm->pm;
 	vm->cpu.ops = &cpu_ops;
 	vm->cpu.machine = vm;
@@ -254,7 +256,14 @@ static void init_cpu(struct vm *vm)
 	vm->cpu.max = vm->cfg->cpu_max;
 	vm->cpu.opt_off = vm->cfg->opt_off;
 	vm->cpu.lm = vm->cfg->cpu_lm;
+	vm->cpu.chosen = vm->cfg->cpu_features;
 	cpu_reset(&vm->cpu, false);
+	refused = feature_refused(&vm->cpu);
+	if (refused == CPUID_none)
+		return 0;
+	snprintf(err, errlen, "--cpu +%s: this host does not have it, or what it needs is not shown",
+		 feature_name(refused));
+	return -ENOTSUP;
 }
 
 static int init_board(struct vm *vm, const struct vm_chardevs *chardevs, char *err, size_t errlen)
@@ -316,8 +325,9 @@ int vm_init(struct vm *vm, const struct vm_config *cfg, const struct vm_chardevs
 		physmem_destroy(&vm->pm);
 		return rc;
 	}
-	init_cpu(vm);
-	rc = init_board(vm, chardevs, err, errlen);
+	rc = init_cpu(vm, err, errlen);
+	if (!rc)
+		rc = init_board(vm, chardevs, err, errlen);
 	if (rc) {
 		exec_destroy(vm->exec);
 		physmem_destroy(&vm->pm);

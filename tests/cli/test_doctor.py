@@ -37,6 +37,12 @@ class Doctor(Case):
             if check["status"] != "ok":
                 self.assertTrue(check["advice"], check)
 
+        features = found["features"]
+        self.assertIn("sse2", features["shown"])
+        for name in ("avx2", "aes", "sha_ni"):
+            self.assertEqual(name in features["shown"], name in flags)
+            self.assertEqual(name in features["missing"], name not in flags)
+
     def test_text(self):
         result = run("doctor")
         self.assertEqual(result.returncode, OK)

@@ -187,6 +187,38 @@ START_TEST(cpuid_vendor)
 }
 END_TEST
 
+/* What the user hides is gone with all that needs it; what costs speed is shown one by one. */
+START_TEST(cpuid_choice)
+{
+	ck_assert_uint_eq(feature_find("avx2", 4), CPUID_avx2);
+	ck_assert_uint_eq(feature_find("avx2", 3), CPUID_avx);
+	ck_assert_uint_eq(feature_find("", 0), CPUID_none);
+	ck_assert(feature_shown(&cpu, CPUID_sse4_2) && !feature_shown(&cpu, CPUID_smap));
+	feature_choose(&cpu.chosen, CPUID_ssse3, false);
+	feature_choose(&cpu.chosen, CPUID_xsave, false);
+	feature_choose(&cpu.chosen, CPUID_smap, true);
+	cpu.features = 0;
+	ck_assert(!(cpu_cpuid(&cpu, 1, 0).ecx & (BIT(9) | BIT(19) | BIT(20) | BIT(26) | BIT(28))));
+	ck_assert(cpu_cpuid(&cpu, 1, 0).ecx & BIT(0)); /* SSE3 */
+	ck_assert(!(cpu_cpuid(&cpu, 7, 0).ebx & BIT(5)));
+	ck_assert(cpu_cpuid(&cpu, 7, 0).ebx & BIT(20));
+	ck_assert_uint_eq(cpu_cpuid(&cpu, 0xd, 0).eax, 0);
+	ck_assert_uint_eq(cpu_cpuid(&cpu, 0xd, 1).eax, 0);
+	cpu.cr4 |= CR4_OSXSAVE;
+	RAISES(EXC_UD, 0x0f, 0xae, 0x23); /* XSAVE */
+	ck_assert(cpu_has(&cpu, FEAT_SMAP) && !cpu_has(&cpu, FEAT_XSAVEC) && !cpu_has(&cpu, FEAT_AVX2));
+	ck_assert_uint_eq(feature_refused(&cpu), CPUID_none);
+	feature_choose(&cpu.chosen, CPUID_xsavec, true);
+	ck_assert_uint_eq(feature_refused(&cpu), CPUID_xsavec);
+	feature_choose(&cpu.chosen, CPUID_xsave, true);
+	ck_assert_uint_eq(feature_refused(&cpu), CPUID_none);
+	feature_choose(&cpu.chosen, CPUID_la57, true); /* without 64-bit mode */
+	ck_assert_uint_eq(feature_refused(&cpu), CPUID_la57);
+	cpu.chosen = (struct feature_choice){0};
+	cpu.features = 0;
+}
+END_TEST
+
 /* No guest-chosen leaf or subleaf may show what has no row. */
 /* Intel's processors do not meet a breakpoint on the instruction behind a load of SS, AMD's do. */
 START_TEST(breakpoint_behind_mov_ss)
@@ -241,6 +273,7 @@ int main(void)
 	tcase_add_test(tc, time_stamps);
 	tcase_add_test(tc, cpuid);
 	tcase_add_test(tc, cpuid_vendor);
+	tcase_add_test(tc, cpuid_choice);
 	tcase_add_test(tc, cpuid_shows_no_more_than_the_table);
 	return run_suite(s);
 }

@@ -50,7 +50,8 @@ START_TEST(everything)
 
 	ck_assert_int_eq(
 	    parse(&cfg,
-		  "--memory 4G --cpu max,lm,vendor=GenuineIntel --cdrom a.iso --floppy=f.img --disk a,b.raw,snapshot "
+		  "--memory 4G --cpu max,-avx,lm,+smap,vendor=GenuineIntel --cdrom a.iso --floppy=f.img --disk "
+		  "a,b.raw,snapshot "
 		  "--disk "
 		  "c.raw --boot ac "
 		  "--kernel k --initrd i,j --append=a=b --bios b.bin --serial stdio --serial file:x --serial unix:y "
@@ -65,6 +66,8 @@ START_TEST(everything)
 	ck_assert_uint_eq(cfg.memory, 4 * GiB);
 	ck_assert_str_eq(cfg.cpu_vendor, "GenuineIntel");
 	ck_assert(cfg.cpu_max && cfg.cpu_lm);
+	ck_assert(cfg.cpu_features.off[CPUID_avx / 8] == 1u << CPUID_avx % 8);
+	ck_assert(cfg.cpu_features.on[CPUID_smap / 8] == 1u << CPUID_smap % 8);
 	ck_assert_str_eq(cfg.cdrom, "a.iso");
 	ck_assert_str_eq(cfg.floppy, "f.img");
 	ck_assert_uint_eq(cfg.ndisks, 2);
@@ -119,10 +122,12 @@ static const char *const bad_lines[][2] = {
     {"--memory ''", "not a size"},
     {"--memory 1.5G", "not a size"},
     {"--memory 1G --memory 1G", "given twice"},
-    {"--cpu maximum", "not max, lm, vendor=NAME"},
-    {"--cpu max,", "not max, lm, vendor=NAME"},
-    {"--cpu lm64", "not max, lm, vendor=NAME"},
-    {"--cpu ''", "not max, lm, vendor=NAME"},
+    {"--cpu maximum", "not max, lm, +FEATURE, -FEATURE, vendor=NAME"},
+    {"--cpu max,", "not max, lm, +FEATURE, -FEATURE, vendor=NAME"},
+    {"--cpu lm64", "not max, lm, +FEATURE, -FEATURE, vendor=NAME"},
+    {"--cpu ''", "not max, lm, +FEATURE, -FEATURE, vendor=NAME"},
+    {"--cpu -avx512", "no feature 'avx512'"},
+    {"--cpu max,+", "no feature ''"},
     {"--cpu max,vendor=Genuine", "not 12 characters"},
     {"--cpu vendor=Genuine", "not 12 characters"},
     {"--cpu vendor=GenuineIntel2", "not 12 characters"},
