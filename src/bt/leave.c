@@ -110,7 +110,8 @@ static void make_storable(struct bt *bt, uint32_t linear)
 		shadow_install(bt->shadow, linear, bt->cpu->cpl == 3);
 }
 
-/* IRETD has been completed, perhaps that of a page fault's handler: the next access is the one that faulted. */
+/* IRETD or IRETQ has been completed, perhaps that of a page fault's handler: the next access is the one that faulted.
+ */
 static void back_from_fault(struct bt *bt)
 {
 	struct cpu *cpu = bt->cpu;
@@ -151,7 +152,7 @@ static void callout(struct bt *bt, struct block *b, const struct bt_exit *x)
 		unfinished = result == STEP_DONE && in->repeats && cpu->rip == pc;
 	} while (unfinished && !*bt->stop && !cpu_event_ready(cpu) && b->valid);
 	bt->frame.count += !unfinished;
-	if (in->id == INSN_IRETD && result == STEP_DONE)
+	if ((in->id == INSN_IRETD || in->id == INSN_IRETQ) && result == STEP_DONE)
 		back_from_fault(bt);
 	if (result == STEP_DONE && bt->stats->exceptions == exceptions)
 		remember_transfer(bt, b, in, cpl, slow_accesses(bt->stats) != slow);
@@ -315,9 +316,9 @@ static void no_access(struct bt *bt, struct block *b, int n, enum shadow_fault w
 		resume_at(bt, b, (unsigned)n);
 		return;
 	}
-	if (what == SHADOW_TRUE && user && !code64) {
+	if (what == SHADOW_TRUE && user) {
 		bt->cpu->bt_user_faulted = true;
-		bt->faulted_at = address;
+		bt->faulted_at = shadow_true_fault(bt->shadow)->address;
 	}
 	if (what == SHADOW_TRUE && alone && opt_on(bt->cpu->opt_off, OPT_RAISE)) {
 		raise_page_fault(bt);

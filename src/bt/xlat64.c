@@ -150,6 +150,8 @@ static bool rewrite(struct xlat *t)
 	case INSN_WRFSBASE:
 	case INSN_WRGSBASE:
 		return opt_on(t->bt->cpu->opt_off, OPT_BASES) && xlat64_bases(t);
+	case INSN_MOV_CR:
+		return opt_on(t->bt->cpu->opt_off, OPT_CONTROL) && xlat64_read_cr(t);
 	case INSN_MOV_FROM_SREG:
 		return xlat64_read_sreg(t);
 	case INSN_VERW:

@@ -114,6 +114,8 @@ bool xlat64_branch(struct xlat *t);
 void xlat64_use_stack(struct xlat *t, unsigned words);
 void xlat64_leave_stack(struct xlat *t);
 bool xlat64_flags(struct xlat *t);
+/* MOV from a control register, of ring 0. */
+bool xlat64_read_cr(struct xlat *t);
 bool xlat64_read_sreg(struct xlat *t);
 bool xlat64_verw(struct xlat *t);
 bool xlat64_bit_string(struct xlat *t);

@@ -139,6 +139,26 @@ bool xlat64_flags(struct xlat *t)
 	}
 }
 
+bool xlat64_read_cr(struct xlat *t)
+{
+	static const size_t fields[] = {[0] = offsetof(struct cpu, cr0),
+					[2] = offsetof(struct cpu, cr2),
+					[3] = offsetof(struct cpu, cr3),
+					[4] = offsetof(struct cpu, cr4)};
+	const struct operand *to = &t->in->op[0], *from = &t->in->op[1];
+
+	if (from->kind != OPD_CR || from->reg >= ARRAY_LEN(fields) || from->reg == 1 || (t->ctx->key.flags & CTX_CPL3))
+		return false;
+	xlat64_load_cpu(t);
+	if (xlat64_in_memory(to->reg)) {
+		emit_load(&t->e, 8, HOST64_T, AT_CPU64(fields[from->reg]));
+		xlat64_store_reg(t, 8, to->reg, HOST64_T);
+	} else {
+		emit_load(&t->e, 8, to->reg, AT_CPU64(fields[from->reg]));
+	}
+	return true;
+}
+
 bool xlat64_read_sreg(struct xlat *t)
 {
 	const struct operand *to = &t->in->op[0];
