@@ -44,12 +44,31 @@ static bool is_edge(const struct window *w, uint64_t page)
 	return before != here || (here && w->frame[page] != w->frame[page - 1] + 1);
 }
 
+enum { EMPTY_PAGES = 8 };
+
+/* Are so many pages from `page` on without state? */
+static bool are_empty(const struct window *w, uint64_t page)
+{
+	uint64_t states;
+
+	if (page + EMPTY_PAGES > WINDOW_PAGES)
+		return false;
+	__builtin_memcpy(&states, w->state + page, sizeof(states));
+	return !states;
+}
+
+_Static_assert(EMPTY_PAGES == sizeof(uint64_t), "are_empty()");
+
 uint64_t window_edges_at(const struct window *w, uint64_t page, uint64_t count)
 {
 	uint64_t n = 0;
 
-	for (uint64_t at = page; at <= page + count; at++)
-		n += is_edge(w, at);
+	for (uint64_t at = page; at <= page + count; at++) {
+		if (at && !w->nparked && !w->state[at - 1] && are_empty(w, at))
+			at += EMPTY_PAGES - 1;
+		else
+			n += is_edge(w, at);
+	}
 	return n;
 }
 
@@ -123,9 +142,12 @@ void window_forget(struct shadow *sh, struct window *w, uint64_t page)
  * what was mapped last at its head. */
 static void forget(struct shadow *sh, struct window *w, uint64_t page, uint64_t count)
 {
-	for (uint64_t at = page + count; at-- > page;)
-		if (w->state[at])
+	for (uint64_t at = page + count; at > page;) {
+		if (at - page >= EMPTY_PAGES && are_empty(w, at - EMPTY_PAGES))
+			at -= EMPTY_PAGES;
+		else if (w->state[--at])
 			window_forget(sh, w, at);
+	}
 }
 
 /* Is nothing mapped in [from, to)? */
@@ -161,14 +183,15 @@ void batch_flush(struct shadow *sh, struct batch *b)
 
 void window_drop(struct shadow *sh, struct batch *b, struct window *w, uint64_t page, uint64_t count)
 {
-	uint64_t before = window_edges_at(w, page, count), first = page, last;
+	uint64_t first = page, last = page + count, before;
 
-	for (last = page + count; last > first && !w->state[last - 1]; last--)
-		;
-	for (; first < last && !w->state[first]; first++)
-		;
+	while (last > first && !w->state[last - 1])
+		last -= last - first >= EMPTY_PAGES && are_empty(w, last - EMPTY_PAGES) ? EMPTY_PAGES : 1;
+	while (first < last && !w->state[first])
+		first += last - first >= EMPTY_PAGES && are_empty(w, first) ? EMPTY_PAGES : 1;
 	if (first == last)
 		return;
+	before = window_edges_at(w, first, last - first);
 	if (window_may_park(sh, w, first, last - first)) {
 		window_park(sh, b, w, first, last - first);
 		return;
@@ -177,7 +200,7 @@ void window_drop(struct shadow *sh, struct batch *b, struct window *w, uint64_t 
 		batch_flush(sh, b); /* while its pages are mapped */
 	window_forget_parked(sh, w, first, last - first);
 	forget(sh, w, first, last - first);
-	window_edges_changed(sh, w, before, window_edges_at(w, page, count));
+	window_edges_changed(sh, w, before, window_edges_at(w, first, last - first));
 	if (b->w == w && b->to <= first && is_gap(sh, w, b->to, first)) {
 		b->to = last;
 	} else if (b->w == w && last <= b->from && is_gap(sh, w, last, b->from)) {
