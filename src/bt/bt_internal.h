@@ -346,19 +346,18 @@ struct bt {
 	int resume_esp;	      /* insn_map.esp there */
 	unsigned resume_insn; /* its number */
 	struct bt_home *home;
-	uint32_t probe;			/* the page of probes: probe.c */
-	uint64_t entry_rf, entry_count; /* RFLAGS.RF and instructions executed when the cache was last entered */
-	unsigned space;			/* present address space (user mode): shadow_space() */
-	unsigned ntables;		/* indirect tables reserved */
-	unsigned table_pieces;		/* their `held_pieces` */
-	uint64_t mmu_events;		/* bt_mmu_event() calls */
+	uint32_t probe;	       /* the page of probes: probe.c */
+	uint64_t entry_rf;     /* RFLAGS.RF when the cache was last entered */
+	unsigned space;	       /* present address space (user mode): shadow_space() */
+	unsigned ntables;      /* indirect tables reserved */
+	unsigned table_pieces; /* their `held_pieces` */
+	uint64_t mmu_events;   /* bt_mmu_event() calls */
 	gva_t breakpoints[BT_MAX_BREAKPOINTS];
 	unsigned nbreakpoints;
 	bool at_breakpoint;		  /* bt_run() is to return: the next instruction is at one */
 	bool gs_known;			  /* GS.base of the thread is frame.window */
 	gva_t faulted_at;		  /* cpu->bt_user_faulted: at this address */
-	bool copy_faulted;		  /* the guest is dealing with a page fault of supervisor code, ... */
-	uint32_t copy_faulted_at;	  /* ... that it took here in user mode's memory */
+	uint32_t copy_faulted_at;	  /* cpu->bt_copy_faulted: likewise */
 	bool signal_stepping;		  /* the handler single-steps to a boundary */
 	struct bt_profile_state *profile; /* NULL: none is taken */
 	void (*before_flush)(void *arg);  /* of bt_config */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What comes out of the cache: links to be made, callouts, faults, events. */
+/* What comes out of the cache: links to be made, faults, events; callouts: callout.c. */
 #include <inttypes.h>
 
 #include "bt_profile_internal.h"
 #include "cpu/event.h"
 #include "cpu/step.h"
+#include "leave_internal.h"
 #include "phase.h"
 #include "trace.h"
 
@@ -26,8 +27,7 @@ void bt_resume_block(struct bt *bt, struct block *b)
 	bt->resume = b->body;
 }
 
-/* Continues behind instruction n of the block: there, if the CPU stands there in the same mode. */
-static void continue_behind(struct bt *bt, struct block *b, unsigned n)
+void bt_continue_behind(struct bt *bt, struct block *b, unsigned n)
 {
 	if (!opt_on(bt->cpu->opt_off, OPT_RESUME) || (bt->lockstep && bt->frame.count >= bt->count_limit) ||
 	    n + 1 >= b->ninsns + (unsigned)b->open || bt->cpu->rip != block_pc(b, n + 1))
@@ -37,131 +37,34 @@ static void continue_behind(struct bt *bt, struct block *b, unsigned n)
 	resume_at(bt, b, n + 1);
 }
 
-/* Accesses that a translated instruction cannot make by itself. */
-static uint64_t slow_accesses(const struct stats *s)
+uint64_t bt_slow_accesses(const struct stats *s)
 {
 	return s->mmio_reads + s->mmio_writes + s->traced_writes;
 }
 
-/* RF lasts to the end of the first instruction: it still holds if that one has not been completed. */
-static void restore_rf(struct bt *bt)
+void bt_restore_rf(struct bt *bt)
 {
-	if (bt->frame.count == bt->entry_count)
-		bt->cpu->rflags |= bt->entry_rf;
+	if (bt->frame.count == bt->cpu->bt_rf_at)
+		bt->cpu->rflags |= FLAG_RF;
 }
 
-/* The operand of VERW, once more: nothing has run since. */
-static void remember_writable(struct bt *bt, const struct insn *in)
+void bt_note_copy_fault(struct bt *bt, uint32_t address)
 {
-	struct x86_fault f;
-	uint64_t selector;
-	bool read;
-
-	bt->cpu->rip -= in->len; /* operands are relative to it */
-	read = insn_read(bt->cpu, in, 0, &selector, &f);
-	bt->cpu->rip += in->len;
-	if (read)
-		bt_selector_writable(bt, (uint16_t)selector);
+	bt->cpu->bt_copy_faulted = true;
+	bt->copy_faulted_at = address;
 }
 
-/* What the C body found is remembered for translated code. */
-static void remember_transfer(struct bt *bt, struct block *b, const struct insn *in, unsigned cpl, bool slow)
-{
-	switch (in->id) {
-	case INSN_MOV_TO_SREG:
-	case INSN_POP_SREG:
-		bt_selector_loaded(bt, b, in->op[0].reg);
-		break;
-	case INSN_INT:
-		if (cpl == 3)
-			bt_ring_entered(bt, in->bytes[in->imm_off]);
-		break;
-	case INSN_IRETD:
-		if (!cpl) /* else SS was not loaded */
-			bt_ring_left(bt);
-		break;
-	case INSN_SYSRET:
-	case INSN_IRETQ:
-		if (!cpl)
-			bt_compat_entered(bt);
-		break;
-	case INSN_VERW:
-		if (!cpl && (bt->cpu->rflags & FLAG_ZF) && !slow)
-			remember_writable(bt, in);
-		break;
-	}
-}
-
-/* Where the instruction stores, if its translation looked at the page's state. */
-static bool looked_at(const struct bt *bt, const struct insn *in, uint32_t *linear)
-{
-	const struct cpu *cpu = bt->cpu;
-
-	*linear = (uint32_t)(cpu->seg[in->seg].base + insn_ea(cpu, in));
-	return in->has_mem && in->mem_write && cpu_paging(cpu);
-}
-
-/* The store at an adapted site went to memory: the next one to this page is to find it mapped, or traced only. */
-static void make_storable(struct bt *bt, uint32_t linear)
-{
-	uint8_t state = shadow_page_states(bt->shadow, bt->cpu->cpl == 3)[linear >> PAGE_SHIFT] & SHADOW_PAGE_MASK;
-
-	if (state != SHADOW_PAGE_STORABLE && state != SHADOW_PAGE_TRACED)
-		shadow_install(bt->shadow, linear, bt->cpu->cpl == 3);
-}
-
-/* IRETD or IRETQ has been completed, perhaps that of a page fault's handler: the next access is the one that faulted.
- */
-static void back_from_fault(struct bt *bt)
+void bt_back_from_fault(struct bt *bt)
 {
 	struct cpu *cpu = bt->cpu;
 
 	if (cpu->cpl == 3 && cpu->bt_user_faulted) {
 		cpu->bt_user_faulted = false;
 		shadow_install(bt->shadow, bt->faulted_at, true);
-	} else if (cpu->cpl != 3 && bt->copy_faulted && (cpu->rflags & FLAG_RF)) {
-		bt->copy_faulted = false;
+	} else if (cpu->cpl != 3 && cpu->bt_copy_faulted && (cpu->rflags & FLAG_RF)) {
+		cpu->bt_copy_faulted = false;
 		shadow_install(bt->shadow, bt->copy_faulted_at, true);
 	}
-}
-
-static void callout(struct bt *bt, struct block *b, const struct bt_exit *x)
-{
-	struct cpu *cpu = bt->cpu;
-	const struct insn *in = &bt->insns[b->insns + x->extra];
-	gva_t linear = block_linear(b, b->map[x->insn].guest);
-	guest_pc_t pc = bt_exit_target(bt, x);
-	uint64_t slow = slow_accesses(bt->stats), mmu_events = bt->mmu_events, exceptions = bt->stats->exceptions;
-	enum site_level level = bt_site_level(bt, linear);
-	uint64_t mmio = bt->stats->mmio_reads + bt->stats->mmio_writes;
-	unsigned cpl = cpu->cpl;
-	enum step_result result;
-	bool unfinished, looked;
-	uint32_t stored;
-
-	cpu->rip = pc;
-	restore_rf(bt);
-	looked = level != SITE_PLAIN && !context_code64(b->ctx) && looked_at(bt, in, &stored);
-	bt->stats->callouts++;
-	bt->stats->insn_callouts[in->id]++;
-	bt->stats->phase_insn = in->id;
-	phase_set(bt->stats, PHASE_CALLOUT);
-	/* A repeated instruction works in bounded parts. */
-	do {
-		result = cpu_step_insn(cpu, in);
-		unfinished = result == STEP_DONE && in->repeats && cpu->rip == pc;
-	} while (unfinished && !*bt->stop && !cpu_event_ready(cpu) && b->valid);
-	bt->frame.count += !unfinished;
-	if ((in->id == INSN_IRETD || in->id == INSN_IRETQ) && result == STEP_DONE)
-		back_from_fault(bt);
-	if (result == STEP_DONE && bt->stats->exceptions == exceptions)
-		remember_transfer(bt, b, in, cpl, slow_accesses(bt->stats) != slow);
-	if (looked && result == STEP_DONE && bt->stats->mmio_reads + bt->stats->mmio_writes == mmio)
-		make_storable(bt, stored);
-	if (level == SITE_CALLOUT)
-		bt_site_ran(bt, b, linear, slow_accesses(bt->stats) != slow);
-	if (mmu_events == bt->mmu_events) /* else this very page may be another one now */
-		continue_behind(bt, b, x->insn);
 }
 
 static void follow_link(struct bt *bt, struct bt_exit *x)
@@ -194,6 +97,8 @@ static void follow_indirect(struct bt *bt, guest_pc_t eip)
 	if (bt->home->code64 && bt_undo_branch(bt))
 		return;
 	bt->cpu->rip = eip;
+	bt_restore_rf(bt); /* it may be the way back from an interrupt */
+	bt_back_from_fault(bt);
 	bt->stats->indirect_misses++;
 	bt_profile_missed_table(bt);
 	if (bt->lockstep)
@@ -217,7 +122,7 @@ static void recover_insn(struct bt *bt, const struct block *b, int n)
 	cpu->rip = block_pc(b, (unsigned)n);
 	if (m->flags & MAP_NO_EVENT) /* whoever looks for events before it goes on must know */
 		cpu->shadow = m->flags & MAP_BEHIND_SS ? SHADOW_MOV_SS : SHADOW_STI;
-	restore_rf(bt);
+	bt_restore_rf(bt);
 }
 
 /*
@@ -304,7 +209,7 @@ static void raise_page_fault(struct bt *bt)
  * see raise_page_fault(). */
 static void no_access(struct bt *bt, struct block *b, int n, enum shadow_fault what, gva_t address, bool alone)
 {
-	uint64_t slow = slow_accesses(bt->stats), exceptions = bt->stats->exceptions;
+	uint64_t slow = bt_slow_accesses(bt->stats), exceptions = bt->stats->exceptions;
 	const struct insn_map *m = &b->map[n];
 	gva_t linear = block_linear(b, m->guest), accesses[BT_ACCESSES];
 	bool code64 = context_code64(b->ctx), user = bt->cpu->cpl == 3;
@@ -330,17 +235,15 @@ static void no_access(struct bt *bt, struct block *b, int n, enum shadow_fault w
 	for (unsigned i = 0; i < naccesses; i++)
 		shadow_own(bt->shadow, accesses[i], user);
 	if ((m->flags & MAP_USER) && what == SHADOW_EMULATE) {
-		if (bt->stats->exceptions == exceptions) {
+		if (bt->stats->exceptions == exceptions)
 			bt_site_missed_user(bt, (uint32_t)address);
-		} else {
-			bt->copy_faulted = true;
-			bt->copy_faulted_at = (uint32_t)address;
-		}
+		else
+			bt_note_copy_fault(bt, (uint32_t)address);
 	}
 	/* A checked store that faults is near what is watched, or where the alias shows nothing. */
-	if (slow_accesses(bt->stats) != slow || (m->flags & MAP_CHECKED))
+	if (bt_slow_accesses(bt->stats) != slow || (m->flags & MAP_CHECKED))
 		bt_site_faulted(bt, b, linear, m->flags & MAP_CHECKED);
-	continue_behind(bt, b, (unsigned)n);
+	bt_continue_behind(bt, b, (unsigned)n);
 }
 
 /* A comparison by address that failed, not an access of the guest's. */
@@ -356,6 +259,8 @@ static void fault(struct bt *bt)
 	int n;
 	struct block *b = bt_find_host(bt, (cache_pc_t)fr->pc);
 	gva_t address = fr->address;
+	uint64_t exceptions = bt->stats->exceptions;
+	bool new_page;
 	enum shadow_fault what = SHADOW_FOREIGN; /* a limit check, a divide error, ... */
 
 	phase_set(bt->stats, PHASE_FAULT);
@@ -378,7 +283,9 @@ static void fault(struct bt *bt)
 	no_access(bt, b, n, what, address, false);
 	if (fr->trap == TRAP_PAGE_FAULT && is_probe(bt, fr->address))
 		bt_site_strayed(bt, b, block_linear(b, b->map[n].guest));
-	if (b->valid && !context_code64(b->ctx) && (what == SHADOW_RESOLVED || what == SHADOW_TRUE))
+	new_page = what == SHADOW_RESOLVED || what == SHADOW_RESOLVED_USER || what == SHADOW_TRUE ||
+		   ((b->map[n].flags & MAP_USER) && bt->stats->exceptions != exceptions);
+	if (b->valid && !context_code64(b->ctx) && new_page)
 		bt_site_page_faulted(bt, b, block_linear(b, b->map[n].guest));
 }
 
@@ -409,10 +316,11 @@ void bt_left(struct bt *bt)
 		struct block *from = bt_block(bt, x->from);
 		if (x->kind == EXIT_LINK)
 			follow_link(bt, x);
-		else if (bt->lockstep && bt->frame.count >= bt->count_limit)
-			bt->cpu->rip = bt_exit_target(bt, x); /* the unit ends before this instruction */
-		else if (x->kind == EXIT_CALLOUT)
-			callout(bt, from, x);
+		else if (bt->lockstep && bt->frame.count >= bt->count_limit) { /* the unit ends before this one */
+			bt->cpu->rip = bt_exit_target(bt, x);
+			bt_restore_rf(bt);
+		} else if (x->kind == EXIT_CALLOUT)
+			bt_callout(bt, from, x);
 		else if (x->kind == EXIT_FAULT)
 			foreseen_fault(bt, from, x);
 		else if (x->kind == EXIT_BREAK) {
@@ -420,7 +328,7 @@ void bt_left(struct bt *bt)
 			bt->at_breakpoint = true;
 		} else {
 			bt->cpu->rip = bt_exit_target(bt, x);
-			restore_rf(bt);
+			bt_restore_rf(bt);
 			bt_step(bt, &bt->stats->stepped_callout);
 		}
 		break;

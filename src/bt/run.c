@@ -203,7 +203,7 @@ static void enter(struct bt *bt, cache_pc_t at)
 	/* Without a count it is not known whether an instruction was completed; RF is clear then, or a repeated
 	 * instruction's, which gets it anew. */
 	bt->entry_rf = context_code64(bt->ctx) && !bt_counts64(bt) ? 0 : cpu->rflags & FLAG_RF;
-	bt->entry_count = bt->frame.count + bt->resume_uncounted;
+	cpu->bt_rf_at = bt->entry_rf ? bt->frame.count + bt->resume_uncounted : UINT64_MAX;
 	cpu->rflags &= ~FLAG_RF;
 	bt->stats->cache_entries++;
 	bt->stats->block_dispatches += at == bt->current->body;

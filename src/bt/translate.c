@@ -266,14 +266,15 @@ static void translate_insn(struct xlat *t)
 	site = bt_site(t->bt, linear);
 	level = site->level;
 	t->user = site->user && (t->ctx->key.flags & (CTX_PAGED | CTX_CPL3 | CTX_NO_USER | CTX_CODE64)) == CTX_PAGED;
-	present = !context_code64(t->ctx) && site->guarded && level == SITE_PLAIN && row->class == CLASS_IDENT &&
-		  (t->ctx->key.flags & CTX_PAGED);
+	present = !context_code64(t->ctx) && site->guarded && level == SITE_PLAIN && (t->ctx->key.flags & CTX_PAGED);
 	t->adapted |= level != SITE_PLAIN || t->user || present;
 	if (context_code64(t->ctx))
 		done = level == SITE_PLAIN && xlat64_insn(t);
 	else if (level != SITE_PLAIN && row->class == CLASS_IDENT &&
 		 (t->ctx->key.flags & (CTX_PAGED | CTX_CPL3)) == CTX_PAGED)
 		done = xlat_ident_guarded(t);
+	else if ((level != SITE_PLAIN || present) && opt_on(t->bt->cpu->opt_off, OPT_STRINGS) && xlat_string_guarded(t))
+		done = true;
 	else if (level == SITE_CALLOUT)
 		done = false;
 	else if (level == SITE_CHECKED && (t->ctx->key.flags & CTX_PAGED))

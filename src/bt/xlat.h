@@ -136,6 +136,8 @@ bool xlat_bit_string(struct xlat *t);
 
 /* --- xlat_string.c --- */
 bool xlat_string(struct xlat *t, enum site_level level);
+/* Under paging: a repeated store of supervisor mode's, which looks whether its pages are there, else a callout. */
+bool xlat_string_guarded(struct xlat *t);
 
 /* --- xlat_flags.c --- */
 bool xlat_flags(struct xlat *t);

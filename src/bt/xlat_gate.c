@@ -11,7 +11,7 @@
 /* IRETD leaves a change of these to the C body, ... */
 #define IRET_SAME ((uint32_t)(FLAG_NT | FLAG_IOPL | FLAG_AC | FLAG_VIF | FLAG_VIP | FLAG_ID))
 /* ... and these if they are set at all. */
-#define IRET_CLEAR	((uint32_t)(FLAG_TF | FLAG_NT | FLAG_RF | FLAG_VM))
+#define IRET_CLEAR	((uint32_t)(FLAG_TF | FLAG_NT | FLAG_VM))
 #define IRET_CLEAR_USER ((uint32_t)(FLAG_IOPL | FLAG_AC))
 
 enum { FRAME_EIP = 0, FRAME_CS = 4, FRAME_FLAGS = 8, FRAME_ESP = 12, FRAME_SS = 16, FRAME_SAME = 12, FRAME_OUTER = 20 };
@@ -204,19 +204,51 @@ static void check_data_segments(struct xlat *t, struct slow *s)
 	}
 }
 
-/* T0: EIP, T3: EFLAGS; all else is done. */
-static void arrive(struct xlat *t)
+/* RF is not in cpu.rflags while the cache runs. T3: EFLAGS. Changes RCX. */
+static void take_rf(struct xlat *t)
 {
-	unsigned uncounted = t->uncounted;
+	uint8_t *clear;
 
-	emit_mov(&t->e, 4, RCX, HOST_T3);
-	xlat_alu_imm(t, ALU_AND, RCX, (uint32_t)FLAGS_ALL);
-	xlat_alu_imm(t, ALU_OR, RCX, (uint32_t)FLAG_1);
-	emit_store(&t->e, 4, RCX, AT_CPU(CPU_OFF(rflags)));
+	xlat_test_imm(t, HOST_T3, (uint32_t)FLAG_RF);
+	clear = emit_jcc8(&t->e, CC_E);
+	emit_lea(&t->e, 8, RCX, (struct host_addr){HOST_COUNT, REG_NONE, 1, (int32_t)t->uncounted, false, false});
+	emit_store(&t->e, 8, RCX, AT_CPU(CPU_OFF(bt_rf_at)));
+	emit_target8(&t->e, clear);
+}
+
+/* On at T0, T3: EFLAGS. */
+static void go_on(struct xlat *t)
+{
 	emit_mov(&t->e, 8, RCX, HOST_T1);
 	xlat_take_flags(t, HOST_T3);
 	xlat_count(t);
+}
+
+/* T0: EIP, T3: EFLAGS; all else is done. user: the way back from a page fault goes by the monitor, which maps the page.
+ */
+static void arrive(struct xlat *t, bool user)
+{
+	unsigned uncounted = t->uncounted;
+	uint8_t *fault = NULL;
+
+	emit_mov(&t->e, 4, RCX, HOST_T3);
+	xlat_alu_imm(t, ALU_AND, RCX, (uint32_t)(FLAGS_ALL & ~FLAG_RF));
+	xlat_alu_imm(t, ALU_OR, RCX, (uint32_t)FLAG_1);
+	emit_store(&t->e, 4, RCX, AT_CPU(CPU_OFF(rflags)));
+	take_rf(t);
+	if (user) {
+		emit_op_mem(&t->e, 1, 0x80, ALU_CMP, AT_CPU(CPU_OFF(bt_user_faulted)));
+		emit8(&t->e, 0);
+		fault = emit_jcc(&t->e, CC_NE);
+	}
+	go_on(t);
 	xlat_jump_table(t);
+	t->uncounted = uncounted;
+	if (!user)
+		return;
+	emit_target32_here(&t->e, fault);
+	go_on(t);
+	emit_jmp_to(&t->e, t->bt->stubs.indirect_miss);
 	t->uncounted = uncounted;
 }
 
@@ -231,13 +263,12 @@ static void return_to_user(struct xlat *t, const struct context *to, struct slow
 	emit_load(&t->e, 4, HOST_T2, on_stack(FRAME_ESP));
 	emit_load(&t->e, 4, HOST_T0, on_stack(FRAME_EIP));
 	check_flags(t, true, changed);
-	slow_unless_clear8(t, CPU_OFF(bt_user_faulted), changed); /* the way back from a page fault */
 	check_data_segments(t, changed);
 	emit_mov(&t->e, 4, HOST_ESP, HOST_T2);
 	take_segment(t, SEG_CS, CPU_OFF(bt_return[1].cs));
 	take_segment(t, SEG_SS, CPU_OFF(bt_return[1].ss));
 	xlat_change_ring(t, to, 3);
-	arrive(t);
+	arrive(t, true);
 }
 
 static void return_to_same(struct xlat *t, struct slow *s, struct slow *changed)
@@ -248,9 +279,10 @@ static void return_to_same(struct xlat *t, struct slow *s, struct slow *changed)
 	emit_load(&t->e, 4, HOST_T0, on_stack(FRAME_EIP));
 	faults_end_here(t);
 	check_flags(t, false, changed);
+	slow_unless_clear8(t, CPU_OFF(bt_copy_faulted), changed); /* perhaps the way back from that */
 	emit_lea(&t->e, 4, HOST_ESP, (struct host_addr){HOST_ESP, REG_NONE, 1, FRAME_SAME, false, false});
 	take_segment(t, SEG_CS, CPU_OFF(bt_return[0].cs));
-	arrive(t);
+	arrive(t, false);
 }
 
 bool xlat_iret(struct xlat *t)

@@ -34,6 +34,11 @@ static unsigned pointers(uint16_t id)
 	}
 }
 
+static unsigned element_size(const struct xlat *t)
+{
+	return t->in->bytes[t->in->opcode_off] & 1 ? t->in->opsize : 1;
+}
+
 static bool flat(const struct xlat *t, unsigned seg, bool write)
 {
 	return context_seg_class(t->ctx, seg) == SEGC_FLAT && xlat_segment_usable(t, seg, write);
@@ -87,10 +92,94 @@ static bool flat_string(struct xlat *t, unsigned uses)
 	return true;
 }
 
-static unsigned element_size(const struct xlat *t)
+/* --- repeated ones at sites that have been adapted --- */
+
+enum { MAX_SLOW = 4 };
+
+/* Ways to the C body, which works in bulk. There and where they are taken RCX is in T3. */
+struct slow {
+	uint8_t *at[MAX_SLOW];
+	unsigned count;
+};
+
+/* Goes slow unless all elements from the pointer on are within a page, upwards. Changes RCX, T0 to T2. */
+static void within_page(struct xlat *t, unsigned reg, struct slow *s)
 {
-	return t->in->bytes[t->in->opcode_off] & 1 ? t->in->opsize : 1;
+	emit_pushf(&t->e);
+	emit_pop(&t->e, HOST_T1);
+	emit_mov_imm(&t->e, HOST_T2, (uint32_t)FLAG_DF);
+	emit_pext32(&t->e, HOST_T0, HOST_T1, HOST_T2); /* 1 if downwards */
+	emit_mov(&t->e, 4, HOST_T1, reg);
+	emit_mov(&t->e, 4, RCX, HOST_T3);
+	emit_lea(&t->e, 8, RCX, (struct host_addr){HOST_T1, RCX, (uint8_t)element_size(t), -1, false, false});
+	emit_mov_imm(&t->e, HOST_T2, PAGE_SHIFT);
+	emit_shrx64(&t->e, RCX, RCX, HOST_T2);
+	emit_shrx64(&t->e, HOST_T1, HOST_T1, HOST_T2);
+	emit_not64(&t->e, HOST_T1);
+	emit_lea(&t->e, 8, RCX, (struct host_addr){RCX, HOST_T1, 1, 1, false, false}); /* pages further */
+	emit_lea(&t->e, 8, RCX, (struct host_addr){RCX, HOST_T0, 1, 0, false, false});
+	xlat_unless_zero(t, &s->at[s->count++]);
 }
+
+/* Goes slow unless the pointer's page can be loaded from or (write) stored to. Changes RCX, T1, T2. */
+static void page_there(struct xlat *t, unsigned reg, bool write, struct slow *s)
+{
+	if (t->user) {
+		emit_mov_imm(&t->e, HOST_T1, USER_REGION_SHIFT);
+		emit_mov(&t->e, 4, HOST_T2, reg);
+		emit_shrx64(&t->e, HOST_T1, HOST_T2, HOST_T1);
+		emit_load(&t->e, 1, HOST_T1,
+			  (struct host_addr){HOST_CPU, HOST_T1, 1, CPU_OFF(bt_user_region), false, false});
+		emit_load(&t->e, 8, HOST_T1,
+			  (struct host_addr){HOST_CPU, HOST_T1, 8, CPU_OFF(bt_states[0]), false, false});
+	} else {
+		emit_load(&t->e, 8, HOST_T1, AT_CPU(CPU_OFF(bt_states[0])));
+	}
+	emit_mov(&t->e, 4, RCX, reg);
+	emit_mov_imm(&t->e, HOST_T2, PAGE_SHIFT);
+	emit_shrx64(&t->e, RCX, RCX, HOST_T2);
+	emit_load(&t->e, 1, RCX, (struct host_addr){HOST_T1, RCX, 1, 0, false, false});
+	emit_mov_imm(&t->e, HOST_T2, write ? SHADOW_PAGE_MASK : SHADOW_PAGE_LOADABLE);
+	emit_pext32(&t->e, RCX, RCX, HOST_T2);
+	emit_lea(
+	    &t->e, 4, RCX,
+	    (struct host_addr){RCX, REG_NONE, 1, write ? -SHADOW_PAGE_STORABLE : -SHADOW_PAGE_LOADABLE, false, false});
+	xlat_unless_zero(t, &s->at[s->count++]);
+}
+
+/*
+ * Supervisor mode's site that has stored to traced pages (a page that was a page table is cleared), or comes to new
+ * pages of user mode all the time: where all of it is within pages that can be accessed, it runs here.
+ */
+bool xlat_string_guarded(struct xlat *t)
+{
+	unsigned uses = pointers(t->in->id);
+	struct slow slow = {.count = 0};
+	uint8_t *done;
+
+	if (!(uses & USES_DI) || insn_compares_strings(t->in) || !t->in->repeats || t->in->addrsize != 4 ||
+	    t->in->opsize == 8 || (t->ctx->key.flags & (CTX_PAGED | CTX_CPL3)) != CTX_PAGED ||
+	    ((uses & USES_SI) && !flat(t, t->in->seg, false)) || !flat(t, SEG_ES, true))
+		return false;
+	emit_mov(&t->e, 8, HOST_T3, RCX);
+	within_page(t, RDI, &slow);
+	page_there(t, RDI, true, &slow);
+	if (uses & USES_SI) {
+		within_page(t, RSI, &slow);
+		page_there(t, RSI, false, &slow);
+	}
+	emit_mov(&t->e, 8, RCX, HOST_T3);
+	flat_string(t, uses);
+	done = emit_jmp(&t->e);
+	for (unsigned i = 0; i < slow.count; i++)
+		emit_target32_here(&t->e, slow.at[i]);
+	emit_mov(&t->e, 8, RCX, HOST_T3);
+	xlat_slow_callout(t);
+	emit_target32_here(&t->e, done);
+	return true;
+}
+
+/* --- on any segments --- */
 
 /* T0 = linear address of the element at SI or DI. */
 static void element(struct xlat *t, unsigned reg, unsigned seg)
@@ -172,8 +261,8 @@ bool xlat_string(struct xlat *t, enum site_level level)
 	if (level == SITE_PLAIN && t->in->addrsize == 4 && (!(uses & USES_SI) || flat(t, t->in->seg, false)) &&
 	    (!(uses & USES_DI) || flat(t, SEG_ES, writes)))
 		return flat_string(t, uses);
-	/* Repeated ones work in bulk in their C body. */
-	if (t->in->repeats || ((uses & USES_SI) && !xlat_segment_usable(t, t->in->seg, false)) ||
+	if (t->in->repeats || /* those work in bulk in their C body */
+	    ((uses & USES_SI) && !xlat_segment_usable(t, t->in->seg, false)) ||
 	    ((uses & USES_DI) && !xlat_segment_usable(t, SEG_ES, writes)))
 		return false;
 	return single(t, uses, level == SITE_CHECKED);

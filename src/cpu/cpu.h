@@ -217,7 +217,9 @@ struct cpu {
 	void *bt_indirect;	     /* table of indirect branch targets of the present mode */
 	uint64_t bt_window[2];	     /* windows of supervisor and user mode */
 	const uint8_t *bt_states[2]; /* of their pages: shadow_page_states() */
-	bool bt_user_faulted;	     /* the guest is dealing with a page fault of user mode */
+	bool bt_user_faulted;	     /* the guest is dealing with a page fault of user mode, ... */
+	bool bt_copy_faulted;	     /* ... or with one that supervisor code took in user mode's memory */
+	uint64_t bt_rf_at;	     /* RFLAGS.RF is set while as many instructions have been executed */
 	uint32_t bt_fault_address;   /* linear, of an access to what is not mapped: EXIT_FAULT */
 	uint32_t bt_table_stores;    /* to page tables, by translated code, that the shadow has not been told of */
 	uint64_t bt_table_store[TABLE_STORES]; /* where in RAM */

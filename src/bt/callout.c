@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Callouts: the C body of an instruction, and what is remembered of it for translated code. */
+#include "bt_internal.h"
+#include "cpu/event.h"
+#include "cpu/step.h"
+#include "leave_internal.h"
+#include "phase.h"
+
+/* The operand of VERW, once more: nothing has run since. */
+static void remember_writable(struct bt *bt, const struct insn *in)
+{
+	struct x86_fault f;
+	uint64_t selector;
+	bool read;
+
+	bt->cpu->rip -= in->len; /* operands are relative to it */
+	read = insn_read(bt->cpu, in, 0, &selector, &f);
+	bt->cpu->rip += in->len;
+	if (read)
+		bt_selector_writable(bt, (uint16_t)selector);
+}
+
+/* What the C body found is remembered for translated code. */
+static void remember_transfer(struct bt *bt, struct block *b, const struct insn *in, unsigned cpl, bool slow)
+{
+	switch (in->id) {
+	case INSN_MOV_TO_SREG:
+	case INSN_POP_SREG:
+		bt_selector_loaded(bt, b, in->op[0].reg);
+		break;
+	case INSN_INT:
+		if (cpl == 3)
+			bt_ring_entered(bt, in->bytes[in->imm_off]);
+		break;
+	case INSN_IRETD:
+		if (!cpl) /* else SS was not loaded */
+			bt_ring_left(bt);
+		break;
+	case INSN_SYSRET:
+	case INSN_IRETQ:
+		if (!cpl)
+			bt_compat_entered(bt);
+		break;
+	case INSN_VERW:
+		if (!cpl && (bt->cpu->rflags & FLAG_ZF) && !slow)
+			remember_writable(bt, in);
+		break;
+	}
+}
+
+/* Where a translation that looks at its page's state stores. */
+struct store {
+	bool looked; /* it does look */
+	bool user;   /* in user mode's window */
+	uint32_t linear;
+};
+
+static struct store store_of(struct bt *bt, const struct block *b, const struct insn *in, gva_t pc)
+{
+	const struct site *site = bt_site(bt, pc);
+	const struct cpu *cpu = bt->cpu;
+	struct store s = {.user = cpu->cpl == 3};
+
+	if (context_code64(b->ctx) || !cpu_paging(cpu) || (site->level == SITE_PLAIN && !site->guarded))
+		return s;
+	if (in->repeats) { /* xlat_string_guarded() */
+		s.looked = cpu->cpl != 3 && !insn_compares_strings(in);
+		s.linear = (uint32_t)(cpu->seg[SEG_ES].base + cpu->gpr[RDI]);
+		s.user = site->user && cpu->bt_user_region[s.linear >> USER_REGION_SHIFT];
+	} else {
+		s.looked = site->level != SITE_PLAIN && in->has_mem && in->mem_write;
+		s.linear = (uint32_t)(cpu->seg[in->seg].base + insn_ea(cpu, in));
+	}
+	return s;
+}
+
+/* The store went to memory: the next one to this page is to find it mapped, or traced only. */
+static void make_storable(struct bt *bt, const struct store *s)
+{
+	uint8_t state = shadow_page_states(bt->shadow, s->user)[s->linear >> PAGE_SHIFT] & SHADOW_PAGE_MASK;
+
+	if (state != SHADOW_PAGE_STORABLE && state != SHADOW_PAGE_TRACED)
+		shadow_install(bt->shadow, s->linear, s->user);
+}
+
+void bt_callout(struct bt *bt, struct block *b, const struct bt_exit *x)
+{
+	struct cpu *cpu = bt->cpu;
+	const struct insn *in = &bt->insns[b->insns + x->extra];
+	gva_t linear = block_linear(b, b->map[x->insn].guest);
+	guest_pc_t pc = bt_exit_target(bt, x);
+	uint64_t slow = bt_slow_accesses(bt->stats), mmu_events = bt->mmu_events, exceptions = bt->stats->exceptions;
+	enum site_level level = bt_site_level(bt, linear);
+	uint64_t mmio = bt->stats->mmio_reads + bt->stats->mmio_writes;
+	unsigned cpl = cpu->cpl;
+	enum step_result result;
+	struct store store;
+	bool unfinished;
+
+	cpu->rip = pc;
+	bt_restore_rf(bt);
+	store = store_of(bt, b, in, linear);
+	bt->stats->callouts++;
+	bt->stats->insn_callouts[in->id]++;
+	bt->stats->phase_insn = in->id;
+	phase_set(bt->stats, PHASE_CALLOUT);
+	/* A repeated instruction works in bounded parts. */
+	do {
+		result = cpu_step_insn(cpu, in);
+		unfinished = result == STEP_DONE && in->repeats && cpu->rip == pc;
+	} while (unfinished && !*bt->stop && !cpu_event_ready(cpu) && b->valid);
+	bt->frame.count += !unfinished;
+	if ((in->id == INSN_IRETD || in->id == INSN_IRETQ) && result == STEP_DONE)
+		bt_back_from_fault(bt);
+	if (result == STEP_DONE && bt->stats->exceptions == exceptions)
+		remember_transfer(bt, b, in, cpl, bt_slow_accesses(bt->stats) != slow);
+	if (store.user && in->repeats && bt->stats->exceptions != exceptions)
+		bt_note_copy_fault(bt, (uint32_t)cpu->cr2);
+	else if (store.looked && result == STEP_DONE && bt->stats->mmio_reads + bt->stats->mmio_writes == mmio)
+		make_storable(bt, &store);
+	if (level == SITE_CALLOUT)
+		bt_site_ran(bt, b, linear, bt_slow_accesses(bt->stats) != slow);
+	if (mmu_events == bt->mmu_events) /* else this very page may be another one now */
+		bt_continue_behind(bt, b, x->insn);
+}
