@@ -33,8 +33,8 @@ static void check_links(const struct bt *bt, const struct block *b)
 			continue;
 		ASSERTF(to->valid && to->ctx == b->ctx && to->eip == bt_exit_target(bt, x),
 			"BT-9: exit %u of block %" PRIx64 " leads to %" PRIx64, i, linear, block_linear(to, 0));
-		ASSERTF(!(b->ctx->key.flags & CTX_PAGED) || (to->gpa ^ b->gpa) >> PAGE_SHIFT == 0,
-			"BT-9: exit %u of block %" PRIx64 " leads to another page", i, linear);
+		if (to->page != b->page)
+			bt_audit_cross(bt, b, to);
 		ASSERTF(!(b->ctx->key.flags & CTX_PAGED) || !bt_crosses(to),
 			"BT-9: exit %u of block %" PRIx64 " leads to one that crosses pages", i, linear);
 		for (in = bt_exit(bt, to->incoming); in && in != x; in = bt_exit(bt, in->next_from))
@@ -115,6 +115,7 @@ void bt_audit(struct bt *bt)
 		check_links(bt, b);
 		check_breakpoints(bt, b);
 	}
+	bt_audit_pages(bt);
 	for (unsigned c = 0; c < bt->ncontexts; c++)
 		for (unsigned s = 0; s < SHADOW_SPACES; s++)
 			check_table(bt, &bt->contexts[c], &bt->contexts[c].tables[s]);

@@ -19,8 +19,9 @@ enum {
 	SITE_ENTRIES = 4096,
 	KNOWN_MODES = 8,
 	AUDIT_EVERY = 64,
-	RECORD_KINDS = 6,
-	ADAPT_AFTER = 3, /* slow faults at a site before it becomes a callout */
+	RECORD_KINDS = 7,
+	FORGET_PAGES = 64, /* more than that lost at once: all of an address space */
+	ADAPT_AFTER = 3,   /* slow faults at a site before it becomes a callout */
 	COLD_AFTER =
 	    256, /* callouts of an adapted site in a row that would not have faulted before it becomes fast again */
 };
@@ -111,6 +112,12 @@ static inline enum seg_class context_seg_class(const struct context *c, unsigned
 	return seg == SEG_GS ? (c->key.flags >> CTX_GS_SHIFT) & 7 : (c->key.seg_class >> (3 * seg)) & 7;
 }
 
+/* Of user mode under paging: what it runs depends on the address space. */
+static inline bool context_user(const struct context *c)
+{
+	return (c->key.flags & (CTX_PAGED | CTX_CPL3 | CTX_CPL12)) == (CTX_PAGED | CTX_CPL3);
+}
+
 static inline bool context_code64(const struct context *c)
 {
 	return c->key.flags & CTX_CODE64;
@@ -134,8 +141,9 @@ static inline gva_t context_linear(const struct context *c, guest_pc_t eip)
 }
 
 enum exit_kind {
-	EXIT_LINK,  /* direct branch or fall-through to target */
-	EXIT_TABLE, /* the same to another page, under paging: through the indirect table, since mappings may change */
+	EXIT_LINK,    /* direct branch or fall-through to target */
+	EXIT_TABLE,   /* the same to another page, under paging: through the indirect table, since mappings may change;
+			 linked when it has proved to last (cross.c) */
 	EXIT_CALLOUT, /* run the instruction's C body, then go on behind it if the mode is the same */
 	EXIT_FAULT,   /* the instruction's access would fault: cpu->bt_fault_address; extra: FAULT_* */
 	EXIT_STEP,    /* single-step the instruction at target: no translation of it exists here */
@@ -158,10 +166,10 @@ struct block;
 struct bt_exit {
 	uint32_t from;	    /* block */
 	int32_t distance;   /* of its target from the block's first instruction: bt_exit_target() */
-	uint32_t to;	    /* linked block */
+	uint32_t to;	    /* block linked to */
 	uint32_t next_from; /* list of exits linked to the same block */
 	uint16_t patch;	    /* LINK, TABLE: displacement of the jump, by its offset from the block's body */
-	uint16_t stub;	    /* LINK: where it leads when not linked, likewise */
+	uint16_t stub;	    /* LINK, TABLE: where it leads when not linked, likewise */
 	uint8_t kind;
 	uint8_t insn;  /* index of the instruction in the block (CALLOUT, STEP) */
 	uint8_t extra; /* CALLOUT: number of the decoded instruction in the block */
@@ -212,6 +220,8 @@ struct block {
 	uint32_t body;	   /* entry for links */
 	uint32_t incoming; /* exits that are linked to it */
 	uint32_t hash_next;
+	uint32_t page;	       /* of code, under paging: cross.c; 0: none, or not in RAM */
+	uint32_t code_next;    /* other blocks of that page */
 	uint32_t page_next[2]; /* other blocks on the first and on the second page */
 	uint32_t ram_page[2];  /* RAM page numbers it lies on, or NO_PAGE */
 	uint32_t exits;	       /* the first of nexits: bt_exits() */
@@ -226,6 +236,22 @@ struct block {
 };
 
 #define NO_PAGE UINT32_MAX
+
+/* Owners of pages of code beside the numbers of address spaces. */
+enum { PAGE_SHARED = SHADOW_SPACES, PAGE_NOBODY, PAGE_OWNERS };
+
+/* A page that there are blocks of, under paging: where it is mapped, and from where. See cross.c. */
+struct code_page {
+	gva_t linear;
+	gpa_t gpa;
+	uint32_t hash_next;
+	uint32_t previous, next;      /* ring of the owner's */
+	uint32_t blocks;	      /* the valid ones that begin on it */
+	uint32_t links_in, links_out; /* from and to other pages */
+	uint8_t owner; /* SHADOW_SUPERVISOR, if it is not user mode's; else an address space, or PAGE_* */
+	bool user;
+	uint8_t rest, wait; /* passes that are to leave it out: after the next visit, before it */
+};
 
 /* The linear address of the block's byte `offset`. */
 static inline gva_t block_linear(const struct block *b, unsigned offset)
@@ -321,7 +347,8 @@ struct bt {
 	struct insn *insns;
 	uint8_t *sources;
 	uint16_t *relocs;
-	unsigned nblocks, nexits, nmaps, ninsns, nsources, nrelocs;
+	struct code_page *pages;
+	unsigned nblocks, nexits, nmaps, ninsns, nsources, nrelocs, npages;
 	size_t code_held, records_held[RECORD_KINDS]; /* bytes that flushes have left as memory */
 
 	/* Numbers of the first blocks of lists. */
@@ -329,6 +356,8 @@ struct bt {
 	uint32_t *dormant;     /* invalidated blocks by the same hash: their code is good again when the bytes are */
 	uint32_t *page_blocks; /* by RAM page */
 	uint32_t *places;      /* blocks to be copied, by context and gpa */
+	uint32_t *page_hash;   /* pages of code */
+	uint32_t owned[PAGE_OWNERS];
 	uint64_t ram_pages;
 	struct context contexts[MAX_CONTEXTS];
 	unsigned ncontexts;
@@ -346,12 +375,15 @@ struct bt {
 	int resume_esp;	      /* insn_map.esp there */
 	unsigned resume_insn; /* its number */
 	struct bt_home *home;
-	uint32_t probe;	       /* the page of probes: probe.c */
-	uint64_t entry_rf;     /* RFLAGS.RF when the cache was last entered */
-	unsigned space;	       /* present address space (user mode): shadow_space() */
-	unsigned ntables;      /* indirect tables reserved */
-	unsigned table_pieces; /* their `held_pieces` */
-	uint64_t mmu_events;   /* bt_mmu_event() calls */
+	uint32_t probe;		     /* the page of probes: probe.c */
+	uint64_t entry_rf;	     /* RFLAGS.RF when the cache was last entered */
+	unsigned space;		     /* present address space (user mode): shadow_space() */
+	unsigned ntables;	     /* indirect tables reserved */
+	unsigned table_pieces;	     /* their `held_pieces` */
+	uint64_t mmu_events;	     /* bt_mmu_event() calls */
+	uint64_t cross_pass;	     /* time stamp of the last pass of cross.c */
+	unsigned cross_pages[2];     /* how many pages the next one looks at, of supervisor and user mode */
+	unsigned alone, alone_space; /* passes in a row that found this address space in user mode */
 	gva_t breakpoints[BT_MAX_BREAKPOINTS];
 	unsigned nbreakpoints;
 	bool at_breakpoint;		  /* bt_run() is to return: the next instruction is at one */
@@ -395,6 +427,13 @@ static inline uint32_t bt_indirect_entry(const struct bt *bt, const struct block
 {
 	return (uint32_t)(b->indirect - bt_indirect_miss(bt, b->ctx));
 }
+/* The valid block that the present table has for the EIP; NULL: none, or one that is there to the next mmu_event only.
+ */
+struct block *bt_indirect_lasting(const struct bt *bt, const struct context *c, guest_pc_t eip);
+/* Does the present table of a context of user mode have anything for the page of EIPs? */
+bool bt_indirect_uses(const struct bt *bt, gva_t page);
+/* Forgets what those of other address spaces have for it. */
+void bt_indirect_claim(struct bt *bt, gva_t page);
 /* After the shadow has dealt with an mmu_event. */
 void bt_indirect_event(struct bt *bt);
 /* Forgets all. */
@@ -433,6 +472,8 @@ void bt_insert(struct bt *bt, struct block *b);
 size_t bt_cache_used(const struct bt *bt);
 /* Links an exit to a block (and the reverse). */
 void bt_link(struct bt *bt, struct bt_exit *x, struct block *to);
+/* The exit's jump leads to its stub again. */
+void bt_unlink(struct bt *bt, struct bt_exit *x);
 /* keep: the block may come back if its bytes do (bt_revive). */
 void bt_invalidate(struct bt *bt, struct block *b, bool keep);
 /* A dormant block whose bytes stand in memory again, made valid; NULL if there is none. */
@@ -488,6 +529,29 @@ static inline uint8_t *bt_writable(const struct bt *bt, const struct block *b, u
 {
 	return bt->cache_write + (b->body + offset - bt->cache_run);
 }
+
+/* --- cross.c --- */
+/* 0 or a negative errno. */
+int bt_pages_init(struct bt *bt);
+void bt_pages_destroy(struct bt *bt);
+/* Forgets all: there are no blocks any more. */
+void bt_pages_reset(struct bt *bt);
+/* The block becomes valid: finds its page, or makes it. */
+void bt_page_add(struct bt *bt, struct block *b);
+/* It is not valid any more, and has no links. */
+void bt_page_remove(struct bt *bt, const struct block *b);
+/* The dispatcher has found the block for the present state. To be told before it is entered, or anything leads to it.
+ */
+void bt_page_entered(struct bt *bt, const struct block *b);
+/* A link is made (more: 1) or broken (-1). */
+void bt_page_linked(struct bt *bt, const struct block *from, const struct block *to, int more);
+/* As bt_indirect_lost. */
+void bt_pages_lost(struct bt *bt, unsigned space, gva_t linear, uint64_t len);
+/* The vCPU has been interrupted: links some exits to other pages, if it is time. */
+void bt_cross_link(struct bt *bt);
+/* For audits: a link that leads to another page, and what all of them add up to. */
+void bt_audit_cross(const struct bt *bt, const struct block *from, const struct block *to);
+void bt_audit_pages(const struct bt *bt);
 
 /* --- translate.c --- */
 /* The code bytes at a physical address, up to the end of the page; NULL if they are not in memory where writes to them

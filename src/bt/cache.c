@@ -89,7 +89,7 @@ size_t bt_cache_used(const struct bt *bt)
 {
 	return bt->cache_used + bt->nblocks * sizeof(*bt->blocks) + bt->nexits * sizeof(*bt->exits) +
 	       bt->nmaps * sizeof(*bt->maps) + bt->ninsns * sizeof(*bt->insns) + bt->nsources * sizeof(*bt->sources) +
-	       bt->nrelocs * sizeof(*bt->relocs);
+	       bt->nrelocs * sizeof(*bt->relocs) + bt->npages * sizeof(*bt->pages);
 }
 
 int bt_cache_init(struct bt *bt, size_t bytes)
@@ -112,12 +112,13 @@ int bt_cache_init(struct bt *bt, size_t bytes)
 	bt->insns = records(bt);
 	bt->sources = records(bt);
 	bt->relocs = records(bt);
+	bt->pages = records(bt);
 	bt->places = calloc(1u << HASH_BITS, sizeof(*bt->places));
 	bt->dormant = calloc(1u << HASH_BITS, sizeof(*bt->dormant));
 	bt->hash = calloc(1u << HASH_BITS, sizeof(*bt->hash));
 	bt->page_blocks = calloc(bt->ram_pages, sizeof(*bt->page_blocks));
 	if (!bt->blocks || !bt->exits || !bt->maps || !bt->insns || !bt->sources || !bt->relocs || !bt->places ||
-	    !bt->dormant || !bt->hash || !bt->page_blocks)
+	    !bt->dormant || !bt->hash || !bt->page_blocks || !bt->pages || bt_pages_init(bt))
 		return -ENOMEM;
 	bt->stats->cache_bytes_total = bt->cache_bytes;
 	return bt_indirect_init(bt);
@@ -188,6 +189,7 @@ void bt_insert(struct bt *bt, struct block *b)
 	b->ram_page[1] = NO_PAGE;
 	if (bt_crosses(b))
 		add_to_page(bt, b, 1, b->next_page);
+	bt_page_add(bt, b);
 	watch(bt, b, true);
 	b->valid = true;
 	bt->stats->blocks_live++;
@@ -204,21 +206,23 @@ static void patch(struct bt *bt, const struct bt_exit *x, cache_pc_t target)
 
 void bt_link(struct bt *bt, struct bt_exit *x, struct block *to)
 {
-	ASSERT(x->kind == EXIT_LINK && !x->to && to->valid && bt_block(bt, x->from)->valid);
+	ASSERT((x->kind == EXIT_LINK || x->kind == EXIT_TABLE) && !x->to && to->valid && bt_block(bt, x->from)->valid);
 	x->to = bt_block_number(bt, to);
 	x->next_from = to->incoming;
 	to->incoming = bt_exit_number(bt, x);
 	patch(bt, x, to->body);
+	bt_page_linked(bt, bt_block(bt, x->from), to, 1);
 	bt->stats->links_made++;
 }
 
-static void unlink_exit(struct bt *bt, struct bt_exit *x)
+void bt_unlink(struct bt *bt, struct bt_exit *x)
 {
 	uint32_t *p = &bt_block(bt, x->to)->incoming;
 
 	while (bt_exit(bt, *p) != x)
 		p = &bt_exit(bt, *p)->next_from;
 	*p = x->next_from;
+	bt_page_linked(bt, bt_block(bt, x->from), bt_block(bt, x->to), -1);
 	x->to = 0;
 	patch(bt, x, bt_block(bt, x->from)->body + x->stub);
 	bt->stats->links_broken++;
@@ -251,12 +255,13 @@ void bt_invalidate(struct bt *bt, struct block *b, bool keep)
 		p = &bt_block(bt, *p)->hash_next;
 	*p = b->hash_next;
 	while (b->incoming)
-		unlink_exit(bt, bt_exit(bt, b->incoming));
+		bt_unlink(bt, bt_exit(bt, b->incoming));
 	for (unsigned i = 0; i < b->nexits; i++)
 		if (exits[i].to)
-			unlink_exit(bt, &exits[i]);
+			bt_unlink(bt, &exits[i]);
 	bt_indirect_remove(bt, b);
 	bt_place_remove(bt, b);
+	bt_page_remove(bt, b);
 	watch(bt, b, false);
 	remove_from_page(bt, b, 0);
 	remove_from_page(bt, b, 1);
@@ -404,6 +409,7 @@ static void give_back(struct bt *bt)
 	    {bt->blocks, bt->nblocks * sizeof(*bt->blocks)},	{bt->exits, bt->nexits * sizeof(*bt->exits)},
 	    {bt->maps, bt->nmaps * sizeof(*bt->maps)},		{bt->insns, bt->ninsns * sizeof(*bt->insns)},
 	    {bt->sources, bt->nsources * sizeof(*bt->sources)}, {bt->relocs, bt->nrelocs * sizeof(*bt->relocs)},
+	    {bt->pages, bt->npages * sizeof(*bt->pages)},
 	};
 	size_t fixed = ALIGN_UP(bt->cache_fixed, PAGE_SIZE), sum = 0;
 
@@ -432,6 +438,7 @@ void bt_flush(struct bt *bt)
 	release_blocks(bt);
 	bt_indirect_reset(bt);
 	give_back(bt);
+	bt_pages_reset(bt);
 	bt->nblocks = bt->nexits = bt->nmaps = bt->ninsns = bt->nsources = bt->nrelocs = 0;
 	bt->cache_used = bt->cache_fixed;
 	bt->ncontexts = 0;
@@ -462,6 +469,8 @@ void bt_cache_destroy(struct bt *bt)
 	free_records(bt, bt->insns);
 	free_records(bt, bt->sources);
 	free_records(bt, bt->relocs);
+	free_records(bt, bt->pages);
+	bt_pages_destroy(bt);
 	free(bt->places);
 	free(bt->dormant);
 	free(bt->hash);

@@ -14,8 +14,7 @@ enum {
 	MAX_TABLES = 128,
 	MAX_PIECES = 4096, /* held by all tables: 16 MiB */
 	FEW_PIECES = MAX_PIECES * 3 / 4,
-	FORGET_PAGES = 64, /* more than that at once: all of the table */
-	PIECE_SHIFT = 10,  /* a piece: the EIPs whose entries take one page of memory */
+	PIECE_SHIFT = 10, /* a piece: the EIPs whose entries take one page of memory */
 	PAGE_PIECES = PAGE_SIZE >> PIECE_SHIFT,
 	EIP_PIECES = 1 << (32 - PIECE_SHIFT),
 };
@@ -27,14 +26,9 @@ enum {
 
 _Static_assert(PIECE_BYTES == PAGE_SIZE && 64 % PAGE_PIECES == 0, "used");
 
-static bool is_user(const struct context *c)
-{
-	return (c->key.flags & (CTX_PAGED | CTX_CPL3 | CTX_CPL12)) == (CTX_PAGED | CTX_CPL3);
-}
-
 static unsigned space_of(const struct bt *bt, const struct context *c)
 {
-	return is_user(c) ? bt->space : SHADOW_SUPERVISOR;
+	return context_user(c) ? bt->space : SHADOW_SUPERVISOR;
 }
 
 static void *reserve(int prot, size_t bytes)
@@ -155,7 +149,7 @@ void bt_indirect_reset(struct bt *bt)
 /* Is the code's way from linear to physical addresses such that its loss will be reported? */
 static bool tracked(struct bt *bt, const struct block *b)
 {
-	bool user = is_user(b->ctx);
+	bool user = context_user(b->ctx);
 
 	return shadow_fetched(bt->shadow, block_linear(b, 0), b->gpa, user) &&
 	       (!bt_crosses(b) || shadow_fetched(bt->shadow, block_linear(b, b->guest_len - 1u), b->next_page, user));
@@ -256,10 +250,11 @@ void bt_indirect_lost(void *arg, unsigned space, gva_t linear, uint64_t len)
 {
 	struct bt *bt = arg;
 
+	bt_pages_lost(bt, space, linear, len);
 	for (unsigned i = 0; i < bt->ncontexts; i++) {
 		struct context *c = &bt->contexts[i];
 		struct indirect_table *t = &c->tables[space];
-		if (!(c->key.flags & CTX_PAGED) || is_user(c) == (space == SHADOW_SUPERVISOR) || !t->entries)
+		if (!(c->key.flags & CTX_PAGED) || context_user(c) == (space == SHADOW_SUPERVISOR) || !t->entries)
 			continue;
 		/* CS bases are 0, but for oddities. */
 		if (len > FORGET_PAGES * PAGE_SIZE || c->key.cs_base) {
@@ -269,6 +264,39 @@ void bt_indirect_lost(void *arg, unsigned space, gva_t linear, uint64_t len)
 		for (uint64_t at = 0; at < len; at += PAGE_SIZE)
 			forget_page(t, (uint32_t)(linear + at) & ~(uint32_t)PAGE_MASK);
 	}
+}
+
+struct block *bt_indirect_lasting(const struct bt *bt, const struct context *c, guest_pc_t eip)
+{
+	const struct indirect_table *t = &c->tables[space_of(bt, c)];
+	uint32_t entry = t->entries && eip_used(t, (uint32_t)eip) ? t->entries[(uint32_t)eip] : 0;
+	struct block *b;
+
+	if (!entry || c->fills.count > MAX_FILLS)
+		return NULL;
+	for (unsigned n = 0; n < c->fills.count; n++)
+		if (c->fills.at[n] == (uint32_t)eip)
+			return NULL;
+	b = bt_find_host(bt, bt_indirect_miss(bt, c) + entry);
+	return b && b->valid && b->ctx == c && b->eip == eip ? b : NULL;
+}
+
+bool bt_indirect_uses(const struct bt *bt, gva_t page)
+{
+	for (unsigned i = 0; i < bt->ncontexts; i++) {
+		const struct indirect_table *t = &bt->contexts[i].tables[bt->space];
+		if (context_user(&bt->contexts[i]) && t->entries && page_used(t, (uint32_t)page))
+			return true;
+	}
+	return false;
+}
+
+void bt_indirect_claim(struct bt *bt, gva_t page)
+{
+	for (unsigned i = 0; i < bt->ncontexts; i++)
+		for (unsigned s = 0; s < SHADOW_SPACES && context_user(&bt->contexts[i]); s++)
+			if (s != bt->space && bt->contexts[i].tables[s].entries)
+				forget_page(&bt->contexts[i].tables[s], (uint32_t)page);
 }
 
 /* Entries of code whose loss is not reported. They are in the table of the space that was left. */

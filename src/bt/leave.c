@@ -306,6 +306,7 @@ static void event(struct bt *bt)
 	struct block *b = block_at(bt, (cache_pc_t)bt->frame.pc, &n);
 
 	recover(bt, b, n, (cache_pc_t)bt->frame.pc);
+	bt_cross_link(bt);
 }
 
 void bt_left(struct bt *bt)

@@ -25,6 +25,7 @@ void bt_count_memory(const struct bt *bt, struct memory_use *u)
 	memory_count(u, MEMORY_blocks, bt->insns, bt->cache_bytes);
 	memory_count(u, MEMORY_blocks, bt->sources, bt->cache_bytes);
 	memory_count(u, MEMORY_blocks, bt->relocs, bt->cache_bytes);
+	memory_count(u, MEMORY_blocks, bt->pages, bt->cache_bytes);
 	memory_count(u, MEMORY_blocks, bt->hash, hash);
 	memory_count(u, MEMORY_blocks, bt->dormant, hash);
 	memory_count(u, MEMORY_blocks, bt->places, hash);

@@ -177,8 +177,10 @@ struct block *bt_find_block(struct bt *bt, struct context *ctx)
 	if (!bt_code_gpa(bt, context_linear(ctx, eip), &gpa))
 		return NULL;
 	b = bt_lookup(bt, ctx, eip, gpa);
-	if (b)
+	if (b) {
+		bt_page_entered(bt, b);
 		return b;
+	}
 	bt->stats->dispatcher_misses++;
 	phase = phase_set(bt->stats, PHASE_TRANSLATE);
 	b = bt_revive(bt, ctx, eip, gpa);
@@ -191,6 +193,8 @@ struct block *bt_find_block(struct bt *bt, struct context *ctx)
 		if (b)
 			bt_set_context(bt, b->ctx);
 	}
+	if (b)
+		bt_page_entered(bt, b);
 	phase_set(bt->stats, phase);
 	return b;
 }

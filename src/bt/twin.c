@@ -158,7 +158,9 @@ static void link_copy(struct bt *bt, struct cluster *c, unsigned n)
 	for (unsigned i = 0; i < c->from[n]->nexits; i++) {
 		const struct block *to = bt_block(bt, exits[i].to);
 		struct bt_exit *x = &bt_exits(bt, c->copies[n])[i];
-		struct block *b = to && !bt_crosses(to) ? neighbour(bt, c, bt_exit_target(bt, x), to->gpa) : NULL;
+		struct block *b = to && exits[i].kind == EXIT_LINK && !bt_crosses(to)
+				      ? neighbour(bt, c, bt_exit_target(bt, x), to->gpa)
+				      : NULL;
 		if (b)
 			bt_link(bt, x, b);
 	}

@@ -139,6 +139,21 @@ bool shadow_fetched(struct shadow *sh, gva_t linear, gpa_t gpa, bool user)
 	return true;
 }
 
+bool shadow_is_fetched(const struct shadow *sh, gva_t linear, gpa_t gpa, unsigned space)
+{
+	const struct pm_span *s = physmem_span(sh->pm, gpa);
+	uint64_t page = (uint32_t)linear >> PAGE_SHIFT;
+
+	for (unsigned i = 0; s->region && s->region->backing && i < ALL_WINDOWS; i++) {
+		const struct window *w = &sh->paged.windows[i];
+		if (w->state && w->view == space && (w->linear ^ linear) >> 32 == 0 &&
+		    (w->state[page] & PAGE_FETCHED) &&
+		    w->frame[page] == window_frame(sh, s->region->backing, s->region->offset + (gpa - s->region->base)))
+			return true;
+	}
+	return false;
+}
+
 enum shadow_fault paged_fault(struct shadow *sh, hva_t address, bool write)
 {
 	struct cpu *cpu = sh->cpu;

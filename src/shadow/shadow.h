@@ -100,6 +100,8 @@ unsigned shadow_space(const struct shadow *sh, bool user);
  * will rely on it until told of its loss. False: that cannot be told, it holds to the next mmu_event only.
  */
 bool shadow_fetched(struct shadow *sh, gva_t linear, gpa_t gpa, bool user);
+/* For audits: was it, by any code of the space, and has its loss not been told since? */
+bool shadow_is_fetched(const struct shadow *sh, gva_t linear, gpa_t gpa, unsigned space);
 /*
  * Called when linear addresses [linear, linear + len) of a space may lead elsewhere from now on: at the guest's flush,
  * or before. Pages that nothing was fetched from are not reported.
