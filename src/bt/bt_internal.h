@@ -453,6 +453,8 @@ void bt_ring_entered(struct bt *bt, unsigned vector);
 void bt_ring_left(struct bt *bt);
 /* 64-bit code of ring 0 has returned, by its C body and without an exception: remembered if to compatibility mode. */
 void bt_compat_entered(struct bt *bt);
+/* IRETQ of 64-bit code of ring 0 has: likewise. */
+void bt_ring_left64(struct bt *bt);
 /* VERW of ring 0 found the selector's segment writable. */
 void bt_selector_writable(struct bt *bt, uint16_t selector);
 /* Address, raw bytes and selector of a descriptor of the GDT. False: it is of an LDT, or cannot be read. */

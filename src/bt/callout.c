@@ -36,8 +36,11 @@ static void remember_transfer(struct bt *bt, struct block *b, const struct insn 
 		if (!cpl) /* else SS was not loaded */
 			bt_ring_left(bt);
 		break;
-	case INSN_SYSRET:
 	case INSN_IRETQ:
+		if (!cpl)
+			bt_ring_left64(bt);
+		/* fall through */
+	case INSN_SYSRET:
 		if (!cpl)
 			bt_compat_entered(bt);
 		break;

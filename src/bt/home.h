@@ -8,7 +8,7 @@
 
 #include "base.h"
 
-enum { HOME_STACK = 4 };
+enum { HOME_STACK = 4, HOME_IRET = 5 };
 
 struct bt_home {
 	uint64_t reason; /* enum leave_reason, on its way to bt_frame */
@@ -32,6 +32,7 @@ struct bt_home {
 	uint64_t rep_count;	     /* RCX when a repeated string instruction began, or went on */
 	uint64_t hits;		     /* cpu->bt_indirect_hits */
 	uint64_t code64;	     /* the code that runs now, or ran when the cache was left, is of 64 bits */
+	uint64_t iret[HOME_IRET];    /* what IRETQ pops */
 	uint64_t stack[HOME_STACK];  /* PUSHF leaves flags in the last one */
 };
 

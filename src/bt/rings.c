@@ -23,6 +23,8 @@ static bool same_task(const struct segment *a, const struct segment *b)
 
 void bt_tables_check(struct bt *bt)
 {
+	static const struct ring_return unknown = {.cs.minus_selector = RING_UNKNOWN,
+						   .ss.minus_selector = RING_UNKNOWN};
 	struct cpu *cpu = bt->cpu;
 	struct ring_tables *of = &bt->rings_of;
 
@@ -40,10 +42,8 @@ void bt_tables_check(struct bt *bt)
 		bt_selectors_forget(bt);
 	for (unsigned i = 0; i < RING_GATES; i++)
 		cpu->bt_gate[i] = (struct ring_gate){.vector = RING_UNKNOWN};
-	for (unsigned i = 0; i < ARRAY_LEN(cpu->bt_return); i++) {
-		cpu->bt_return[i] = (struct ring_return){0};
-		cpu->bt_return[i].cs.minus_selector = cpu->bt_return[i].ss.minus_selector = RING_UNKNOWN;
-	}
+	for (unsigned i = 0; i < ARRAY_LEN(cpu->bt_return); i++)
+		cpu->bt_return[i] = cpu->bt_return64[i] = unknown;
 	cpu->bt_writable = (struct ring_selector){.minus_selector = RING_UNKNOWN};
 	of->gdtr = cpu->gdtr;
 	of->idtr = cpu->idtr;
@@ -125,6 +125,21 @@ void bt_ring_left(struct bt *bt)
 		return;
 	bt_tables_check(bt);
 	cpu->bt_return[cpu->cpl == 3] = r;
+}
+
+void bt_ring_left64(struct bt *bt)
+{
+	struct cpu *cpu = bt->cpu;
+	struct ring_return r;
+
+	if ((cpu->cpl != 0 && cpu->cpl != 3) || !cpu_code64(cpu) ||
+	    !bt_describe_selector(bt, cpu->seg[SEG_CS].selector, &r.cs) ||
+	    !bt_describe_selector(bt, cpu->seg[SEG_SS].selector, &r.ss))
+		return;
+	r.cs.seg = cpu->seg[SEG_CS];
+	r.ss.seg = cpu->seg[SEG_SS];
+	bt_tables_check(bt);
+	cpu->bt_return64[cpu->cpl == 3] = r;
 }
 
 /* Where SYSRET leads, and IRETQ as a rule. */

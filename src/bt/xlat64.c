@@ -143,6 +143,8 @@ static bool rewrite(struct xlat *t)
 		return opt_on(t->bt->cpu->opt_off, OPT_SYSENTER) && xlat64_syscall(t);
 	case INSN_SYSRET:
 		return opt_on(t->bt->cpu->opt_off, OPT_SYSENTER) && xlat64_sysret(t);
+	case INSN_IRETQ:
+		return opt_on(t->bt->cpu->opt_off, OPT_GATES) && xlat64_iret(t);
 	case INSN_SWAPGS:
 		return xlat64_swapgs(t);
 	case INSN_RDFSBASE:

@@ -129,6 +129,15 @@ bool xlat64_bases(struct xlat *t);
 bool xlat64_rdtsc(struct xlat *t);
 bool xlat64_syscall(struct xlat *t);
 bool xlat64_sysret(struct xlat *t);
+/* The context in the other ring; NULL: there is none. */
+const struct context *xlat64_context_behind(struct xlat *t, bool user);
+/* HOST64_DELTA is struct cpu. The view and the table of branch targets. Changes HOST64_T. */
+void xlat64_enter_ring(struct xlat *t, const struct context *to, unsigned cpl);
+/* The host's flags from HOST64_T, which changes. */
+void xlat64_take_flags(struct xlat *t);
+
+/* --- xlat64_iret.c --- */
+bool xlat64_iret(struct xlat *t);
 
 /* --- xlat_compat.c --- */
 /* Goes slow unless the data segments are those that 64-bit code last returned to compatibility mode with: flat, ring 3,

@@ -7,8 +7,7 @@
 #include "cpu/seg.h"
 #include "xlat64.h"
 
-/* The context in the other ring; NULL: there is none. */
-static const struct context *behind(struct xlat *t, bool user)
+const struct context *xlat64_context_behind(struct xlat *t, bool user)
 {
 	struct context_key k = t->ctx->key;
 
@@ -43,8 +42,7 @@ static void or_alu(struct xlat *t, unsigned to, unsigned from)
 	emit_op_reg(&t->e, 4, 0x09, from, to);
 }
 
-/* The host's flags from HOST64_T, which changes. */
-static void take_flags(struct xlat *t)
+void xlat64_take_flags(struct xlat *t)
 {
 	xlat_alu_imm(t, ALU_AND, HOST64_T, FLAGS_LIVE);
 	xlat_alu_imm(t, ALU_OR, HOST64_T, (uint32_t)(FLAG_1 | FLAG_IF)); /* the host's own IF */
@@ -77,15 +75,20 @@ static void load_segments(struct xlat *t, uint16_t cs, uint16_t ss, unsigned cpl
 	emit_store_imm(&t->e, 1, cpl, AT_CPU64(offsetof(struct cpu, cpl)));
 }
 
-static void change_ring(struct xlat *t, const struct context *to, uint16_t cs, uint16_t ss, unsigned cpl)
+void xlat64_enter_ring(struct xlat *t, const struct context *to, unsigned cpl)
 {
-	load_segments(t, cs, ss, cpl, true);
 	emit_mov_imm64(&t->e, HOST64_T, (uintptr_t)&to->indirect);
 	emit_load(&t->e, 8, HOST64_T, (struct host_addr){HOST64_T, REG_NONE, 1, 0, false, false});
 	emit_store(&t->e, 8, HOST64_T, AT_CPU64(offsetof(struct cpu, bt_indirect)));
 	emit_store(&t->e, 8, HOST64_T, AT_HOME(t, table));
 	emit_load(&t->e, 8, HOST64_T, cpl == 3 ? AT_HOME(t, view[1]) : AT_HOME(t, view[0]));
 	emit_wrgsbase(&t->e, HOST64_T);
+}
+
+static void change_ring(struct xlat *t, const struct context *to, uint16_t cs, uint16_t ss, unsigned cpl)
+{
+	load_segments(t, cs, ss, cpl, true);
+	xlat64_enter_ring(t, to, cpl);
 }
 
 /* Goes to the RIP in HOST64_T, in 64-bit code or (compat) in compatibility mode; the C body, to which `slow` leads,
@@ -139,7 +142,7 @@ static bool usable(const struct xlat *t)
 
 bool xlat64_syscall(struct xlat *t)
 {
-	const struct context *to = usable(t) ? behind(t, false) : NULL;
+	const struct context *to = usable(t) ? xlat64_context_behind(t, false) : NULL;
 	uint16_t cs = (uint16_t)(t->bt->cpu->star >> 32 & ~(uint64_t)SEL_RPL);
 	uint8_t *slow[2];
 
@@ -166,7 +169,7 @@ bool xlat64_syscall(struct xlat *t)
 	emit_op_reg(&t->e, 4, 0x21, RCX, HOST64_T); /* and */
 	xlat_alu_imm(t, ALU_OR, HOST64_T, (uint32_t)FLAG_1);
 	emit_store(&t->e, 4, HOST64_T, AT_CPU64(offsetof(struct cpu, rflags)));
-	take_flags(t);
+	xlat64_take_flags(t);
 	change_ring(t, to, cs, (uint16_t)(cs + 8), 0);
 	emit_mov_imm64(&t->e, RCX, t->eip + t->in->len);
 	emit_load(&t->e, 8, HOST64_T, AT_CPU64(offsetof(struct cpu, lstar)));
@@ -193,7 +196,7 @@ static void return_flags(struct xlat *t, uint8_t *slow[2])
 	xlat_alu_imm(t, ALU_AND, HOST64_T, (uint32_t)FLAGS_ALL);
 	xlat_alu_imm(t, ALU_OR, HOST64_T, (uint32_t)FLAG_1);
 	emit_store(&t->e, 4, HOST64_T, AT_CPU64(offsetof(struct cpu, rflags)));
-	take_flags(t);
+	xlat64_take_flags(t);
 }
 
 static bool sysret_compat(struct xlat *t, uint16_t base)
@@ -218,7 +221,7 @@ bool xlat64_sysret(struct xlat *t)
 
 	if (allowed && t->in->opsize == 4)
 		return sysret_compat(t, base);
-	to = allowed ? behind(t, true) : NULL;
+	to = allowed ? xlat64_context_behind(t, true) : NULL;
 	if (!to)
 		return false;
 	xlat64_look_up(t, RCX); /* faults if it is not canonical */

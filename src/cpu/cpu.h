@@ -226,7 +226,8 @@ struct cpu {
 	uint8_t bt_user_region[USER_REGIONS];  /* 1: supervisor code finds user mode's memory here, in its window */
 	struct selector_entry bt_selector[SELECTORS]; /* by selector / 8 */
 	struct ring_gate bt_gate[RING_GATES];
-	struct ring_return bt_return[2]; /* to ring 0, to ring 3 */
+	struct ring_return bt_return[2];   /* to ring 0, to ring 3 */
+	struct ring_return bt_return64[2]; /* of IRETQ, to 64-bit code */
 	struct compat_return bt_compat;
 	struct ring_selector bt_writable; /* what VERW of ring 0 last said of */
 	struct tsc_line tsc_line;

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * IRETQ of ring 0 to 64-bit code, as xlat_gate.c has IRETD: to the segments that its C body last found in the same
+ * descriptors (rings.c); all else is left to that. What it pops is read first, into home.iret; nothing behind the
+ * descriptors can fault.
+ */
+#include "xlat64.h"
+
+/* A change of these is left to the C body, ... */
+#define IRET_SAME ((uint32_t)(FLAG_NT | FLAG_IOPL | FLAG_AC | FLAG_VIF | FLAG_VIP | FLAG_ID))
+/* ... and these if they are set at all: RF where instructions are counted, or breakpoints look for it. */
+#define IRET_CLEAR	((uint32_t)(FLAG_TF | FLAG_NT | FLAG_VM))
+#define IRET_CLEAR_USER ((uint32_t)(FLAG_IOPL | FLAG_AC))
+
+enum { POP_RIP, POP_CS, POP_FLAGS, POP_RSP, POP_SS, MAX_SLOW = 20 };
+
+/* Ways to the C body. */
+struct slow {
+	uint8_t *at[MAX_SLOW];
+	unsigned count;
+};
+
+static uint8_t **new_slow(struct slow *s)
+{
+	ASSERT(s->count < MAX_SLOW);
+	return &s->at[s->count++];
+}
+
+static void read_frame(struct xlat *t)
+{
+	for (unsigned i = 0; i < HOME_IRET; i++) {
+		emit_load(&t->e, 8, HOST64_T, xlat64_stack(t, (int32_t)(8 * i)));
+		emit_store(&t->e, 8, HOST64_T, AT_HOME(t, iret[i]));
+	}
+	emit_load(&t->e, 8, HOST64_T, AT_HOME(t, iret[POP_RIP]));
+	xlat64_probe_canonical(t);
+}
+
+/* Goes to *other unless what was popped is the selector at that offset in struct cpu. Changes RCX, HOST64_T. */
+static void same_selector(struct xlat *t, unsigned popped, size_t selector, uint8_t **other)
+{
+	xlat64_load_cpu(t);
+	emit_load(&t->e, 2, HOST64_T, AT_HOME(t, iret[popped]));
+	emit_load(&t->e, 4, RCX, AT_CPU64(selector + offsetof(struct ring_selector, minus_selector)));
+	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, HOST64_T, 1, 0, false, false});
+	xlat_unless_zero(t, other);
+}
+
+/* Goes slow unless its descriptor is what it was. */
+static void same_descriptor(struct xlat *t, size_t selector, struct slow *s)
+{
+	xlat64_load_cpu(t);
+	emit_load(&t->e, 8, HOST64_T, AT_CPU64(selector + offsetof(struct ring_selector, address)));
+	xlat64_look_up(t, HOST64_T);
+	emit_load(&t->e, 8, RCX, (struct host_addr){HOST64_T, HOST64_DELTA, 1, 0, false, false});
+	xlat64_load_cpu(t);
+	emit_load(&t->e, 8, HOST64_T, AT_CPU64(selector + offsetof(struct ring_selector, minus_raw)));
+	emit_lea(&t->e, 8, RCX, (struct host_addr){RCX, HOST64_T, 1, 0, false, false});
+	xlat_unless_zero(t, new_slow(s));
+}
+
+static void slow_if_set(struct xlat *t, unsigned reg, uint32_t bits, struct slow *s)
+{
+	xlat_test_imm(t, reg, bits);
+	*new_slow(s) = emit_jcc(&t->e, CC_NE);
+}
+
+static void slow_unless_clear8(struct xlat *t, size_t field, struct slow *s)
+{
+	emit_op_mem(&t->e, 1, 0x80, ALU_CMP, AT_CPU64(field));
+	emit8(&t->e, 0);
+	*new_slow(s) = emit_jcc(&t->e, CC_NE);
+}
+
+/* From here on the host's flags are not the guest's, but in home.stack. HOST64_DELTA is struct cpu, HOST64_T the image
+ * of RFLAGS. */
+static void check_flags(struct xlat *t, bool user, struct slow *s)
+{
+	uint8_t *masked, *no_rf;
+
+	xlat64_use_stack(t, HOME_STACK);
+	emit_pushf(&t->e);
+	xlat64_leave_stack(t);
+	xlat64_load_cpu(t);
+	emit_load(&t->e, 4, HOST64_T, AT_HOME(t, iret[POP_FLAGS]));
+	emit_load(&t->e, 4, RCX, AT_CPU64(offsetof(struct cpu, rflags)));
+	emit_op_reg(&t->e, 4, 0x31, HOST64_T, RCX); /* XOR */
+	slow_if_set(t, RCX, IRET_SAME, s);
+	slow_if_set(t, HOST64_T,
+		    IRET_CLEAR | (user ? IRET_CLEAR_USER : 0) | (bt_counts64(t->bt) ? (uint32_t)FLAG_RF : 0), s);
+	slow_unless_clear8(t, offsetof(struct cpu, nmi_blocked), s);
+	xlat_test_imm(t, HOST64_T, (uint32_t)FLAG_IF);
+	masked = emit_jcc8(&t->e, CC_E);
+	slow_unless_clear8(t, offsetof(struct cpu, intr), s);
+	emit_target8(&t->e, masked);
+	xlat_test_imm(t, HOST64_T, (uint32_t)FLAG_RF);
+	no_rf = emit_jcc8(&t->e, CC_E);
+	emit_load(&t->e, 4, RCX, AT_CPU64(offsetof(struct cpu, dr[7])));
+	slow_if_set(t, RCX, DR7_ENABLES, s);
+	emit_target8(&t->e, no_rf);
+}
+
+/* Data segments that user mode must not use would become null. Changes RCX. */
+static void check_data_segments(struct xlat *t, struct slow *s)
+{
+	static const uint8_t segs[] = {SEG_ES, SEG_DS, SEG_FS, SEG_GS};
+
+	_Static_assert(SEG_NULL > SEG_DPL, "one comparison for both");
+	for (unsigned i = 0; i < ARRAY_LEN(segs); i++) {
+		emit_load(&t->e, 2, RCX,
+			  AT_CPU64(offsetof(struct cpu, seg) + segs[i] * sizeof(struct segment) +
+				   offsetof(struct segment, attr)));
+		xlat_alu_imm(t, ALU_AND, RCX, SEG_NULL | SEG_DPL);
+		xlat_alu_imm(t, ALU_CMP, RCX, SEG_DPL);
+		*new_slow(s) = emit_jcc(&t->e, CC_B);
+	}
+}
+
+static void take_segment(struct xlat *t, unsigned seg, size_t selector)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		emit_load(&t->e, 8, HOST64_T, AT_CPU64(selector + offsetof(struct ring_selector, seg) + 8 * i));
+		emit_store(&t->e, 8, HOST64_T,
+			   AT_CPU64(offsetof(struct cpu, seg) + seg * sizeof(struct segment) + 8 * i));
+	}
+}
+
+/* s: the flags are still in place; changed: they are in home.stack. */
+static void return_to(struct xlat *t, const struct context *to, struct slow *s, struct slow *changed)
+{
+	bool user = to != t->ctx;
+	size_t from = offsetof(struct cpu, bt_return64) + user * sizeof(struct ring_return);
+	size_t cs = from + offsetof(struct ring_return, cs), ss = from + offsetof(struct ring_return, ss);
+	unsigned uncounted = t->uncounted;
+
+	same_selector(t, POP_SS, ss, new_slow(s));
+	same_descriptor(t, cs, s);
+	same_descriptor(t, ss, s);
+	check_flags(t, user, changed);
+	if (user) {
+		slow_unless_clear8(t, offsetof(struct cpu, bt_user_faulted), changed); /* a page fault's way back */
+		check_data_segments(t, changed);
+	}
+	xlat_alu_imm(t, ALU_AND, HOST64_T, (uint32_t)(FLAGS_ALL & ~FLAG_RF));
+	xlat_alu_imm(t, ALU_OR, HOST64_T, (uint32_t)FLAG_1);
+	emit_store(&t->e, 4, HOST64_T, AT_CPU64(offsetof(struct cpu, rflags)));
+	xlat64_take_flags(t);
+	take_segment(t, SEG_CS, cs);
+	take_segment(t, SEG_SS, ss);
+	if (user) {
+		emit_store_imm(&t->e, 1, 3, AT_CPU64(offsetof(struct cpu, cpl)));
+		xlat64_enter_ring(t, to, 3);
+	}
+	emit_load(&t->e, 8, RCX, AT_HOME(t, spare));
+	emit_load(&t->e, 8, RSP, AT_HOME(t, iret[POP_RSP]));
+	emit_load(&t->e, 8, HOST64_T, AT_HOME(t, iret[POP_RIP]));
+	xlat64_jump_indirect(t, BRANCH_TABLE);
+	t->uncounted = uncounted;
+}
+
+bool xlat64_iret(struct xlat *t)
+{
+	bool here = xlat64_probes(t) && bt_can_wrgsbase() && !(t->ctx->key.flags & CTX_CPL3);
+	const struct context *user = here ? xlat64_context_behind(t, true) : NULL;
+	struct slow slow = {.count = 0}, changed = {.count = 0};
+	struct insn_map *map = xlat_map(t);
+	uint8_t *same;
+
+	if (!user)
+		return false;
+	xlat64_near_forget(t);
+	read_frame(t);
+	emit_store(&t->e, 8, RCX, AT_HOME(t, spare));
+	map->flags |= MAP_SWAPPED;
+	map->swapped |= RCX;
+	map->swap_from = xlat_here(t);
+	same_selector(t, POP_CS, offsetof(struct cpu, bt_return64[1].cs), &same);
+	return_to(t, user, &slow, &changed);
+	emit_target32_here(&t->e, same);
+	same_selector(t, POP_CS, offsetof(struct cpu, bt_return64[0].cs), new_slow(&slow));
+	return_to(t, t->ctx, &slow, &changed);
+	for (unsigned i = 0; i < changed.count; i++)
+		emit_target32_here(&t->e, changed.at[i]);
+	xlat64_use_stack(t, HOME_STACK - 1);
+	emit_popf(&t->e);
+	xlat64_leave_stack(t);
+	for (unsigned i = 0; i < slow.count; i++)
+		emit_target32_here(&t->e, slow.at[i]);
+	emit_load(&t->e, 8, RCX, AT_HOME(t, spare));
+	map->swap_to = xlat_here(t);
+	xlat_callout(t);
+	return true;
+}
