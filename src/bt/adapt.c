@@ -88,13 +88,28 @@ void bt_site_ran(struct bt *bt, struct block *b, gva_t linear, bool slow)
 	retranslate(bt, b);
 }
 
-void bt_site_strayed(struct bt *bt, struct block *b, gva_t linear)
+/* Most programs have more sites that stray than there are sites: those are counted by a hash of their place in memory,
+ * so that the next process of the program knows, and never less, so that there is an end to it; others of the same hash
+ * look up their chunks without need. */
+static uint8_t *stray_counter(struct bt *bt, const struct block *b, unsigned offset)
 {
-	struct site *s = site_of(bt, linear);
+	uint64_t h = (b->gpa + offset) * 0x9e3779b97f4a7c15u;
 
-	s->strays += s->strays < STRAYS_MAX;
+	return &bt->strays[h >> (64 - STRAY_BITS)];
+}
+
+bool bt_site_strays(struct bt *bt, const struct block *b, unsigned offset)
+{
+	return *stray_counter(bt, b, offset) == STRAYS_MAX;
+}
+
+void bt_site_strayed(struct bt *bt, struct block *b, unsigned offset)
+{
+	uint8_t *strays = stray_counter(bt, b, offset);
+
+	*strays += *strays < STRAYS_MAX;
 	bt->stats->sites_strayed++;
-	trace(bt, "site %" PRIx64 " strayed", linear);
+	trace(bt, "site %" PRIx64 " strayed", block_linear(b, offset));
 	retranslate(bt, b);
 }
 

@@ -17,6 +17,8 @@ enum {
 	MAX_CONTEXTS = 192,
 	MAX_FILLS = 256,
 	SITE_ENTRIES = 4096,
+	STRAY_BITS = 16,
+	STRAYS_MAX = 2, /* times that an address was not where the block expected it */
 	KNOWN_MODES = 8,
 	AUDIT_EVERY = 64,
 	RECORD_KINDS = 7,
@@ -280,7 +282,6 @@ struct site {
 	uint8_t level;	     /* enum site_level */
 	uint8_t user_faults; /* of supervisor code, on pages of user mode */
 	bool user;	     /* looks which window to use: bt_user_region */
-	uint8_t strays;	     /* 64-bit code: times it was not near the block's chunk */
 	bool guarded;	     /* looks whether the page is mapped */
 	uint8_t page_faults; /* in quick succession, ... */
 	uint64_t fault_at;   /* ... the last one after that many instructions of the guest */
@@ -366,6 +367,7 @@ struct bt {
 	struct ring_tables rings_of;
 	uint32_t *miss_table; /* all entries are 0; read-only */
 	struct site sites[SITE_ENTRIES];
+	uint8_t strays[1 << STRAY_BITS];      /* of 64-bit code: adapt.c */
 	uint64_t site_pages[64];	      /* a bit for each page, modulo their number: there has been a site */
 	uint8_t region_changes[USER_REGIONS]; /* of cpu->bt_user_region */
 	struct block *current;		      /* last entered: for dumps */
@@ -615,9 +617,11 @@ void bt_site_faulted(struct bt *bt, struct block *b, gva_t linear, bool was_chec
 void bt_site_touched_user(struct bt *bt, struct block *b, gva_t linear, uint32_t address, bool looked);
 /* It took a signal for a page that was not mapped, in the window or by the guest. May invalidate b. */
 void bt_site_page_faulted(struct bt *bt, struct block *b, gva_t linear);
-/* 64-bit code: its address was not in the block's chunk. Invalidates b. */
-void bt_site_strayed(struct bt *bt, struct block *b, gva_t linear);
-enum { STRAYS_MAX = 3 }; /* then it looks its chunk up */
+/* 64-bit code: the address of the instruction at the block's byte `offset` was not in the block's chunk. Invalidates b.
+ */
+void bt_site_strayed(struct bt *bt, struct block *b, unsigned offset);
+/* Has it been elsewhere so often that it is to look its chunk up? */
+bool bt_site_strays(struct bt *bt, const struct block *b, unsigned offset);
 /* It did not find what it wanted in user mode's window. */
 void bt_site_missed_user(struct bt *bt, uint32_t address);
 /* An adapted site ran; slow: it would have faulted. */

@@ -282,7 +282,7 @@ static void fault(struct bt *bt)
 		address = (uint32_t)address;
 	no_access(bt, b, n, what, address, false);
 	if (fr->trap == TRAP_PAGE_FAULT && is_probe(bt, fr->address))
-		bt_site_strayed(bt, b, block_linear(b, b->map[n].guest));
+		bt_site_strayed(bt, b, b->map[n].guest);
 	new_page = what == SHADOW_RESOLVED || what == SHADOW_RESOLVED_USER || what == SHADOW_TRUE ||
 		   ((b->map[n].flags & MAP_USER) && bt->stats->exceptions != exceptions);
 	if (b->valid && !context_code64(b->ctx) && new_page)

@@ -29,10 +29,9 @@ void xlat64_near_delta(struct xlat *t)
 static bool usable(const struct xlat *t)
 {
 	opt_off_t off = t->bt->cpu->opt_off;
-	gva_t linear = block_linear(t->b, xlat_map((struct xlat *)t)->guest);
 
 	return xlat64_probes(t) && !xlat64_wide(t) && opt_on(off, OPT_NEAR) && opt_on(off, OPT_DELTAS) &&
-	       bt_site(t->bt, linear)->strays < STRAYS_MAX;
+	       !bt_site_strays(t->bt, t->b, xlat_map((struct xlat *)t)->guest);
 }
 
 /* Is `linear` what the register will hold, as far as is known? */
