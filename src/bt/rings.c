@@ -9,7 +9,9 @@
 #include "bt_internal.h"
 #include "cpu/mem.h"
 
-enum { TSS32_ESP0 = 4, TSS32_END0 = 9 }; /* ESP0 and SS0 (7.2.1) */
+enum { TSS32_ESP0 = 4, TSS32_END0 = 9 };     /* ESP0 and SS0 (7.2.1) */
+enum { TSS64_RSP0_AT = 4, TSS64_END0 = 11 }; /* RSP0 (7.7) */
+enum { GATE64_IST = 7 };
 
 static bool same_table(const struct dtable *a, const struct dtable *b)
 {
@@ -44,6 +46,7 @@ void bt_tables_check(struct bt *bt)
 		cpu->bt_gate[i] = (struct ring_gate){.vector = RING_UNKNOWN};
 	for (unsigned i = 0; i < ARRAY_LEN(cpu->bt_return); i++)
 		cpu->bt_return[i] = cpu->bt_return64[i] = unknown;
+	cpu->bt_compat_gate.vector = RING_UNKNOWN;
 	cpu->bt_writable = (struct ring_selector){.minus_selector = RING_UNKNOWN};
 	of->gdtr = cpu->gdtr;
 	of->idtr = cpu->idtr;
@@ -79,6 +82,30 @@ static bool describe_flat(struct bt *bt, unsigned seg, struct ring_selector *out
 	return true;
 }
 
+/* From 64-bit code, too, but it is compatibility mode's INT n that makes use of it. */
+static void entered_by_long_gate(struct bt *bt, unsigned vector)
+{
+	struct cpu *cpu = bt->cpu;
+	struct compat_gate gate = {.vector = vector, .address = cpu->idtr.base + 16 * vector, .ss = cpu->seg[SEG_SS]};
+	struct x86_fault f;
+	uint64_t raw[2];
+
+	if (cpu->cpl || cpu->tr.limit < TSS64_END0 || !bt_describe_selector(bt, cpu->seg[SEG_CS].selector, &gate.cs) ||
+	    !cpu_read_linear(cpu, gate.address, raw, sizeof(raw), ACC_READ | ACC_SYSTEM, &f) ||
+	    (raw[0] >> 32 & GATE64_IST))
+		return;
+	gate.cs.seg = cpu->seg[SEG_CS];
+	gate.minus_raw[0] = 0 - raw[0];
+	gate.minus_raw[1] = 0 - raw[1];
+	gate.stack = cpu->tr.base + TSS64_RSP0_AT;
+	gate.target = (raw[0] & 0xffff) | (raw[0] >> 32 & 0xffff0000) | raw[1] << 32;
+	gate.flags_kept = (uint32_t)((FLAGS_ALL | FLAG_1) & ~(FLAG_TF | FLAG_NT | FLAG_RF | FLAG_VM));
+	if (((raw[0] >> 40) & SEG_TYPE) == SYS_INT32)
+		gate.flags_kept &= ~(uint32_t)FLAG_IF;
+	bt_tables_check(bt);
+	cpu->bt_compat_gate = gate;
+}
+
 void bt_ring_entered(struct bt *bt, unsigned vector)
 {
 	struct cpu *cpu = bt->cpu;
@@ -87,7 +114,11 @@ void bt_ring_entered(struct bt *bt, unsigned vector)
 	uint64_t raw;
 	unsigned type, tss = cpu->tr.attr & SEG_TYPE;
 
-	if (cpu->cpl || cpu_long(cpu) || cpu_real_segments(cpu) || (tss != SYS_TSS32 && tss != SYS_TSS32_BUSY) ||
+	if (cpu_long(cpu)) {
+		entered_by_long_gate(bt, vector);
+		return;
+	}
+	if (cpu->cpl || cpu_real_segments(cpu) || (tss != SYS_TSS32 && tss != SYS_TSS32_BUSY) ||
 	    cpu->tr.limit < TSS32_END0 || !describe_flat(bt, SEG_CS, &gate.cs) ||
 	    !describe_flat(bt, SEG_SS, &gate.ss) ||
 	    !cpu_read_linear(cpu, gate.address, &raw, sizeof(raw), ACC_READ | ACC_SYSTEM, &f))

@@ -60,7 +60,7 @@ static void move_upper_xmm(struct xlat *t, bool load, unsigned base, int32_t dis
 
 /* --- to 64-bit code --- */
 
-static const struct context *kernel64(struct xlat *t)
+const struct context *xlat_kernel64(struct xlat *t)
 {
 	const uint32_t code32 =
 	    CTX_CODE32 | CTX_STACK32 | CTX_CPL3 | CTX_CPL12 | CTX_NO_USER | CTX_COMPAT | 7u << CTX_GS_SHIFT;
@@ -118,8 +118,7 @@ static void enter_code64(struct xlat *t, const struct context *to)
 	emit_jmp_reg(&t->e, HOST64_T);
 }
 
-/* The C body, to which `slow` leads, does all of the instruction; there RCX is in T1. */
-static void finish(struct xlat *t, const struct context *to, uint8_t **slow, unsigned nslow)
+void xlat_finish_code64(struct xlat *t, const struct context *to, uint8_t **slow, unsigned nslow)
 {
 	unsigned uncounted = t->uncounted;
 
@@ -135,7 +134,7 @@ bool xlat_sysenter_compat(struct xlat *t)
 {
 	const struct cpu *cpu = t->bt->cpu;
 	uint16_t cs = (uint16_t)(cpu->sysenter_cs & ~(uint64_t)SEL_RPL);
-	const struct context *to = cs && !cpu_is_amd(cpu) && bt_can_wrgsbase() ? kernel64(t) : NULL;
+	const struct context *to = cs && !cpu_is_amd(cpu) && bt_can_wrgsbase() ? xlat_kernel64(t) : NULL;
 	uint8_t *slow;
 
 	if (!to)
@@ -150,7 +149,7 @@ bool xlat_sysenter_compat(struct xlat *t)
 	COPY_TO_HOME(t, r11, CPU_OFF(gpr[R11]));
 	emit_load(&t->e, 8, HOST_ESP, AT_CPU(CPU_OFF(sysenter_esp)));
 	emit_load(&t->e, 8, HOST_T0, AT_CPU(CPU_OFF(sysenter_eip)));
-	finish(t, to, &slow, 1);
+	xlat_finish_code64(t, to, &slow, 1);
 	return true;
 }
 
@@ -160,7 +159,7 @@ bool xlat_syscall_compat(struct xlat *t)
 	const struct cpu *cpu = t->bt->cpu;
 	bool usable =
 	    (t->ctx->key.flags & CTX_COMPAT) && cpu_is_amd(cpu) && (cpu->efer & EFER_SCE) && bt_can_wrgsbase();
-	const struct context *to = usable ? kernel64(t) : NULL;
+	const struct context *to = usable ? xlat_kernel64(t) : NULL;
 	uint8_t *slow[2];
 
 	if (!to)
@@ -180,7 +179,7 @@ bool xlat_syscall_compat(struct xlat *t)
 	emit_mov_imm(&t->e, RCX, t->eip + t->in->len);
 	xlat_reloc_eip(t);
 	emit_load(&t->e, 8, HOST_T0, AT_CPU(CPU_OFF(cstar)));
-	finish(t, to, slow, ARRAY_LEN(slow));
+	xlat_finish_code64(t, to, slow, ARRAY_LEN(slow));
 	return true;
 }
 

@@ -122,6 +122,8 @@ bool xlat_int(struct xlat *t)
 	const struct context *to = flat32(t) && (t->ctx->key.flags & CTX_CPL3) ? xlat_context_behind(t, false) : NULL;
 	struct slow slow = {.count = 0};
 
+	if (t->ctx->key.flags & CTX_COMPAT)
+		return xlat_int_compat(t);
 	if (!to)
 		return false;
 	xlat_save_rcx(t);

@@ -66,6 +66,18 @@ struct compat_return {
 	uint32_t *const *table;
 };
 
+/* Where INT n of ring 3 led through a gate of long mode, and no IST, to ring 0. */
+struct compat_gate {
+	struct ring_selector cs;
+	struct segment ss;     /* null */
+	uint64_t minus_raw[2]; /* the gate's bytes, negated by eight */
+	uint64_t address;      /* linear, of the gate */
+	uint64_t stack;	       /* linear, of RSP0 in the TSS */
+	uint64_t target;       /* RIP */
+	uint32_t flags_kept;   /* in RFLAGS of the handler */
+	uint32_t vector;       /* RING_UNKNOWN: none */
+};
+
 enum { RING_UNKNOWN = 1 << 30, RING_GATES = 16 /* by vector % 16 */ };
 
 enum { SELECTORS = 16, USER_REGION_SHIFT = 22, USER_REGIONS = 1 << (32 - USER_REGION_SHIFT) };
@@ -229,6 +241,7 @@ struct cpu {
 	struct ring_return bt_return[2];   /* to ring 0, to ring 3 */
 	struct ring_return bt_return64[2]; /* of IRETQ, to 64-bit code */
 	struct compat_return bt_compat;
+	struct compat_gate bt_compat_gate;
 	struct ring_selector bt_writable; /* what VERW of ring 0 last said of */
 	struct tsc_line tsc_line;
 	uint64_t bt_flags;	   /* the host's, where translated code changes them and may have to put them back */
