@@ -380,6 +380,7 @@ struct bt {
 	uint32_t probe;		     /* the page of probes: probe.c */
 	uint64_t entry_rf;	     /* RFLAGS.RF when the cache was last entered */
 	unsigned space;		     /* present address space (user mode): shadow_space() */
+	bool fills_noted;	     /* in contexts: struct fills */
 	unsigned ntables;	     /* indirect tables reserved */
 	unsigned table_pieces;	     /* their `held_pieces` */
 	uint64_t mmu_events;	     /* bt_mmu_event() calls */

@@ -219,6 +219,7 @@ void bt_indirect_fill(struct bt *bt, struct block *b)
 	if (c->fills.count < MAX_FILLS)
 		c->fills.at[c->fills.count] = (uint32_t)b->eip;
 	c->fills.count++;
+	bt->fills_noted = true;
 }
 
 static void forget_eip(struct indirect_table *t, uint32_t eip)
@@ -319,6 +320,7 @@ void bt_indirect_event(struct bt *bt)
 	for (unsigned i = 0; i < bt->ncontexts; i++)
 		if (bt->contexts[i].fills.count)
 			forget_fills(bt, &bt->contexts[i]);
+	bt->fills_noted = false;
 	if (space == bt->space)
 		return;
 	bt->space = space;

@@ -113,6 +113,7 @@ enum mmu_event {
 	MMU_EFER,   /* LME, NXE */
 	MMU_INVLPG, /* one page: address */
 	MMU_A20,
+	MMU_FAULT, /* a page fault at: address, of whose page nothing is kept (4.10.4.1) */
 };
 
 enum { TLB_READ, TLB_WRITE, TLB_EXEC, TLB_KINDS, TLB_ENTRIES = 64 };

@@ -85,7 +85,7 @@ static void report(struct cpu *cpu, const struct x86_fault *f)
 {
 	if (f->vector == EXC_PF) {
 		cpu->cr2 = f->address;
-		cpu_mmu_event(cpu, MMU_INVLPG, f->address); /* as on processors: nothing of it is kept (4.10.4.1) */
+		cpu_mmu_event(cpu, MMU_FAULT, f->address);
 	}
 	if (f->vector == EXC_DB) {
 		cpu->dr[6] = (cpu->dr[6] & ~(DR6_B(0) | DR6_B(1) | DR6_B(2) | DR6_B(3))) | f->address | DR6_FIXED;

@@ -33,8 +33,23 @@ void tlb_fill(struct cpu *cpu, gva_t gva, enum access access, bool user, const s
 		*tlb_slot(cpu, gva, ACC_READ) = entry;
 }
 
+enum { LARGEST_PAGE_SHIFT = 22 }; /* outside long mode */
+
+/* What may be of the page of an address: others are wanted for the delivery of its fault. */
+static void forget_page(struct cpu *cpu, gva_t gva)
+{
+	struct tlb_entry *e = &cpu->tlb.entry[0][0];
+
+	for (unsigned i = 0; i < TLB_KINDS * TLB_ENTRIES; i++)
+		if (!((e[i].tag ^ gva) >> LARGEST_PAGE_SHIFT))
+			e[i].tag = 0;
+}
+
 void cpu_mmu_event(struct cpu *cpu, enum mmu_event event, gva_t address)
 {
-	tlb_flush(cpu);
+	if (event == MMU_FAULT && !cpu_long(cpu))
+		forget_page(cpu, address);
+	else
+		tlb_flush(cpu);
 	cpu->ops->mmu_event(cpu->machine, event, address);
 }

@@ -44,7 +44,10 @@ static bool page_fault(const struct walk *w, uint16_t error, struct x86_fault *f
 
 static uint64_t read_entry(struct cpu *cpu, gpa_t at, unsigned size)
 {
-	uint64_t entry = 0;
+	uint64_t entry = 0, offset;
+
+	if (LIKELY(physmem_ram_offset(cpu->pm, at & cpu->pm->a20_mask, &offset)))
+		return load_le(cpu->pm->ram.host + offset, size);
 	cpu_phys_read(cpu, at, &entry, size);
 	return entry;
 }

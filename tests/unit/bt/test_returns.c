@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* IRETD of ring 0 in the cache: RF, which lasts to the end of the next instruction, and the way back from a page fault.
- */
+/* IRETD of ring 0 in the cache: RF, which lasts to the end of the next instruction, and the way back from a page
+ * fault; what a page fault leaves of its page. */
 #include "bt_fixture.h"
 
 enum { TARGET = CODE + 0x40, HOLE = 0x70000 };
@@ -49,6 +49,43 @@ START_TEST(test_rf)
 }
 END_TEST
 
+static void set_entry(uint32_t entry)
+{
+	poke(PAGE_TABLE + (HOLE >> PAGE_SHIFT) * 4, 4, entry);
+}
+
+/* The guest has taken a page away and not flushed it: a page fault there leaves nothing of it, in the window or in the
+ * monitor's TLB. _i: engine. */
+START_TEST(test_nothing_old)
+{
+	uint64_t value;
+	struct x86_fault f;
+
+	enable_paging();
+	set_entry(HOLE | PTE_P | PTE_W | PTE_U | PTE_A); /* clean: mapped read-only */
+	cpu_mmu_event(&cpu, MMU_CR3, 0);
+	/* mov ecx, [HOLE]; mov [entry], 0; mov [HOLE], ecx */
+	CODE_BYTES(CODE, 0x8b, 0x0d, 0, 0, HOLE >> 16, 0, 0xc7, 0x05, 0, 0, 0, 0, 0, 0, 0, 0, 0x89, 0x0d, 0, 0,
+		   HOLE >> 16, 0, 0xcd, 0x30);
+	poke(CODE + 8, 4, PAGE_TABLE + (HOLE >> PAGE_SHIFT) * 4);
+	CODE_BYTES(CODE + 0x40, 0xa1, 0, 0, HOLE >> 16, 0, 0xcd, 0x30); /* mov eax, [HOLE]; int 30 */
+	ck_assert(cpu_read_linear(&cpu, HOLE, &value, 4, ACC_READ, &f));
+	cpu.rip = CODE;
+	run_engine(_i);
+	ck_assert_int_eq(halted_in(), 14);
+	ck_assert_uint_eq(cpu.cr2, HOLE);
+	ck_assert(!cpu_read_linear(&cpu, HOLE, &value, 4, ACC_READ, &f));
+	enter_ring(0);
+	cpu.cr2 = 0;
+	cpu.activity = CPU_RUNNING;
+	cpu.rip = CODE + 0x40;
+	run_engine(_i);
+	ck_assert_int_eq(halted_in(), 14);
+	ck_assert_uint_eq(cpu.cr2, HOLE);
+	shadow_audit(sh);
+}
+END_TEST
+
 /* A page that user mode has faulted in is there when it comes back, without a hidden fault. */
 START_TEST(test_installed)
 {
@@ -65,7 +102,7 @@ START_TEST(test_installed)
 	for (unsigned n = 1; n < 8; n++) {
 		uint64_t faults = stats.true_faults, installed = stats.mappings_installed;
 		enter_ring(3);
-		poke(PAGE_TABLE + (HOLE >> PAGE_SHIFT) * 4, 4, 0);
+		set_entry(0);
 		cpu_mmu_event(&cpu, MMU_INVLPG, HOLE);
 		run_from(CODE);
 		ck_assert_int_eq(halted_in(), 0x30);
@@ -86,6 +123,7 @@ static Suite *suite(void)
 	tcase_set_timeout(t, 30);
 	tcase_add_checked_fixture(t, setup_bt_unaudited, teardown_bt);
 	tcase_add_loop_test(t, test_rf, 0, 2);
+	tcase_add_loop_test(t, test_nothing_old, 0, 2);
 	tcase_add_test(t, test_installed);
 	suite_add_tcase(s, t);
 	return s;
