@@ -74,9 +74,9 @@ enum bt_place {
 };
 
 struct bt_sample {
-	uint32_t pc;	/* linear address of the guest's instruction */
-	uint32_t block; /* of the block's first one */
-	uint32_t ebp;
+	gva_t pc;    /* linear address of the guest's instruction */
+	gva_t block; /* of the block's first one */
+	uint64_t rbp, rsp;
 	bool user;
 };
 
@@ -85,14 +85,15 @@ enum bt_place bt_sample(struct bt *bt, const ucontext_t *uc, uint32_t ns, struct
 
 /* What is known of a block that was sampled or counted. Pointers hold during the call. */
 struct bt_block_info {
-	uint32_t linear, eip;
+	gva_t linear;
+	guest_pc_t eip;
 	gpa_t gpa;
 	cache_pc_t host;
 	uint64_t entries; /* BT_PROFILE_EXACT */
 	uint64_t ns;	  /* of samples in it */
 	uint32_t samples;
 	unsigned context, ninsns, guest_len, host_len;
-	bool user, code32, valid;
+	bool user, code32, code64, valid;
 	const uint8_t *guest_code, *host_code;
 	const uint16_t (*map)[2]; /* ninsns + 1: offsets of each instruction in guest and host code */
 };

@@ -217,9 +217,10 @@ enum bt_place bt_sample(struct bt *bt, const ucontext_t *uc, uint32_t ns, struct
 		n = b->ninsns - 1; /* in the stubs behind the last */
 	bt->profile->costs[b - bt->blocks].ns += ns;
 	bt->profile->costs[b - bt->blocks].samples++;
-	out->block = (uint32_t)block_linear(b, 0);
-	out->pc = (uint32_t)block_linear(b, n < 0 ? 0 : b->map[n].guest);
-	out->ebp = (uint32_t)uc->uc_mcontext.gregs[REG_RBP];
+	out->block = block_linear(b, 0);
+	out->pc = block_linear(b, n < 0 ? 0 : b->map[n].guest);
+	out->rbp = (uint64_t)uc->uc_mcontext.gregs[REG_RBP];
+	out->rsp = (uint64_t)uc->uc_mcontext.gregs[context_code64(b->ctx) ? REG_RSP : REG_R12];
 	out->user = b->ctx->key.flags & CTX_CPL3;
 	return BT_IN_CACHE;
 }
@@ -233,8 +234,8 @@ static void tell(struct bt *bt, const struct block *b, void (*fn)(void *arg, con
 		map[i][0] = b->map[i].guest;
 		map[i][1] = i ? b->map[i].host : 0; /* what counts entries goes with the first */
 	}
-	fn(arg, &(struct bt_block_info){.linear = (uint32_t)block_linear(b, 0),
-					.eip = (uint32_t)b->eip,
+	fn(arg, &(struct bt_block_info){.linear = block_linear(b, 0),
+					.eip = b->eip,
 					.gpa = b->gpa,
 					.host = b->body,
 					.entries = c->entries,
@@ -246,6 +247,7 @@ static void tell(struct bt *bt, const struct block *b, void (*fn)(void *arg, con
 					.host_len = b->body_len,
 					.user = b->ctx->key.flags & CTX_CPL3,
 					.code32 = b->ctx->key.flags & CTX_CODE32,
+					.code64 = context_code64(b->ctx),
 					.valid = b->valid,
 					.guest_code = b->source,
 					.host_code = bt_writable(bt, b, 0),

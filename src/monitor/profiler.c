@@ -40,7 +40,8 @@ static struct ring_entry *free_entry(struct profiler *p)
 }
 
 /* What interrupted code of the guest was doing; the phase. */
-static uint8_t look(struct profiler *p, const ucontext_t *uc, uint32_t ns, struct profile_sample *s, uint32_t *ebp)
+static uint8_t look(struct profiler *p, const ucontext_t *uc, uint32_t ns, struct profile_sample *s, uint64_t *rbp,
+		    uint64_t *rsp)
 {
 	struct vm *vm = p->vm;
 	const struct cpu *cpu = &vm->cpu;
@@ -48,15 +49,17 @@ static uint8_t look(struct profiler *p, const ucontext_t *uc, uint32_t ns, struc
 	struct bt_sample in;
 
 	s->flags = (uint8_t)(SAMPLE_HAS_PC | (cpu->cpl == 3 ? SAMPLE_USER : 0) | (cpu_paging(cpu) ? SAMPLE_PAGED : 0));
-	s->pc = (uint32_t)cpu_linear_pc(cpu);
-	*ebp = (uint32_t)cpu->gpr[RBP];
+	s->pc = cpu_linear_pc(cpu);
+	*rbp = cpu->gpr[RBP];
+	*rsp = cpu->gpr[RSP];
 	switch (vm->bt && uc ? bt_sample(vm->bt, uc, ns, &in) : BT_ELSEWHERE) {
 	case BT_IN_CACHE:
 		s->pc = in.pc;
 		s->block = in.block;
 		s->flags = (uint8_t)((s->flags & SAMPLE_PAGED) | SAMPLE_HAS_PC | SAMPLE_IN_BLOCK |
 				     (in.user ? SAMPLE_USER : 0));
-		*ebp = in.ebp;
+		*rbp = in.rbp;
+		*rsp = in.rsp;
 		return in.user ? PHASE_USER : PHASE_KERNEL;
 	case BT_FAULTING: /* the host has just told us */
 		s->flags &= (uint8_t)~SAMPLE_HAS_PC;
@@ -73,13 +76,13 @@ static void sample(struct profiler *p, const ucontext_t *uc)
 {
 	struct vm *vm = p->vm;
 	uint64_t cpu_ns = thread_cpu_ns(), ns = cpu_ns - p->last_cpu;
-	struct profile_sample s = {.time = host_now_ns() - p->start, .cr3 = (uint32_t)vm->cpu.cr3};
+	struct profile_sample s = {.time = host_now_ns() - p->start, .cr3 = vm->cpu.cr3};
 	struct ring_entry *e;
-	uint32_t ebp;
+	uint64_t rbp, rsp;
 
 	p->last_cpu = cpu_ns;
 	s.ns = (uint32_t)MIN(ns, UINT32_MAX);
-	s.phase = look(p, uc, s.ns, &s, &ebp);
+	s.phase = look(p, uc, s.ns, &s, &rbp, &rsp);
 	p->phase_ns[s.phase] += ns;
 	p->phase_samples[s.phase]++;
 	if (s.phase == PHASE_CALLOUT || (s.phase == PHASE_DEVICE && vm->in_engine)) {
@@ -90,7 +93,7 @@ static void sample(struct profiler *p, const ucontext_t *uc)
 	if (!e)
 		return;
 	if (s.flags & SAMPLE_HAS_PC)
-		s.depth = (uint8_t)profile_stack(vm, ebp, e->stack, PROFILE_MAX_STACK);
+		s.depth = (uint8_t)profile_stack(vm, rbp, rsp, e->stack, PROFILE_MAX_STACK);
 	e->head = s;
 	atomic_fetch_add_explicit(&p->head, 1, memory_order_release);
 }

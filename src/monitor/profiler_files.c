@@ -251,8 +251,8 @@ static void save_block(void *arg, const struct bt_block_info *b)
 	    .host_len = (uint16_t)b->host_len,
 	    .context = (uint16_t)b->context,
 	    .ninsns = (uint8_t)b->ninsns,
-	    .flags =
-		(uint8_t)((b->user ? BLOCK_USER : 0) | (b->code32 ? BLOCK_CODE32 : 0) | (b->valid ? BLOCK_VALID : 0)),
+	    .flags = (uint8_t)((b->user ? BLOCK_USER : 0) | (b->code32 ? BLOCK_CODE32 : 0) |
+			       (b->code64 ? BLOCK_CODE64 : 0) | (b->valid ? BLOCK_VALID : 0)),
 	};
 
 	put(s->p, f, &head, sizeof(head));

@@ -16,7 +16,7 @@ enum {
 /* One sample as the handler leaves it. */
 struct ring_entry {
 	struct profile_sample head;
-	uint32_t stack[PROFILE_MAX_STACK];
+	uint64_t stack[PROFILE_MAX_STACK];
 };
 
 /* A file of the profile. After an error nothing more is written to it. */
@@ -78,9 +78,9 @@ void profile_names_perf_map(struct profiler *p);
 
 /* --- profiler_stack.c --- */
 /*
- * Return addresses found by following frame pointers from ebp, at most max; how many. Reads guest memory through page
+ * Return addresses found by following frame pointers from rbp, at most max; how many. Reads guest memory through page
  * tables by itself, and only RAM below 3 GiB: it runs in a signal handler that may have interrupted anything.
  */
-unsigned profile_stack(const struct vm *vm, uint32_t ebp, uint32_t *to, unsigned max);
+unsigned profile_stack(const struct vm *vm, uint64_t rbp, uint64_t rsp, uint64_t *to, unsigned max);
 
 #endif

@@ -60,8 +60,8 @@ out:
 
 static void map_block(void *arg, const struct bt_block_info *b)
 {
-	fprintf(arg, "%llx %x guest %s %08x\n", (unsigned long long)b->host, b->host_len, b->user ? "user" : "kernel",
-		b->linear);
+	fprintf(arg, "%llx %x guest %s %08llx\n", (unsigned long long)b->host, b->host_len, b->user ? "user" : "kernel",
+		(unsigned long long)b->linear);
 }
 
 void profile_names_perf_map(struct profiler *p)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A profile on disk, version 1: docs/profiling.md describes it. All numbers are little-endian; records follow each
+ * A profile on disk, version 2: docs/profiling.md describes it. All numbers are little-endian; records follow each
  * other without gaps behind eight bytes that name the file.
  */
 #ifndef GNOMON_PROFILE_FORMAT_H
@@ -8,7 +8,7 @@
 
 #include "base.h"
 
-#define PROFILE_VERSION 1
+#define PROFILE_VERSION 2
 
 /* The files of a profile's folder. */
 #define PROFILE_MAIN_FILE     "profile.json"
@@ -17,8 +17,8 @@
 #define PROFILE_BLOCKS_FILE   "blocks.bin"
 #define PROFILE_SYMBOLS_FILE  "symbols.txt"
 
-#define PROFILE_SAMPLES_MAGIC "GNSAMPL1"
-#define PROFILE_BLOCKS_MAGIC  "GNBLOCK1"
+#define PROFILE_SAMPLES_MAGIC "GNSAMPL2"
+#define PROFILE_BLOCKS_MAGIC  "GNBLOCK2"
 
 enum { PROFILE_MAGIC_BYTES = 8, PROFILE_MAX_STACK = 48 };
 
@@ -29,22 +29,22 @@ enum {
 	SAMPLE_PAGED = 8,
 };
 
-/* Followed by `depth` return addresses of 4 bytes, the innermost first. */
+/* Followed by `depth` return addresses of 8 bytes, the innermost first. */
 struct profile_sample {
 	uint64_t time; /* ns since the start */
+	uint64_t pc;   /* linear addresses of the guest */
+	uint64_t block;
+	uint64_t cr3;
 	uint32_t ns;   /* CPU time since the previous sample */
-	uint32_t pc;   /* linear addresses of the guest */
-	uint32_t block;
-	uint32_t cr3;
 	uint16_t insn; /* PHASE_CALLOUT: number in "insns" of profile.json */
 	uint8_t phase; /* number in "phases" */
 	uint8_t flags; /* SAMPLE_* */
 	uint8_t depth;
-	uint8_t zero[3];
+	uint8_t zero[7];
 };
-_Static_assert(sizeof(struct profile_sample) == 32, "format");
+_Static_assert(sizeof(struct profile_sample) == 48, "format");
 
-enum { BLOCK_USER = 1, BLOCK_CODE32 = 2, BLOCK_VALID = 4 };
+enum { BLOCK_USER = 1, BLOCK_CODE32 = 2, BLOCK_VALID = 4, BLOCK_CODE64 = 8 };
 
 /*
  * Followed by guest_len bytes of guest code, host_len bytes of host code, and ninsns + 1 pairs of 2-byte offsets: where
@@ -52,9 +52,9 @@ enum { BLOCK_USER = 1, BLOCK_CODE32 = 2, BLOCK_VALID = 4 };
  */
 struct profile_block {
 	uint64_t gpa, host;
-	uint64_t entries; /* --profile-exact */
-	uint64_t ns;	  /* CPU time of samples in it */
-	uint32_t linear, eip;
+	uint64_t entries;     /* --profile-exact */
+	uint64_t ns;	      /* CPU time of samples in it */
+	uint64_t linear, eip; /* RIP, in 64-bit code */
 	uint32_t samples;
 	uint32_t generation; /* flushes before it */
 	uint16_t guest_len, host_len;
@@ -62,6 +62,6 @@ struct profile_block {
 	uint8_t ninsns;
 	uint8_t flags; /* BLOCK_* */
 };
-_Static_assert(sizeof(struct profile_block) == 56, "format");
+_Static_assert(sizeof(struct profile_block) == 64, "format");
 
 #endif

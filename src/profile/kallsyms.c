@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The symbols that a Linux kernel keeps of itself: tables in its read-only data, in this order (as of Linux 4.6 to 6.4,
- * for 32 bits, with CONFIG_KALLSYMS_BASE_RELATIVE), each aligned to 4 bytes:
+ * with CONFIG_KALLSYMS_BASE_RELATIVE), each aligned to a word of the kernel, of 4 or 8 bytes:
  *
- *	offsets         u32 each, from the base, ascending
- *	relative base   u32
+ *	offsets         u32 each, from the base; with CONFIG_KALLSYMS_ABSOLUTE_PERCPU (64 bits, several processors) the
+ *	                address itself, or, as a negative number, 1 less than the distance below the base
+ *	relative base   a word
  *	number          u32
  *	names           each: length (7 bits, or 14 in two bytes), then that many tokens; the first character is the
  *type markers         u32: where every 256th name begins, from the first token table     256 strings token index u16:
@@ -25,7 +26,9 @@ struct tables {
 	size_t len;
 	size_t token_table, markers, names, offsets;
 	size_t nmarkers;
-	uint32_t count, base;
+	unsigned word; /* of the kernel, in bytes */
+	uint32_t count;
+	uint64_t base;
 };
 
 static uint32_t u32(const struct tables *t, size_t at)
@@ -53,7 +56,7 @@ static bool find_token_table(struct tables *t, size_t at)
 	t->token_table = start;
 	for (n = 0, end = start; n < TOKENS && end < t->len && end - start < MAX_TABLE_BYTES; end++)
 		n += !t->memory[end];
-	index = ALIGN_UP(end, (size_t)4);
+	index = ALIGN_UP(end, (size_t)t->word);
 	if (n < TOKENS || index > t->len || t->len - index < TOKENS * 2)
 		return false;
 	for (n = 0, end = start; n < TOKENS; n++, end++) {
@@ -102,7 +105,7 @@ static bool names_fit(const struct tables *t)
 			return false;
 		at += name_tokens(t, &at);
 	}
-	return at <= t->markers && t->markers - at < 4;
+	return at <= t->markers && t->markers - at < t->word;
 }
 
 static bool find_names(struct tables *t)
@@ -110,16 +113,18 @@ static bool find_names(struct tables *t)
 	uint32_t last = u32(t, t->markers + 4 * (t->nmarkers - 1));
 	size_t most = last + PER_MARKER * (size_t)NAME_BYTES;
 
-	for (t->names = t->markers; t->names >= 12 && t->markers - t->names < most; t->names -= 4) {
+	size_t head = 2 * t->word; /* base and number */
+
+	for (t->names = t->markers; t->names >= head + 4 && t->markers - t->names < most; t->names -= 4) {
 		if (t->markers - t->names <= last)
 			continue;
-		t->count = u32(t, t->names - 4);
+		t->count = u32(t, t->names - t->word);
 		if ((t->count + PER_MARKER - 1) / PER_MARKER != t->nmarkers || !names_fit(t))
 			continue;
-		t->base = u32(t, t->names - 8);
-		if ((t->names - 8) / 4 < t->count)
+		t->base = load_le(t->memory + t->names - head, t->word);
+		if ((t->names - head) / 4 <= t->count)
 			return false;
-		t->offsets = t->names - 8 - 4 * (size_t)t->count;
+		t->offsets = t->names - head - ALIGN_UP(4 * (size_t)t->count, (size_t)t->word);
 		return true;
 	}
 	return false;
@@ -131,8 +136,9 @@ static bool find_markers_and_names(struct tables *t)
 	size_t end = t->token_table;
 
 	for (size_t n = 2; n <= MAX_COUNT / PER_MARKER; n++)
-		if (markers_at(t, end, n) && find_names(t))
-			return true;
+		for (size_t padding = 0; padding < t->word; padding += 4)
+			if (markers_at(t, end - padding, n) && find_names(t))
+				return true;
 	for (size_t bytes = 4; bytes <= MAX_COUNT * 3u && bytes < end; bytes += 4)
 		if (markers_at(t, end - bytes, (bytes / 3 + PER_MARKER - 1) / PER_MARKER) && find_names(t))
 			return true;
@@ -146,6 +152,15 @@ static const char *token(const struct tables *t, uint8_t n)
 	for (; n; n--)
 		index += strlen((const char *)t->memory + index) + 1;
 	return (const char *)t->memory + index;
+}
+
+static uint64_t address(const struct tables *t, uint32_t n)
+{
+	int32_t offset = (int32_t)u32(t, t->offsets + 4 * (size_t)n);
+
+	if (t->word == 4)
+		return (uint32_t)(t->base + (uint32_t)offset);
+	return offset < 0 ? t->base - 1 - (uint64_t)(int64_t)offset : (uint64_t)offset;
 }
 
 static size_t add_all(struct symbols *s, const struct tables *t)
@@ -163,8 +178,7 @@ static size_t add_all(struct symbols *s, const struct tables *t)
 			while (*text && len < sizeof(name))
 				name[len++] = *text++;
 		}
-		if (len > 1 && !symbols_add(s, (uint32_t)(t->base + u32(t, t->offsets + 4 * (size_t)i)), 0, name[0],
-					    name + 1, len - 1))
+		if (len > 1 && !symbols_add(s, address(t, i), 0, name[0], name + 1, len - 1))
 			break;
 	}
 	return s->count - before;
@@ -176,7 +190,8 @@ size_t symbols_find_kallsyms(struct symbols *s, const uint8_t *memory, size_t le
 	const uint8_t *at = memory, *end = memory + len;
 
 	for (; (at = memmem(at, (size_t)(end - at), digits, sizeof(digits))); at++)
-		if (find_token_table(&t, (size_t)(at - memory)) && find_markers_and_names(&t))
-			return add_all(s, &t);
+		for (t.word = 4; t.word <= 8; t.word += 4)
+			if (find_token_table(&t, (size_t)(at - memory)) && find_markers_and_names(&t))
+				return add_all(s, &t);
 	return 0;
 }

@@ -20,7 +20,7 @@ struct profile_snapshot {
 /* Files are kept as they are; these point into them. Sizes have been checked. */
 struct profile_sample_ref {
 	struct profile_sample head;
-	const uint8_t *stack; /* head.depth numbers of 4 bytes */
+	const uint8_t *stack; /* head.depth numbers of 8 bytes */
 };
 
 struct profile_block_ref {
@@ -72,7 +72,7 @@ json_t *profile_summary_stacks(const struct profile *p, const struct symbols *sy
 double profile_entries_per_insn(const struct profile *p);
 
 /* The name of guest code at a linear address: "function+0x12", or its page. */
-void profile_name(const struct symbols *symbols, uint32_t pc, bool user, bool offset, char *to, size_t len);
+void profile_name(const struct symbols *symbols, uint64_t pc, bool user, bool offset, char *to, size_t len);
 
 void profile_print_text(FILE *out, const json_t *summary);
 /* 0 or a negative errno. */

@@ -167,10 +167,10 @@ static int read_samples(struct profile *p, const char *folder, char *err, size_t
 			break;
 		memcpy(&s.head, p->sample_bytes + at, sizeof(s.head));
 		if (s.head.phase >= PHASE_COUNT || s.head.depth > PROFILE_MAX_STACK ||
-		    len - at - sizeof(s.head) < s.head.depth * 4u)
+		    len - at - sizeof(s.head) < s.head.depth * 8u)
 			break;
 		s.stack = p->sample_bytes + at + sizeof(s.head);
-		at += sizeof(s.head) + s.head.depth * 4u;
+		at += sizeof(s.head) + s.head.depth * 8u;
 		if (!grow(&p->samples, p->nsamples, sizeof(s))) {
 			snprintf(err, errlen, "out of memory");
 			return -ENOMEM;

@@ -7,12 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-void profile_name(const struct symbols *symbols, uint32_t pc, bool user, bool offset, char *to, size_t len)
+void profile_name(const struct symbols *symbols, uint64_t pc, bool user, bool offset, char *to, size_t len)
 {
 	const struct symbol *y = symbols_at(symbols, pc);
 
 	if (!y)
-		snprintf(to, len, "%s %08x", user ? "user" : "kernel", pc & ~(uint32_t)PAGE_MASK);
+		snprintf(to, len, "%s %08llx", user ? "user" : "kernel",
+			 (unsigned long long)(pc & ~(uint64_t)PAGE_MASK));
 	else if (offset && pc != y->address)
 		snprintf(to, len, "%s+0x%llx", y->name, (unsigned long long)(pc - y->address));
 	else
@@ -42,6 +43,12 @@ static json_t *disassemble(csh handle, const uint8_t *bytes, size_t len, uint64_
 	return lines;
 }
 
+/* As text: JSON's numbers end at 2^53 for many who read it. */
+static json_t *address_json(uint64_t address)
+{
+	return json_sprintf("%08llx", (unsigned long long)address);
+}
+
 static json_t *instructions(const struct profile_block_ref *b, csh guest, csh host)
 {
 	json_t *all = json_array();
@@ -50,10 +57,10 @@ static json_t *instructions(const struct profile_block_ref *b, csh guest, csh ho
 	for (unsigned i = 0; i < h->ninsns; i++) {
 		unsigned g = (unsigned)load_le(b->map + 4 * i, 2), g_end = (unsigned)load_le(b->map + 4 * i + 4, 2);
 		unsigned x = (unsigned)load_le(b->map + 4 * i + 2, 2), x_end = (unsigned)load_le(b->map + 4 * i + 6, 2);
-		json_array_append_new(all,
-				      json_pack("{sIsoso}", "at", (json_int_t)(uint32_t)(h->linear + g), "guest",
-						disassemble(guest, b->guest + g, g_end - g, (uint32_t)(h->linear + g)),
-						"host", disassemble(host, b->host + x, x_end - x, h->host + x)));
+		uint64_t at = h->flags & BLOCK_CODE64 ? h->linear + g : (uint32_t)(h->linear + g);
+		json_array_append_new(all, json_pack("{sososo}", "at", address_json(at), "guest",
+						     disassemble(guest, b->guest + g, g_end - g, at), "host",
+						     disassemble(host, b->host + x, x_end - x, h->host + x)));
 	}
 	return all;
 }
@@ -74,7 +81,7 @@ static json_t *block_json(const struct profile_block_ref *b, const struct symbol
 	json_t *j;
 
 	profile_name(symbols, b->head.linear, b->head.flags & BLOCK_USER, true, name, sizeof(name));
-	j = json_pack("{sIsIsIsIsssbsbsisisi}", "linear", (json_int_t)b->head.linear, "ns",
+	j = json_pack("{sosIsIsIsssbsbsisisi}", "linear", address_json(b->head.linear), "ns",
 		      (json_int_t)(b->head.ns & INT64_MAX), "samples", (json_int_t)b->head.samples, "entries",
 		      (json_int_t)(b->head.entries & INT64_MAX), "name", name, "user", !!(b->head.flags & BLOCK_USER),
 		      "valid", !!(b->head.flags & BLOCK_VALID), "guest_bytes", b->head.guest_len, "host_bytes",
@@ -89,6 +96,7 @@ json_t *profile_summary_blocks(const struct profile *p, const struct symbols *sy
 	json_t *all = json_array();
 	csh host, guest[2];
 
+	/* Guest code of 64 bits is disassembled as the host's. */
 	if (!order || cs_open(CS_ARCH_X86, CS_MODE_64, &host) != CS_ERR_OK) {
 		free(order);
 		return all;
@@ -101,7 +109,10 @@ json_t *profile_summary_blocks(const struct profile *p, const struct symbols *sy
 			for (size_t i = 0; i < p->nblocks && i < max; i++)
 				json_array_append_new(all,
 						      block_json(order[i], symbols,
-								 guest[!!(order[i]->head.flags & BLOCK_CODE32)], host));
+								 order[i]->head.flags & BLOCK_CODE64
+								     ? host
+								     : guest[!!(order[i]->head.flags & BLOCK_CODE32)],
+								 host));
 			cs_close(&guest[1]);
 		}
 		cs_close(&guest[0]);

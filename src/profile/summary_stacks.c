@@ -84,7 +84,7 @@ static void enter(struct tree *t, struct node **at, const char *name, bool user,
 	}
 }
 
-static bool kernel_half(const struct profile_sample *s, uint32_t pc)
+static bool kernel_half(const struct profile_sample *s, uint64_t pc)
 {
 	/* Return addresses of a kernel's stack that lie lower than half of the kernel's own address are a program's:
 	 * its EBP was still there. */
@@ -106,7 +106,7 @@ static void add_sample(struct tree *t, const struct profile *p, const struct sym
 	} else {
 		enter(t, &at, user ? "[user]" : "[kernel]", user, n, s->head.ns);
 		for (unsigned i = s->head.depth; i-- > 0;) {
-			uint32_t pc = (uint32_t)load_le(s->stack + 4 * i, 4) - 1; /* in the call, not behind it */
+			uint64_t pc = load_le(s->stack + 8 * i, 8) - 1; /* in the call, not behind it */
 			if (!user && !kernel_half(&s->head, pc))
 				continue;
 			profile_name(symbols, pc, user, false, name, sizeof(name));

@@ -177,9 +177,9 @@ static void print_pair(FILE *out, const json_t *insn)
 		const char *g = json_string_value(json_array_get(guest, i)),
 			   *h = json_string_value(json_array_get(host, i));
 		if (i)
-			fprintf(out, "    %8s", "");
+			fprintf(out, "    %*s", (int)strlen(str(insn, "at")), "");
 		else
-			fprintf(out, "    %08x", (unsigned)num(insn, "at"));
+			fprintf(out, "    %s", str(insn, "at"));
 		fprintf(out, "  %-38.38s  %s\n", g ? g : "", h ? h : "");
 	}
 }
@@ -193,7 +193,7 @@ static void print_blocks(FILE *out, const json_t *s)
 	fprintf(out, "\nHottest blocks\n");
 	json_array_foreach(json_object_get(s, "blocks"), i, row)
 	{
-		fprintf(out, "  %08x %s, %s mode: %.3f s %.2f%%", (unsigned)num(row, "linear"), str(row, "name"),
+		fprintf(out, "  %s %s, %s mode: %.3f s %.2f%%", str(row, "linear"), str(row, "name"),
 			json_is_true(json_object_get(row, "user")) ? "user" : "kernel", seconds(row, "ns"),
 			percent(num(row, "ns"), wall));
 		if (json_is_true(json_object_get(s, "exact")))

@@ -426,6 +426,33 @@ def compat(gnomon, kernel, options, folder):
     assert stats["insns_executed"] > 100_000_000 and stats["stepped"] < 2_000_000, stats
 
 
+def profile(gnomon, kernel, options, folder):
+    """A 64-bit kernel's profile: its own symbols, addresses of 64 bits, code disassembled as what it is."""
+    boot = guest_image(folder, kernel, ("coreutils", "gzip"), "#!/bin/sh\ndd if=/dev/zero bs=1024 count=4000 | gzip | wc -c\n", modules=())
+    to = os.path.join(folder, "profile")
+    with Linux(gnomon, boot, "console=ttyS0 quiet", [*options, "--profile", to]) as vm:
+        vm.serial.wait(r"^guest: ended with 0", 150)
+        vm.ends(0)
+        no_trouble(vm.serial.drain())
+    text = subprocess.run([gnomon, "report", to, "--json", "--blocks", "200"], check=True, capture_output=True, text=True).stdout
+    report = json.loads(text)
+    with open(os.path.join(to, "symbols.txt"), encoding="ascii") as f:
+        symbols = {}
+        for address, _, name in map(str.split, f):
+            symbols.setdefault(name, set()).add(int(address, 16))
+    assert {a >> 31 for a in symbols["start_kernel"]} == {0x1ffffffff} and len(symbols) > 20000, len(symbols)
+    named = [f["name"] for f in report["functions"] if not f["user"] and f["name"] in symbols]
+    assert len(named) >= 20, report["functions"]
+    blocks = [b for b in report["blocks"] if b["name"].split("+")[0] in symbols]
+    assert len(blocks) >= 50, [b["name"] for b in report["blocks"]]
+    for b in blocks:
+        name, _, offset = b["name"].partition("+")
+        assert int(b["linear"], 16) - int(offset or "0", 16) in symbols[name], b
+    guest = [line for b in blocks for insn in b["code"] for line in insn["guest"]]
+    assert sum("rsp" in line or "rax" in line for line in guest) > 20 and not any(".byte" in line for line in guest), guest
+    assert any(b["user"] and int(b["linear"], 16) > 1 << 32 for b in report["blocks"]), "no block of a program"
+
+
 def main():
     gnomon, case, kernel, *options = sys.argv[1:]
     with tempfile.TemporaryDirectory(prefix="gnomon-linux-") as folder:

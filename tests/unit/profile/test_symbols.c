@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Symbols: a kernel's own tables found in memory, in both layouts; look-up by address. */
+/* Symbols: a kernel's own tables found in memory, of 32 and 64 bits, with and without the order of names; look-up by
+ * address. */
 #include "../run_suite.h"
 #include "profile/symbols.h"
 
@@ -8,7 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COUNT = 700, BASE = 0xc1000000, STEP = 0x40, ROOM = 64 * 1024 };
+enum { COUNT = 701, STEP = 0x40, ROOM = 64 * 1024 };
+
+#define BASE32 0xc1000000u
+#define BASE64 0xffffffff81000000u
 
 struct memory {
 	uint8_t bytes[ROOM];
@@ -26,13 +30,18 @@ static void put_u32(struct memory *m, uint32_t v)
 	put(m, &v, 4);
 }
 
-static void align(struct memory *m)
+static void align(struct memory *m, unsigned word)
 {
-	m->len = ALIGN_UP(m->len, (size_t)4);
+	m->len = ALIGN_UP(m->len, (size_t)word);
+}
+
+static void put_word(struct memory *m, uint64_t v, unsigned word)
+{
+	put(m, &v, word);
 }
 
 /* Tokens are characters; 'f' stands for "func_", which 1 would be. */
-static void put_kallsyms(struct memory *m, bool order)
+static void put_kallsyms(struct memory *m, bool order, unsigned word)
 {
 	uint32_t markers[COUNT / 256 + 1], at = 0;
 	uint16_t index[256];
@@ -40,9 +49,10 @@ static void put_kallsyms(struct memory *m, bool order)
 
 	m->len = 4096;
 	for (unsigned i = 0; i < COUNT; i++)
-		put_u32(m, i * STEP);
-	put_u32(m, BASE);
-	put_u32(m, COUNT);
+		put_u32(m, word == 4 ? i * STEP : ~(i * STEP)); /* -1 - distance */
+	align(m, word);
+	put_word(m, word == 4 ? BASE32 : BASE64, word);
+	put_word(m, COUNT, word);
 	for (unsigned i = 0; i < COUNT; i++) {
 		char name[16];
 		uint8_t len = (uint8_t)snprintf(name, sizeof(name), "t\1%u", i);
@@ -52,41 +62,43 @@ static void put_kallsyms(struct memory *m, bool order)
 		put(m, name, len);
 		at += len + 1u;
 	}
-	align(m);
+	align(m, word);
 	put(m, markers, sizeof(markers));
 	m->len += order ? COUNT * 3 : 0;
-	align(m);
+	align(m, word);
 	table = m->len;
 	for (unsigned i = 0; i < 256; i++) {
 		char text[8];
 		index[i] = (uint16_t)(m->len - table);
 		put(m, text, (size_t)snprintf(text, sizeof(text), i == 1 ? "func_" : "%c", i ? i : '?') + 1);
 	}
-	align(m);
+	align(m, word);
 	put(m, index, sizeof(index));
 }
 
 START_TEST(test_kallsyms)
 {
 	struct memory *m = calloc(1, sizeof(*m));
+	unsigned word = _i & 2 ? 8 : 4;
+	uint64_t base = word == 4 ? BASE32 : BASE64;
 	const struct symbol *y;
 	struct symbols s;
 
-	put_kallsyms(m, _i);
+	put_kallsyms(m, _i & 1, word);
 	symbols_init(&s);
 	ck_assert_uint_eq(symbols_find_kallsyms(&s, m->bytes, ROOM), COUNT);
 	symbols_finish(&s);
 	for (unsigned i = 0; i < COUNT; i++) {
 		char name[16];
 		snprintf(name, sizeof(name), "func_%u", i);
-		y = symbols_at(&s, BASE + i * STEP + 5);
+		y = symbols_at(&s, base + i * STEP + 5);
 		ck_assert(y);
 		ck_assert_str_eq(y->name, name);
 	}
-	ck_assert(!symbols_at(&s, BASE - 1));
+	ck_assert(!symbols_at(&s, base - 1));
 	symbols_destroy(&s);
 	/* A name that does not end where the markers say: nothing is found. */
-	m->bytes[4096 + COUNT * 4 + 8]++;
+	m->bytes[4096 + ALIGN_UP(COUNT * 4u, word) + 2 * word]++;
 	symbols_init(&s);
 	ck_assert_uint_eq(symbols_find_kallsyms(&s, m->bytes, ROOM), 0);
 	symbols_destroy(&s);
@@ -118,7 +130,7 @@ int main(void)
 	Suite *suite = suite_create("symbols");
 	TCase *tc = tcase_create("symbols");
 
-	tcase_add_loop_test(tc, test_kallsyms, 0, 2);
+	tcase_add_loop_test(tc, test_kallsyms, 0, 4);
 	tcase_add_test(tc, test_look_up);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);
