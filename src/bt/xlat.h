@@ -32,6 +32,8 @@ struct xlat {
 	bool ended;		  /* control does not come to the next instruction */
 	bool in_body;		  /* not in head or stubs */
 	uint8_t delta;		  /* xlat64.h: whose delta HOST64_DELTA holds */
+	uint16_t same;		  /* registers that it serves, if it is a register's, ... */
+	int32_t apart[GPR_COUNT]; /* ... and how far they are from where it was looked up */
 	bool has_chunk;		  /* block.chunk */
 	uint16_t near;		  /* xlat64_near.c: registers that are known to be near the block's chunk, */
 	uint16_t as_begun;	  /* those that hold what they did when the block was translated, */

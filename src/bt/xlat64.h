@@ -75,6 +75,18 @@ void xlat64_probe_chunk(struct xlat *t, unsigned reg);
 void xlat64_probe_canonical(struct xlat *t);
 
 /* --- xlat64_mem.c --- */
+/* Is HOST64_DELTA the delta of some register? */
+static inline bool xlat64_has_delta(const struct xlat *t)
+{
+	return t->delta != DELTA_NONE && t->delta != DELTA_CHUNK;
+}
+/* Is it that of the register's chunk, or of one that it may have been moved out of by little? */
+static inline bool xlat64_serves(const struct xlat *t, unsigned reg)
+{
+	return xlat64_has_delta(t) && !xlat64_in_memory(reg) && (t->same & BIT(reg));
+}
+/* HOST64_DELTA is the delta of the register, which is that far from where it was looked up. */
+void xlat64_serve(struct xlat *t, unsigned reg, int32_t apart);
 /* HOST64_DELTA = delta of the chunk of the address in a register (a guest's, or HOST64_T). */
 void xlat64_look_up(struct xlat *t, unsigned reg);
 /* The instruction's explicit memory operand, of an instruction that makes an access. HOST64_T is free if it is not the

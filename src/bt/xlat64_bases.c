@@ -39,8 +39,6 @@ static void read_base(struct xlat *t, unsigned seg)
 		xlat64_store_reg(t, 8, to->reg, HOST64_T);
 	else
 		emit_mov(&t->e, 8, to->reg, HOST64_T);
-	if (t->delta == to->reg)
-		t->delta = DELTA_NONE;
 }
 
 /* Goes to *slow unless HOST64_T is a canonical address: then adding half of what is canonical carries out of it. RCX is

@@ -11,12 +11,21 @@ static void load_delta(struct xlat *t)
 
 void xlat64_look_up(struct xlat *t, unsigned reg)
 {
-	if (reg != HOST64_T && t->delta == reg)
+	if (xlat64_serves(t, reg))
 		return;
 	emit_mov_imm(&t->e, HOST64_DELTA, SHADOW_VIEW_SHIFT);
 	emit_shrx64(&t->e, HOST64_DELTA, reg, HOST64_DELTA);
 	load_delta(t);
-	t->delta = reg == HOST64_T || !opt_on(t->bt->cpu->opt_off, OPT_DELTAS) ? DELTA_NONE : (uint8_t)reg;
+	t->delta = DELTA_NONE;
+	if (reg != HOST64_T && opt_on(t->bt->cpu->opt_off, OPT_DELTAS))
+		xlat64_serve(t, reg, 0);
+}
+
+void xlat64_serve(struct xlat *t, unsigned reg, int32_t apart)
+{
+	t->delta = (uint8_t)reg;
+	t->same = (uint16_t)BIT(reg);
+	t->apart[reg] = apart;
 }
 
 void xlat64_constant_delta(struct xlat *t, uint32_t chunk)
@@ -116,12 +125,6 @@ static unsigned data_registers(const struct insn *in)
 		if (in->op[i].kind == OPD_GPR && xlat64_in_memory(in->op[i].reg))
 			bits |= BIT(in->op[i].reg);
 	return bits;
-}
-
-static void forget_delta(struct xlat *t)
-{
-	if (t->delta < GPR_COUNT && !xlat64_in_memory(t->delta) && (t->in->gpr_written & BIT(t->delta)))
-		t->delta = DELTA_NONE;
 }
 
 /* LEA of an address that is a constant. */
@@ -242,6 +245,5 @@ bool xlat64_ident(struct xlat *t)
 	else if (!in->has_mem || in->agen)
 		done = verbatim(t);
 	/* else a hint, which does nothing here */
-	forget_delta(t);
 	return done;
 }

@@ -44,11 +44,13 @@ static bool expected(struct xlat *t, unsigned reg, uint64_t linear)
 
 bool xlat64_near_base(struct xlat *t, unsigned base)
 {
+	if (xlat64_serves(t, base))
+		return false;
 	if (t->has_chunk && (t->near & BIT(base))) {
 		xlat64_near_delta(t);
 		return true;
 	}
-	if (t->delta == base || !usable(t) || !expected(t, base, t->bt->cpu->gpr[base]))
+	if (base == RSP || !usable(t) || !expected(t, base, t->bt->cpu->gpr[base]))
 		return false;
 	xlat64_near_delta(t);
 	xlat64_probe_chunk(t, base);
@@ -134,13 +136,35 @@ static bool loads_pointer(const struct xlat *t)
 	       ((t->near | t->loaded) & BIT(in->base));
 }
 
+/* Whom the delta in HOST64_DELTA serves. moved: `to` is `from` + by now. */
+static void follow_delta(struct xlat *t, bool moved, unsigned to, unsigned from, int64_t by)
+{
+	int64_t apart;
+
+	if (!xlat64_has_delta(t))
+		return;
+	if (moved) {
+		apart = t->apart[from] + by;
+		set(&t->same, to, (t->same & BIT(from)) && apart >= -DIRECT_DISP && apart <= DIRECT_DISP);
+		t->apart[to] = (int32_t)apart;
+	} else if (insn_rows[t->in->id].class == CLASS_IDENT) {
+		t->same &= (uint16_t)~t->in->gpr_written;
+	} else { /* the stack instructions' own translations see to RSP */
+		t->same &= (uint16_t) ~(t->in->gpr_written & ~(unsigned)BIT(RSP));
+	}
+	if (!(t->same & BIT(t->delta)))
+		t->delta = t->same ? (uint8_t)__builtin_ctz(t->same) : DELTA_NONE;
+}
+
 void xlat64_near_behind(struct xlat *t)
 {
 	bool loads = loads_pointer(t);
-	unsigned to, from;
-	int64_t by;
+	unsigned to = 0, from = 0;
+	int64_t by = 0;
+	bool moved = moves(t->in, &to, &from, &by) && !xlat64_in_memory(to) && !xlat64_in_memory(from);
 
-	if (moves(t->in, &to, &from, &by) && !xlat64_in_memory(to) && !xlat64_in_memory(from)) {
+	follow_delta(t, moved, to, from, by);
+	if (moved) {
 		int64_t moved = t->moved[from] + by;
 
 		set(&t->near, to, (t->near & BIT(from)) && moved >= -DIRECT_DISP && moved <= DIRECT_DISP);

@@ -73,8 +73,8 @@ bool xlat64_leave_frame(struct xlat *t)
 	emit_load(&t->e, 8, HOST64_T, (struct host_addr){RBP, HOST64_DELTA, 1, 0, false, false});
 	emit_lea(&t->e, 8, RSP, (struct host_addr){RBP, REG_NONE, 1, 8, false, false});
 	emit_mov(&t->e, 8, RBP, HOST64_T);
-	if (t->delta == RBP)
-		t->delta = RSP;
+	if (xlat64_has_delta(t))
+		xlat64_serve(t, RSP, t->apart[RBP] + 8);
 	return true;
 }
 
@@ -207,8 +207,6 @@ static bool loop(struct xlat *t, int leave_cc)
 		return false;
 	xlat_count(t);
 	emit_lea(&t->e, size, RCX, (struct host_addr){RCX, REG_NONE, 1, -1, false, false});
-	if (t->delta == RCX)
-		t->delta = DELTA_NONE;
 	zero = emit_jrcxz(&t->e); /* a count of 32 bits was zero-extended */
 	if (leave_cc >= 0)
 		cond = emit_jcc8(&t->e, (unsigned)leave_cc);
