@@ -455,7 +455,7 @@ void bt_ring_entered(struct bt *bt, unsigned vector);
 /* IRETD has returned, without an exception: likewise. */
 void bt_ring_left(struct bt *bt);
 /* 64-bit code of ring 0 has returned, by its C body and without an exception: remembered if to compatibility mode. */
-void bt_compat_entered(struct bt *bt);
+void bt_compat_entered(struct bt *bt, bool by_iret);
 /* IRETQ of 64-bit code of ring 0 has: likewise. */
 void bt_ring_left64(struct bt *bt);
 /* VERW of ring 0 found the selector's segment writable. */

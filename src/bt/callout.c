@@ -42,7 +42,7 @@ static void remember_transfer(struct bt *bt, struct block *b, const struct insn 
 		/* fall through */
 	case INSN_SYSRET:
 		if (!cpl)
-			bt_compat_entered(bt);
+			bt_compat_entered(bt, in->id == INSN_IRETQ);
 		break;
 	case INSN_VERW:
 		if (!cpl && (bt->cpu->rflags & FLAG_ZF) && !slow)

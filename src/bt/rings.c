@@ -46,6 +46,7 @@ void bt_tables_check(struct bt *bt)
 		cpu->bt_gate[i] = (struct ring_gate){.vector = RING_UNKNOWN};
 	for (unsigned i = 0; i < ARRAY_LEN(cpu->bt_return); i++)
 		cpu->bt_return[i] = cpu->bt_return64[i] = unknown;
+	cpu->bt_compat.to = unknown;
 	cpu->bt_compat_gate.vector = RING_UNKNOWN;
 	cpu->bt_writable = (struct ring_selector){.minus_selector = RING_UNKNOWN};
 	of->gdtr = cpu->gdtr;
@@ -183,15 +184,18 @@ static bool in_flat_program(const struct cpu *cpu)
 	       bt_classify(cpu, SEG_CS) == SEGC_FLAT && bt_classify(cpu, SEG_SS) == SEGC_FLAT;
 }
 
-void bt_compat_entered(struct bt *bt)
+void bt_compat_entered(struct bt *bt, bool by_iret)
 {
 	static const uint8_t segs[DATA_SEGMENTS] = {SEG_ES, SEG_DS, SEG_FS, SEG_GS};
 	struct cpu *cpu = bt->cpu;
 	struct context *ctx = in_flat_program(cpu) ? bt_context(bt) : NULL;
+	struct ring_return to;
 
 	if (!ctx)
 		return;
 	bt_tables_check(bt);
+	if (by_iret && describe_flat(bt, SEG_CS, &to.cs) && describe_flat(bt, SEG_SS, &to.ss))
+		cpu->bt_compat.to = to;
 	for (unsigned i = 0; i < DATA_SEGMENTS; i++)
 		cpu->bt_compat.seg[i] = cpu->seg[segs[i]];
 	cpu->bt_compat.table = &ctx->indirect;

@@ -20,7 +20,7 @@ static const uint8_t callout_effects[INSN_COUNT] = {
 };
 
 /* Space that one instruction, its exits and stubs can take at most. */
-enum { INSN_HOST_MAX = 400, TRANSFER_HOST_MAX = 1760 /* the last of a block */, STUB_BYTES = 64, HEAD_BYTES = 128 };
+enum { INSN_HOST_MAX = 400, TRANSFER_HOST_MAX = 2900 /* the last of a block */, STUB_BYTES = 64, HEAD_BYTES = 128 };
 
 struct insn_map *xlat_map(struct xlat *t)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * IRETQ of ring 0 to 64-bit code, as xlat_gate.c has IRETD: to the segments that its C body last found in the same
+ * IRETQ of ring 0, as xlat_gate.c has IRETD: to the segments that its C body last found in the same
  * descriptors (rings.c); all else is left to that. What it pops is read first, into home.iret; nothing behind the
  * descriptors can fault.
  */
@@ -12,7 +12,7 @@
 #define IRET_CLEAR	((uint32_t)(FLAG_TF | FLAG_NT | FLAG_VM))
 #define IRET_CLEAR_USER ((uint32_t)(FLAG_IOPL | FLAG_AC))
 
-enum { POP_RIP, POP_CS, POP_FLAGS, POP_RSP, POP_SS, MAX_SLOW = 20 };
+enum { POP_RIP, POP_CS, POP_FLAGS, POP_RSP, POP_SS, MAX_SLOW = 48 };
 
 /* Ways to the C body. */
 struct slow {
@@ -158,6 +158,41 @@ static void return_to(struct xlat *t, const struct context *to, struct slow *s, 
 	t->uncounted = uncounted;
 }
 
+/* To compatibility mode, with the data segments of the last return there. */
+static void return_to_compat(struct xlat *t, struct slow *s, struct slow *changed)
+{
+	const size_t cs = offsetof(struct cpu, bt_compat.to.cs), ss = offsetof(struct cpu, bt_compat.to.ss);
+	struct host_addr upper = AT_HOME(t, iret[POP_RIP]);
+	unsigned uncounted = t->uncounted;
+	uint8_t *others[COMPAT_SLOW];
+
+	same_selector(t, POP_SS, ss, new_slow(s));
+	same_descriptor(t, cs, s);
+	same_descriptor(t, ss, s);
+	check_flags(t, true, changed);
+	slow_unless_clear8(t, offsetof(struct cpu, bt_user_faulted), changed);
+	upper.disp += 4;
+	emit_op_mem(&t->e, 4, 0x83, ALU_CMP, upper); /* beyond the limit? */
+	emit8(&t->e, 0);
+	*new_slow(changed) = emit_jcc(&t->e, CC_NE);
+	xlat64_check_compat(t, others);
+	for (unsigned i = 0; i < COMPAT_SLOW; i++)
+		*new_slow(changed) = others[i];
+	emit_load(&t->e, 4, HOST64_T, AT_HOME(t, iret[POP_FLAGS]));
+	xlat_alu_imm(t, ALU_AND, HOST64_T, (uint32_t)(FLAGS_ALL & ~FLAG_RF));
+	xlat_alu_imm(t, ALU_OR, HOST64_T, (uint32_t)FLAG_1);
+	emit_store(&t->e, 4, HOST64_T, AT_CPU64(offsetof(struct cpu, rflags)));
+	xlat64_take_flags(t);
+	take_segment(t, SEG_CS, cs);
+	take_segment(t, SEG_SS, ss);
+	emit_store_imm(&t->e, 1, 3, AT_CPU64(offsetof(struct cpu, cpl)));
+	emit_load(&t->e, 8, RCX, AT_HOME(t, spare));
+	emit_load(&t->e, 8, RSP, AT_HOME(t, iret[POP_RSP]));
+	emit_load(&t->e, 8, HOST64_T, AT_HOME(t, iret[POP_RIP]));
+	xlat64_enter_compat(t);
+	t->uncounted = uncounted;
+}
+
 bool xlat64_iret(struct xlat *t)
 {
 	bool here = xlat64_probes(t) && bt_can_wrgsbase() && !(t->ctx->key.flags & CTX_CPL3);
@@ -177,8 +212,11 @@ bool xlat64_iret(struct xlat *t)
 	same_selector(t, POP_CS, offsetof(struct cpu, bt_return64[1].cs), &same);
 	return_to(t, user, &slow, &changed);
 	emit_target32_here(&t->e, same);
-	same_selector(t, POP_CS, offsetof(struct cpu, bt_return64[0].cs), new_slow(&slow));
+	same_selector(t, POP_CS, offsetof(struct cpu, bt_return64[0].cs), &same);
 	return_to(t, t->ctx, &slow, &changed);
+	emit_target32_here(&t->e, same);
+	same_selector(t, POP_CS, offsetof(struct cpu, bt_compat.to.cs), new_slow(&slow));
+	return_to_compat(t, &slow, &changed);
 	for (unsigned i = 0; i < changed.count; i++)
 		emit_target32_here(&t->e, changed.at[i]);
 	xlat64_use_stack(t, HOME_STACK - 1);

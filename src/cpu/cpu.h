@@ -64,6 +64,7 @@ enum { DATA_SEGMENTS = 4 /* ES, DS, FS, GS */ };
 struct compat_return {
 	struct segment seg[DATA_SEGMENTS];
 	uint32_t *const *table;
+	struct ring_return to; /* by IRETQ */
 };
 
 /* Where INT n of ring 3 led through a gate of long mode, and no IST, to ring 0. */
