@@ -689,6 +689,9 @@ bool bt_half_way64(const struct bt *bt);
 /* The linear addresses of what instruction n of the block may access, at most BT_ACCESSES; their number. */
 enum { BT_ACCESSES = 8 };
 unsigned bt_accesses64(struct bt *bt, const struct block *b, unsigned n, gva_t *linear);
+/* Supervisor mode's view owns the chunks of GDT, IDT and TSS, where translated code of long mode looks itself (VERW,
+ * IRETQ, INT n). */
+void bt_own_tables(struct bt *bt);
 /* An indirect branch led to home.target. If that is no canonical address, the branch is single-stepped from its
  * beginning instead: true. */
 bool bt_undo_branch(struct bt *bt);

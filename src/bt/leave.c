@@ -234,6 +234,8 @@ static void no_access(struct bt *bt, struct block *b, int n, enum shadow_fault w
 	bt_step(bt, step_reason(bt, what));
 	for (unsigned i = 0; i < naccesses; i++)
 		shadow_own(bt->shadow, accesses[i], user);
+	if (what == SHADOW_EMULATE && (b->ctx->key.flags & (CTX_CODE64 | CTX_COMPAT)))
+		bt_own_tables(bt);
 	if ((m->flags & MAP_USER) && what == SHADOW_EMULATE) {
 		if (bt->stats->exceptions == exceptions)
 			bt_site_missed_user(bt, (uint32_t)address);

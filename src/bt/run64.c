@@ -161,11 +161,17 @@ unsigned bt_accesses64(struct bt *bt, const struct block *b, unsigned n, gva_t *
 		linear[count++] = cpu->gpr[RSI];
 		linear[count++] = cpu->gpr[RDI];
 	}
-	if (in.id == INSN_VERW)
-		linear[count++] = cpu->bt_writable.address;
 	linear[count++] = cpu->gpr[RSP] - 8;
 	linear[count++] = cpu->gpr[in.id == INSN_LEAVE ? RBP : RSP];
 	return count;
+}
+
+void bt_own_tables(struct bt *bt)
+{
+	const gva_t tables[] = {bt->cpu->gdtr.base, bt->cpu->idtr.base, bt->cpu->tr.base};
+
+	for (unsigned i = 0; i < ARRAY_LEN(tables); i++)
+		shadow_own(bt->shadow, tables[i], false);
 }
 
 bool bt_undo_branch(struct bt *bt)
