@@ -51,12 +51,17 @@ static bool ask_environment(uint8_t *now, const struct fpu_pointers *loaded)
 	return same;
 }
 
+static inline __attribute__((always_inline)) void fxsave(uint8_t *to)
+{
+	__asm__ volatile("movq $0, (%0)\n\tmovq $0, 8(%0)\n\tmovq $0, 16(%0)\n\tfxsave64 (%0)" : : "r"(to) : "memory");
+}
+
 /* FXSAVE comes first, while vector registers are the guest's. `to` is aligned. False: FIP and FDP are low halves. */
 static inline __attribute__((always_inline)) bool store(uint8_t *to, const struct fpu_pointers *loaded)
 {
 	bool whole;
 
-	__asm__ volatile("movq $0, (%0)\n\tmovq $0, 8(%0)\n\tmovq $0, 16(%0)\n\tfxsave64 (%0)" : : "r"(to) : "memory");
+	fxsave(to);
 	whole = has_pointers(to) || ask_environment(to, loaded);
 	__asm__ volatile("fninit");
 	return whole;
@@ -114,6 +119,30 @@ static bool host_forgets(void)
 	return !load_le(image + FX_FIP, 8);
 }
 
+static void copy_x87(uint8_t *to, const uint8_t *from)
+{
+	memcpy(to, from, FX_MXCSR);
+	memcpy(to + FX_ST0, from + FX_ST0, FX_XMM0 - FX_ST0);
+}
+
+void fpu_peek(struct cpu *cpu, uint8_t *to)
+{
+	if (cpu->fpu_live) {
+		fxsave(to);
+		if (!has_pointers(to))
+			return;
+		cpu_fpu_sync(cpu); /* they may be of the cache */
+	}
+	copy_x87(to, cpu->fpu.image);
+}
+
+void fpu_drop(struct cpu *cpu)
+{
+	if (cpu->fpu_live)
+		__asm__ volatile("fninit");
+	cpu->fpu_live = false;
+}
+
 void cpu_fpu_sync(struct cpu *cpu)
 {
 	uint8_t now[FX_BYTES] __attribute__((aligned(16)));
@@ -124,8 +153,7 @@ void cpu_fpu_sync(struct cpu *cpu)
 		return;
 	loaded = get_pointers(cpu->fpu.image);
 	whole = store(now, &loaded);
-	memcpy(cpu->fpu.image, now, FX_MXCSR);
-	memcpy(cpu->fpu.image + FX_ST0, now + FX_ST0, FX_XMM0 - FX_ST0);
+	copy_x87(cpu->fpu.image, now);
 	cpu->fpu_live = false;
 	fpu_forget_bases(cpu, &loaded);
 	if (cpu->fpu_stored)

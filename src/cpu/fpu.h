@@ -62,4 +62,14 @@ void fpu_load(const struct cpu *cpu, struct fpu_pointers *loaded, bool upper);
  */
 bool fpu_save(struct cpu *cpu, const struct fpu_pointers *loaded, bool upper);
 
+/*
+ * The x87 state as FXSAVE would store it: `to`, FX_BYTES and aligned, of which the parts before MXCSR and from FX_ST0
+ * to FX_XMM0 are written. It stays in the host's registers, if it is there. Pointers that the host tells of an
+ * exception only are zeros without one then, as in what AMD's processors store.
+ */
+void fpu_peek(struct cpu *cpu, uint8_t *to);
+
+/* The x87 state will be replaced: what is in the host's registers is forgotten. */
+void fpu_drop(struct cpu *cpu);
+
 #endif

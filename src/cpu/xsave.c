@@ -28,12 +28,15 @@ _Static_assert((int)AREA_BYTES == (int)FX_YMM && AREA_BYTES + 16 * FX_REG_BYTES 
 /* Bits of MXCSR that are none raise #GP: as the host has it (vol. 1, 11.6.6). */
 static uint32_t mxcsr_mask(void)
 {
-	uint8_t image[FX_BYTES] __attribute__((aligned(16)));
-	uint32_t mask;
+	static __thread uint32_t mask; /* asking costs as much as the rest of XSAVE */
 
-	__asm__ volatile("fxsave64 %0" : "=m"(image));
-	mask = (uint32_t)load_le(image + FX_MXCSR_MASK, 4);
-	return mask ? mask : 0xffbf;
+	if (!mask) {
+		uint8_t image[FX_BYTES] __attribute__((aligned(16)));
+		__asm__ volatile("fxsave64 %0" : "=m"(image));
+		mask = (uint32_t)load_le(image + FX_MXCSR_MASK, 4);
+		mask = mask ? mask : 0xffbf;
+	}
+	return mask;
 }
 
 /* Of XMM registers, or of the upper halves of YMM registers. */
@@ -52,13 +55,13 @@ static bool all_zero(const uint8_t *at, unsigned len)
 	return !*at && !memcmp(at, at + 1, len - 1);
 }
 
-/* Components that are not as they were initialised (13.6). */
-static uint64_t in_use(const uint8_t *image)
+/* Components that are not as they were initialised (13.6). x87: that state, the others are in the image. */
+static uint64_t in_use(const uint8_t *x87, const uint8_t *image)
 {
 	static const uint8_t init[X87_FIRST_BYTES] = {X87_INIT_FCW & 0xff, X87_INIT_FCW >> 8};
 	uint64_t used = 0;
 
-	if (memcmp(image, init, sizeof(init)) || !all_zero(image + FX_ST0, X87_REGISTERS_BYTES))
+	if (memcmp(x87, init, sizeof(init)) || !all_zero(x87 + FX_ST0, X87_REGISTERS_BYTES))
 		used |= XCR0_X87;
 	if (!all_zero(image + FX_XMM0, 16 * FX_REG_BYTES))
 		used |= XCR0_SSE;
@@ -97,11 +100,11 @@ static bool save(struct cpu *cpu, const struct insn *in, bool optimized, bool co
 {
 	const uint8_t *image = cpu->fpu.image;
 	uint64_t mask = requested(cpu), used, written, offset, bv;
-	uint8_t buf[CPU_XSAVE_BYTES];
+	uint8_t buf[CPU_XSAVE_BYTES], x87[FX_BYTES] __attribute__((aligned(16)));
 	unsigned len;
 
-	cpu_fpu_sync(cpu);
-	used = in_use(image);
+	fpu_peek(cpu, x87);
+	used = in_use(x87, image);
 	if (compact && load_le(image + FX_MXCSR, 4) != MXCSR_INIT)
 		used |= XCR0_SSE;
 	written = optimized || compact ? mask & used : mask;
@@ -110,7 +113,7 @@ static bool save(struct cpu *cpu, const struct insn *in, bool optimized, bool co
 	    !cpu_read_bytes(cpu, in->seg, offset, AREA_BYTES, buf, f))
 		return false;
 	if (written & XCR0_X87)
-		copy_x87(buf, image, in);
+		copy_x87(buf, x87, in);
 	if (written & XCR0_SSE)
 		memcpy(buf + FX_XMM0, image + FX_XMM0, vector_bytes(in));
 	if (written & XCR0_AVX)
@@ -193,9 +196,9 @@ bool do_xrstor(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 
 	if (!read_area(cpu, in, buf, &l, f))
 		return false;
-	cpu_fpu_sync(cpu);
 	if (l.mask & XCR0_X87) {
 		struct fpu_pointers before = {.fip = load_le(image + FX_FIP, 8), .fdp = load_le(image + FX_FDP, 8)};
+		fpu_drop(cpu);
 		copy_x87(image, l.there & XCR0_X87 ? buf : init, in);
 		fpu_forget_bases(cpu, &before);
 	}
@@ -205,7 +208,7 @@ bool do_xrstor(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 		memcpy(image + FX_YMM, (l.there & XCR0_AVX ? buf : init) + FX_YMM, vector_bytes(in));
 	if (l.mxcsr_loaded)
 		store_le(image + FX_MXCSR, 4, l.mxcsr);
-	if (l.mask & XCR0_X87) { /* bits that no register holds are gone at once, as if it had been loaded */
+	if (l.there & XCR0_X87) { /* bits that no register holds are gone at once, as if it had been loaded */
 		struct fpu_pointers loaded;
 		fpu_load(cpu, &loaded, false);
 		fpu_save(cpu, &loaded, false);
@@ -217,6 +220,7 @@ bool do_xgetbv(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 {
 	enum { XCR0 = 0, IN_USE = 1 };
 	uint32_t index = (uint32_t)cpu->gpr[RCX];
+	uint8_t x87[FX_BYTES] __attribute__((aligned(16)));
 	uint64_t value = cpu->xcr0;
 
 	if (!(cpu->cr4 & CR4_OSXSAVE))
@@ -224,8 +228,8 @@ bool do_xgetbv(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 	if (index > (cpu_has(cpu, FEAT_XGETBV1) ? IN_USE : XCR0))
 		return raise_gp0(f);
 	if (index == IN_USE) {
-		cpu_fpu_sync(cpu);
-		value &= in_use(cpu->fpu.image);
+		fpu_peek(cpu, x87);
+		value &= in_use(x87, cpu->fpu.image);
 	}
 	gpr_write(cpu, RAX, 4, value);
 	gpr_write(cpu, RDX, 4, value >> 32);
