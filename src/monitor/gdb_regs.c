@@ -17,6 +17,7 @@ enum kind {
 	FTAG,
 	ZERO,
 	XMM,
+	YMMH,
 	MXCSR,
 	BASE,
 	CPL,
@@ -29,7 +30,7 @@ enum kind {
 	DR
 };
 
-enum { X87_REGS = 8, ST_BYTES = 10, FX_SLOT = 16, XMM_BYTES = 16, MXCSR_BITS = 0xffff };
+enum { X87_REGS = 8, ST_BYTES = 10, FX_SLOT = 16, MXCSR_BITS = 0xffff };
 enum { TAG_VALID, TAG_ZERO, TAG_SPECIAL, TAG_EMPTY };
 #define ST_EXPONENT 0x7fff
 #define ST_INTEGER  BIT(63)
@@ -142,6 +143,7 @@ static uint64_t read_number(struct cpu *cpu, const struct reg *r)
 	case ZERO:
 	case ST:
 	case XMM:
+	case YMMH:
 		break;
 	}
 	return 0;
@@ -152,7 +154,9 @@ static uint8_t *bytes_of(struct cpu *cpu, const struct reg *r)
 {
 	if (r->kind == ST)
 		return st(cpu, r->n);
-	return r->kind == XMM ? cpu->fpu.image + FX_XMM0 + XMM_BYTES * r->n : NULL;
+	if (r->kind == YMMH)
+		return cpu->fpu.image + FX_YMM + FX_REG_BYTES * r->n;
+	return r->kind == XMM ? cpu->fpu.image + FX_XMM0 + FX_REG_BYTES * r->n : NULL;
 }
 
 void gdb_reg_read(struct cpu *cpu, unsigned n, uint8_t *value)

@@ -18,6 +18,10 @@ SESSION = [
     ("print $cr0", r"= \[ PE.*PG \]"),
     ("print $st0", r"= 3\.14159265"),
     ("print $xmm1.v4_float[0]", "= 1"),
+    ("set var $ymm1.v8_int32[5] = 77", ""),
+    ("maintenance flush register-cache", ""),
+    ("print $ymm1.v8_int32[5]", "= 77"),
+    ("print $ymm1.v8_float[0]", "= 1"),
     ("print $mxcsr", r"\[ IM DM ZM OM UM PM RC=0 \]"),
     ("info registers cr3 gdtr_base cpl fs_base", r"cr3\s+0x\w+(.*\n)+.*cpl\s+0x0"),
     # to a call, its frames, and out again
