@@ -177,7 +177,10 @@ struct cpu_journal {
  */
 enum { SHADOW_NONE = 0, SHADOW_STI = 1, SHADOW_MOV_SS = 2 };
 
-enum cpu_activity { CPU_RUNNING, CPU_HALTED, CPU_SHUTDOWN, CPU_WAIT_SIPI };
+/* CPU_MWAIT: as CPU_HALTED, and ends with whatever wakes the thread. */
+enum cpu_activity { CPU_RUNNING, CPU_HALTED, CPU_MWAIT, CPU_SHUTDOWN, CPU_WAIT_SIPI };
+
+enum { MONITOR_LINE = 64 }; /* bytes that MONITOR watches */
 
 /*
  * The guest's TSC, before tsc_offset, as a line through the host's: guest + (RDTSC - host) * ratio / 2^63. The monitor
@@ -211,6 +214,7 @@ struct cpu {
 	bool setting_ad;   /* the page walker sets accessed and dirty bits: a write seen meanwhile is not the guest's */
 	bool writing;	   /* to memory, by an instruction: a write seen meanwhile is no device's */
 	bool ferr;	   /* FERR# asserted */
+	bool monitoring;   /* MONITOR has been executed, for MWAIT (mwait.c) */
 	bool ext;	   /* delivering an external event: error codes get EXT (6.13) */
 	uint64_t next_rip; /* while an instruction executes: where it continues; branches change it */
 	uint64_t
@@ -218,6 +222,8 @@ struct cpu {
 	uint64_t tsc_offset, tsc_adjust, tsc_aux;
 	uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
 	uint64_t star, lstar, cstar, sfmask, kernel_gs_base;
+	gpa_t monitor_gpa;		     /* what is monitored, */
+	uint8_t monitor_line[MONITOR_LINE]; /* and as it was */
 	uint64_t pat, misc_enable, mtrr_def_type, mtrr_fix[11], mtrr_var[16];
 	struct fpu_state fpu;
 	uint32_t fip_base, fdp_base; /* of the segments that the x87 unit's pointers are offsets in (fpu.h) */

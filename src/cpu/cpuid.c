@@ -73,6 +73,17 @@ static struct cpuid_result leaf_4(uint32_t subleaf)
 	return r;
 }
 
+/* MONITOR and MWAIT: the line, and that interrupts end a wait though IF is clear; C1 alone. */
+static struct cpuid_result leaf_5(const struct cpu *cpu)
+{
+	enum { EXTENSIONS = 1, BREAK_ON_INTERRUPT = 2, ONE_C1 = 0x10 };
+	const struct cpuid_result none = {0};
+
+	if (!cpu_has(cpu, FEAT_MONITOR))
+		return none;
+	return (struct cpuid_result){MONITOR_LINE, MONITOR_LINE, EXTENSIONS | BREAK_ON_INTERRUPT, ONE_C1};
+}
+
 /* Topology: a thread, in a core, of one each. */
 static struct cpuid_result leaf_b(uint32_t subleaf)
 {
@@ -187,6 +198,8 @@ struct cpuid_result cpu_cpuid(const struct cpu *cpu, uint32_t leaf, uint32_t sub
 		return host_cpuid(2, 0);
 	case 4:
 		return leaf_4(subleaf);
+	case 5:
+		return leaf_5(cpu);
 	case 6:
 		r.eax = ARAT;
 		return r;

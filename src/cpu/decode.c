@@ -295,6 +295,18 @@ static void note_pause(struct insn *in)
 	}
 }
 
+/* Zydis knows of no segment that MONITOR's address is in. */
+static void note_monitor(struct insn *in)
+{
+	static const uint8_t prefixes[SEG_COUNT] = {
+	    [SEG_ES] = 0x26, [SEG_CS] = 0x2e, [SEG_SS] = 0x36, [SEG_DS] = 0x3e, [SEG_FS] = 0x64, [SEG_GS] = 0x65};
+
+	for (unsigned i = 0; in->id == INSN_MONITOR && i < in->opcode_off; i++)
+		for (unsigned seg = 0; seg < SEG_COUNT; seg++)
+			if (in->bytes[i] == prefixes[seg] && (in->code_size != 8 || seg >= SEG_FS))
+				in->seg = (uint8_t)seg;
+}
+
 static bool is_legacy_prefix(uint8_t b)
 {
 	switch (b) {
@@ -445,6 +457,7 @@ int insn_decode(struct insn *in, const uint8_t *bytes, unsigned avail, unsigned 
 	correct_memory(in);
 	note_registers(in, &d);
 	note_pause(in);
+	note_monitor(in);
 	if (d.zi.cpu_flags) {
 		in->flags_read = d.zi.cpu_flags->tested;
 		in->flags_undefined = d.zi.cpu_flags->undefined;

@@ -96,6 +96,7 @@ enum insn_feature {
 	FEAT_LM,
 	FEAT_LA57,
 	FEAT_NX,
+	FEAT_MONITOR,
 	FEAT_COUNT
 };
 

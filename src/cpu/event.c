@@ -142,7 +142,7 @@ static bool interruptible(const struct cpu *cpu)
 
 bool cpu_event_ready(const struct cpu *cpu)
 {
-	if (cpu->activity > CPU_HALTED || cpu->shadow == SHADOW_MOV_SS)
+	if (cpu->activity > CPU_MWAIT || cpu->shadow == SHADOW_MOV_SS)
 		return false;
 	return cpu->pending_db || (cpu->nmi && !cpu->nmi_blocked) || interruptible(cpu);
 }
@@ -151,6 +151,7 @@ bool cpu_take_event(struct cpu *cpu)
 {
 	if (!cpu_event_ready(cpu))
 		return false;
+	cpu->monitoring = false;
 	/* Table 6-2: traps on the previous instruction, NMI, maskable interrupts. */
 	if (cpu->pending_db) {
 		struct x86_fault f = {.vector = EXC_DB, .address = cpu->pending_db};

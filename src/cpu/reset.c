@@ -69,6 +69,6 @@ void cpu_reset(struct cpu *cpu, bool init)
 	tlb_flush(cpu);
 	cpu->shadow = SHADOW_NONE;
 	cpu->activity = CPU_RUNNING;
-	cpu->nmi = cpu->nmi_blocked = cpu->ext = false;
+	cpu->nmi = cpu->nmi_blocked = cpu->ext = cpu->monitoring = false;
 	cpu->pending_db = 0;
 }

@@ -213,10 +213,10 @@ static enum gdb_answer monitor_command(struct gdb *gdb, const char *s)
 
 static enum gdb_answer thread_info(struct gdb *gdb, const char *s)
 {
-	static const char *const activities[] = {"runs", "halted", "shut down", "waits for SIPI"};
+	static const char *const activities[] = {"runs", "halted", "waits (MWAIT)", "shut down", "waits for SIPI"};
 	const struct cpu *cpu = &gdb->vm->cpu;
 	char text[64];
-	int n = snprintf(text, sizeof(text), "CPL %u, %s", cpu->cpl, activities[cpu->activity & 3]);
+	int n = snprintf(text, sizeof(text), "CPL %u, %s", cpu->cpl, activities[cpu->activity]);
 
 	gdb_hex(&gdb->reply, text, (size_t)n);
 	return ANSWER;

@@ -150,7 +150,7 @@ static void sleep_until_event(struct vm *vm)
 {
 	uint64_t next = clock_next(&vm->clock), now = clock_now(&vm->clock);
 
-	if (vm->cpu.activity == CPU_HALTED && !vm->asleep)
+	if (vm->cpu.activity <= CPU_MWAIT && !vm->asleep)
 		vm->stats.halts++;
 	vm->asleep = true;
 	if (vm->clock.counter && next != CLOCK_NEVER) {
@@ -237,8 +237,11 @@ static void loop(struct vm *vm)
 		cpu_take_event(&vm->cpu);
 		phase_set(&vm->stats, PHASE_LOOP);
 		if (vm->cpu.activity != CPU_RUNNING) {
-			if (!vm->reset_pending && !cpu_event_ready(&vm->cpu))
+			if (!vm->reset_pending && !cpu_event_ready(&vm->cpu) &&
+			    !(vm->cpu.activity == CPU_MWAIT && vm->cpu.intr))
 				sleep_until_event(vm);
+			if (vm->cpu.activity == CPU_MWAIT)
+				vm->cpu.activity = CPU_RUNNING;
 			continue;
 		}
 		if (!run_engine(vm))

@@ -378,10 +378,11 @@ enum isa_stop machine_run(struct machine *m)
 			return STOP_TRIPLE;
 		if (cpu->activity == CPU_HALTED && stub_vector(cpu) >= 0)
 			return STOP_FAULT;
-		if (cpu->activity == CPU_HALTED && m->wake) {
+		if ((cpu->activity == CPU_HALTED || cpu->activity == CPU_MWAIT) && m->wake) {
 			m->vector = m->wake;
 			m->wake = 0;
 			cpu->intr = true;
+			cpu->activity = cpu->activity == CPU_MWAIT ? CPU_RUNNING : CPU_HALTED;
 			continue;
 		}
 		if (m->done || cpu->activity == CPU_HALTED)

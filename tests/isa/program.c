@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAGIC = 0x41534947, HEADER_BYTES = 32, WITH_LM = 1, WITH_AMD = 2, WITH_AVX2 = 4 };
+enum { MAGIC = 0x41534947, HEADER_BYTES = 32, WITH_LM = 1, WITH_AMD = 2, WITH_AVX2 = 4, WITH_MONITOR = 8 };
 
 /* Kinds of rows: isa.inc has the same. */
 enum { X_POINT = 1, X_REG, X_FLAGS, X_SEG, X_MEM, X_FAULT, X_PART, X_TRAP, X_X87, X_ST, X_CR2 };
@@ -52,6 +52,7 @@ bool program_load(struct program *p, const char *path)
 	p->load = header[2];
 	p->lm = header[5] & WITH_LM;
 	p->amd = header[5] & WITH_AMD;
+	p->monitor = header[5] & WITH_MONITOR;
 	p->avx2 = header[5] & WITH_AVX2;
 	p->entry = header[3];
 	p->text = p->image + HEADER_BYTES;
@@ -312,6 +313,7 @@ unsigned program_run(struct program *p, struct machine *m)
 	r->reached = calloc(p->nrows + 1, sizeof(*r->reached));
 	r->memory = malloc(COMPARED_BYTES);
 	machine_set_processor(m, p->lm, p->amd);
+	feature_choose(&m->cpu.chosen, CPUID_monitor, p->monitor);
 	machine_reset(m, p->mode, p->entry);
 	physmem_write(&m->pm, p->load, p->text, p->text_bytes);
 	m->check = on_check;

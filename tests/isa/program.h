@@ -8,6 +8,7 @@
 struct program {
 	uint32_t mode, load, entry;
 	bool lm, amd;	/* machine_set_processor() */
+	bool monitor;	/* MONITOR and MWAIT are shown */
 	bool avx2;	/* only where the processor shows it */
 	uint8_t *image; /* owned: the file */
 	const uint8_t *text;
