@@ -222,7 +222,7 @@ struct cpu {
 	uint64_t tsc_offset, tsc_adjust, tsc_aux;
 	uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
 	uint64_t star, lstar, cstar, sfmask, kernel_gs_base;
-	gpa_t monitor_gpa;		     /* what is monitored, */
+	gpa_t monitor_gpa;		    /* what is monitored, */
 	uint8_t monitor_line[MONITOR_LINE]; /* and as it was */
 	uint64_t pat, misc_enable, mtrr_def_type, mtrr_fix[11], mtrr_var[16];
 	struct fpu_state fpu;
