@@ -72,6 +72,7 @@ enum {
 	CTX_AVX = 1 << 19,    /* CR4.OSXSAVE and XCR0.AVX */
 	/* CR4.FSGSBASE, in 64-bit mode */
 	CTX_FSGSBASE = 1 << 20,
+	CTX_LA57 = 1 << 21, /* CR4.LA57, in long mode: addresses of 57 bits */
 };
 
 /* All that a context key is made of, as far as it changes, and the context it led to. */

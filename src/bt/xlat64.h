@@ -57,7 +57,7 @@ void xlat64_store_reg(struct xlat *t, unsigned size, unsigned guest, unsigned fr
 /* Addresses of 57 bits? */
 static inline bool xlat64_wide(const struct xlat *t)
 {
-	return t->bt->cpu->cr4 & CR4_LA57;
+	return t->ctx->key.flags & CTX_LA57;
 }
 static inline bool xlat64_in_memory(unsigned guest)
 {

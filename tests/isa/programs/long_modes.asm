@@ -25,11 +25,18 @@ IDT32	equ 0x21000
 %endmacro
 
 LONG_PROGRAM
+	mov	rax, where
+	call	rax
+	ASSERT	rbx, rax
 	call	registers
 	call	pcid
 	call	there_and_back
 	CHECK	{esp, STACK}
 	DONE
+
+	align	16
+where:	lea	rbx, [rel where]
+	ret
 
 registers:
 	GET_MSR	EFER
@@ -255,6 +262,7 @@ there_and_back:
 	rep	stosd
 	mov	dword [TABLES], PML4|P|W|U
 	mov	dword [TABLES + 255 * 8], PML4|P|W|U
+	mov	dword [TABLES + 16 * 8], PML4|P|W|U
 	mov	eax, TABLES
 	mov	cr3, eax
 	mov	eax, CR4_PAE|CR4_OSFXSR|CR4_LA57
@@ -275,6 +283,14 @@ there_and_back:
 	mov	byte [GDT + TSS64 + 5], 0x89
 	mov	eax, TSS64
 	ltr	ax
+	; the same code, reached by addresses that differ in one of the upper bits only: it runs with each of them
+	mov	rax, where
+	call	rax
+	ASSERT	rbx, rax
+	mov	rcx, 1 << 52
+	add	rax, rcx
+	call	rax
+	ASSERT	rbx, rax
 	; 57 bits
 	mov	rax, 255 << 48
 	or	rax, V
