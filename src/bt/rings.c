@@ -32,6 +32,8 @@ void bt_tables_check(struct bt *bt)
 
 	if (UNLIKELY(cpu->cr0 != of->cr0 || cpu->cr4 != of->cr4 || cpu->xcr0 != of->xcr0 || cpu->efer != of->efer)) {
 		cpu->bt_compat.table = NULL;
+		if ((cpu->cr4 ^ of->cr4) & CR4_LA57) /* what was canonical */
+			cpu->bt_compat_gate.vector = RING_UNKNOWN;
 		of->cr0 = cpu->cr0;
 		of->cr4 = cpu->cr4;
 		of->xcr0 = cpu->xcr0;

@@ -178,10 +178,11 @@ void xlat_finish_transfer(struct xlat *t, uint8_t **slow, unsigned nslow);
 /* SYSENTER and SYSCALL of compatibility mode. */
 bool xlat_sysenter_compat(struct xlat *t);
 bool xlat_syscall_compat(struct xlat *t);
-/* The context of ring 0's 64-bit code, from one of compatibility mode; NULL: there is none. */
+/* The context of ring 0's 64-bit code, from one of compatibility mode; NULL: there is none, or no way to tell whether
+ * its RIP is canonical. */
 const struct context *xlat_kernel64(struct xlat *t);
-/* Goes to the RIP in T0 in that context, with the RSP in HOST_ESP. R11 is in home.r11, CS, SS, CPL and RFLAGS are done.
- * The C body, to which `slow` leads, does all of the instruction; there RCX is in T1. */
+/* Goes to the RIP in T0, which is canonical, in that context, with the RSP in HOST_ESP. R11 is in home.r11, CS, SS, CPL
+ * and RFLAGS are done. The C body, to which `slow` leads, does all of the instruction; there RCX is in T1. */
 void xlat_finish_code64(struct xlat *t, const struct context *to, uint8_t **slow, unsigned nslow);
 
 /* --- xlat_compat_int.c --- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Between compatibility mode and 64-bit code without leaving the cache: what each keeps where (README.md, "Registers in
- * the cache"), and SYSCALL and SYSENTER of compatibility mode. Nothing here can fault. XMM8 to XMM15 (with AVX, YMM8 to
- * YMM15) are in struct cpu while 32-bit code runs.
+ * the cache"), and SYSCALL and SYSENTER of compatibility mode. Nothing here can fault, but the probe of the kernel's
+ * RIP, which comes first. XMM8 to XMM15 (with AVX, YMM8 to YMM15) are in struct cpu while 32-bit code runs.
  */
 #include "cpu/fpu.h"
 #include "cpu/seg.h"
@@ -66,7 +66,14 @@ const struct context *xlat_kernel64(struct xlat *t)
 	    CTX_CODE32 | CTX_STACK32 | CTX_CPL3 | CTX_CPL12 | CTX_NO_USER | CTX_COMPAT | 7u << CTX_GS_SHIFT;
 	struct context_key k = {.cs_limit = 0xffffffff, .flags = (t->ctx->key.flags & ~code32) | CTX_CODE64 | CTX_IOPL};
 
-	return bt_context_of(t->bt, &k);
+	return xlat64_probes(t) ? bt_context_of(t->bt, &k) : NULL;
+}
+
+/* The MSR with the kernel's RIP: canonical when it was written, which was perhaps for addresses of 57 bits. */
+static void probe_entry(struct xlat *t, int32_t msr)
+{
+	emit_load(&t->e, 8, HOST64_T, AT_CPU(msr));
+	xlat64_probe_canonical(t);
 }
 
 /* home = struct cpu, 8 bytes. Changes T2. */
@@ -96,7 +103,6 @@ static void enter_code64(struct xlat *t, const struct context *to)
 	if (t->bt->count)
 		COPY_TO_HOME(t, hits, CPU_OFF(bt_indirect_hits));
 	emit_store(&t->e, 8, HOST_T0, AT_HOME(t, target));
-	emit_store_imm(&t->e, 4, HOME_FROM((unsigned)(t->b - t->bt->blocks), t->n), AT_HOME(t, from));
 	COPY_TO_HOME(t, fs_base, SEG_OFF(SEG_FS, base));
 	COPY_TO_HOME(t, gs_base, SEG_OFF(SEG_GS, base));
 	COPY_TO_HOME(t, r10, CPU_OFF(gpr[R10]));
@@ -139,6 +145,7 @@ bool xlat_sysenter_compat(struct xlat *t)
 
 	if (!to)
 		return false;
+	probe_entry(t, CPU_OFF(sysenter_eip));
 	emit_mov(&t->e, 8, HOST_T1, RCX);
 	slow = xlat_unless_same(t, CPU_OFF(sysenter_cs), (uint32_t)cpu->sysenter_cs);
 	emit_mov(&t->e, 8, RCX, HOST_T1);
@@ -164,6 +171,7 @@ bool xlat_syscall_compat(struct xlat *t)
 
 	if (!to)
 		return false;
+	probe_entry(t, CPU_OFF(cstar));
 	emit_mov(&t->e, 8, HOST_T1, RCX);
 	slow[0] = xlat_unless_same(t, CPU_OFF(efer), (uint32_t)cpu->efer);
 	slow[1] = xlat_unless_same(t, CPU_OFF(star) + 4, (uint32_t)(cpu->star >> 32));
