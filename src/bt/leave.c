@@ -248,10 +248,11 @@ static void no_access(struct bt *bt, struct block *b, int n, enum shadow_fault w
 	bt_continue_behind(bt, b, (unsigned)n);
 }
 
-/* A comparison by address that failed, not an access of the guest's. */
-static bool is_probe(const struct bt *bt, uint64_t address)
+/* A comparison by address that failed, not an access of the guest's: windows are higher. It is near the page of probes
+ * unless what was compared is no canonical address. */
+static bool is_probe(uint64_t address)
 {
-	return address - (bt->probe - BT_PROBE_REACH) < 2 * BT_PROBE_REACH + PAGE_SIZE;
+	return address < 4 * GiB;
 }
 
 /* A signal. */
@@ -272,18 +273,18 @@ static void fault(struct bt *bt)
 	}
 	b = block_at(bt, (cache_pc_t)fr->pc, &n);
 	recover(bt, b, n, (cache_pc_t)fr->pc);
-	if (fr->trap == TRAP_PAGE_FAULT && !is_probe(bt, fr->address))
+	if (fr->trap == TRAP_PAGE_FAULT && !is_probe(fr->address))
 		what = shadow_handle_fault(bt->shadow, fr->address, fr->error & 2);
 	/* Contained or not, this must not happen: docs/isolation.md. */
 	ASSERTF(!bt->audit || !context_code64(b->ctx) || fr->trap != TRAP_PAGE_FAULT || what != SHADOW_FOREIGN ||
-		    is_probe(bt, fr->address),
+		    is_probe(fr->address),
 		"an access of the guest's at host address %lx", (unsigned long)fr->address);
 	trace(step, "fault at %" PRIx64 ": trap %u, host %lx", block_linear(b, b->map[n].guest), (unsigned)fr->trap,
 	      (unsigned long)fr->address);
 	if (!context_code64(b->ctx))
 		address = (uint32_t)address;
 	no_access(bt, b, n, what, address, false);
-	if (fr->trap == TRAP_PAGE_FAULT && is_probe(bt, fr->address))
+	if (fr->trap == TRAP_PAGE_FAULT && is_probe(fr->address))
 		bt_site_strayed(bt, b, b->map[n].guest);
 	new_page = what == SHADOW_RESOLVED || what == SHADOW_RESOLVED_USER || what == SHADOW_TRUE ||
 		   ((b->map[n].flags & MAP_USER) && bt->stats->exceptions != exceptions);

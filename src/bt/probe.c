@@ -10,9 +10,10 @@
 #include "bt_internal.h"
 
 #define PROBE_BYTES (2 * BT_PROBE_REACH + PAGE_SIZE)
-/* Where to try. What is mapped with MAP_32BIT lies above. */
+/* Where to try: the page is the displacement of a 64-bit address (xlat64_probe_canonical()), which is sign-extended.
+ * What is mapped with MAP_32BIT lies above the first places. */
 #define FIRST_PLACE (256 * MiB)
-#define LAST_PLACE  (4 * GiB - PROBE_BYTES)
+#define LAST_PLACE  (2 * GiB - PROBE_BYTES)
 
 static uint32_t page;
 

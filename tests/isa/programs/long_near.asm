@@ -158,8 +158,27 @@ canonical:
 	inc	dword [bit_]
 	cmp	dword [bit_], 64
 	jb	.next
+	; and at once by the most that is compared
+	mov	dword [bit_], 51
+.down:	GETS	1, 1, LOW_, 0, farther
+	mov	ecx, [bit_]
+	mov	eax, 1
+	shl	rax, cl
+	mov	rdi, LOW_
+	xor	rdi, rax
+	mov	rdx, farther
+	call	run
+	ASSERT	qword [got_vector], E_GP
+	ASSERT	qword [got_rip], farther
+	dec	dword [bit_]
+	cmp	dword [bit_], 48
+	jae	.down
 	ret
 added.faults equ added + 6
+farther:
+	mov	rax, [rdi]
+	mov	rbx, [rdi]
+	int	BACK
 
 ; To `here`, by its address in RAX
 %macro GOES 2	; place, snippet
