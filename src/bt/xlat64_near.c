@@ -136,6 +136,22 @@ static bool loads_pointer(const struct xlat *t)
 	       ((t->near | t->loaded) & BIT(in->base));
 }
 
+/* Registers that the instruction writes, and of which nothing is known behind it. The translations of stack
+ * instructions see to RSP, and only they (RDFSBASE RSP is none of them). */
+static uint16_t changed(const struct insn *in)
+{
+	switch (in->id) {
+	case INSN_PUSH:
+	case INSN_POP:
+	case INSN_LEAVE:
+	case INSN_PUSHFQ:
+	case INSN_POPFQ:
+		return (uint16_t)(in->gpr_written & ~BIT(RSP));
+	default:
+		return in->gpr_written;
+	}
+}
+
 /* Whom the delta in HOST64_DELTA serves. moved: `to` is `from` + by now. */
 static void follow_delta(struct xlat *t, bool moved, unsigned to, unsigned from, int64_t by)
 {
@@ -147,10 +163,8 @@ static void follow_delta(struct xlat *t, bool moved, unsigned to, unsigned from,
 		apart = t->apart[from] + by;
 		set(&t->same, to, (t->same & BIT(from)) && apart >= -DIRECT_DISP && apart <= DIRECT_DISP);
 		t->apart[to] = (int32_t)apart;
-	} else if (insn_rows[t->in->id].class == CLASS_IDENT) {
-		t->same &= (uint16_t)~t->in->gpr_written;
-	} else { /* the stack instructions' own translations see to RSP */
-		t->same &= (uint16_t) ~(t->in->gpr_written & ~(unsigned)BIT(RSP));
+	} else {
+		t->same &= (uint16_t)~changed(t->in);
 	}
 	if (!(t->same & BIT(t->delta)))
 		t->delta = t->same ? (uint8_t)__builtin_ctz(t->same) : DELTA_NONE;

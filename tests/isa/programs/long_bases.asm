@@ -5,6 +5,7 @@
 
 BASE_	equ 0x123456789a8
 FAR_	equ 0xffff923456789000
+OTHER_	equ 0x8000000000	; the first 512 GiB again
 
 ; register, segment, MSR
 %macro BASES 3
@@ -68,12 +69,36 @@ FAR_	equ 0xffff923456789000
 	RAISES	E_GP, 0, wrgsbase rcx
 %endmacro
 
+; A stack pointer that was a base: what is pushed before and behind
+%macro STACKS 2	; RDFSBASE or RDGSBASE, WRFSBASE or WRGSBASE
+	mov	rbx, rsp
+	mov	rax, OTHER_
+	add	rax, rsp
+	%2	rax
+	push	qword 0x11
+	%1	rsp
+	push	qword 0x22
+	mov	rcx, rsp
+	mov	rdx, [rsp]
+	%1	esp
+	push	qword 0x33
+	lea	rsp, [rbx - 8]
+	pop	rsi
+	ASSERT	rdx, 0x22
+	ASSERT	rsi, 0x33
+	sub	rax, 8
+	ASSERT	rax, rcx
+%endmacro
+
 LONG_PROGRAM
+	mov	qword [PML4 + 8], PDPT|P|W|U
 	mov	dword [round], 0
 .again:	mov	rax, cr4
 	or	eax, CR4_FSGSBASE
 	mov	cr4, rax
 	call	bases
+	STACKS	rdfsbase, wrfsbase
+	STACKS	rdgsbase, wrgsbase
 	BAD	0x100000000000000
 	BAD	0xfeffffffffffffff
 	BAD	0x1234567800000000
