@@ -176,8 +176,7 @@ class Gnomon(Machine):
     @staticmethod
     def command(guest, append):
         disks = [f"--disk={path},if={kind}" for kind, path in guest.disks(Gnomon.name).items()]
-        mode = ["--cpu", "lm"] if guest.long_mode else []
-        return [guest.gnomon, "run", *mode, "--kernel", guest.kernel, "--initrd", guest.initrd, "--append", guest.append(append),
+        return [guest.gnomon, "run", "--kernel", guest.kernel, "--initrd", guest.initrd, "--append", guest.append(append),
                 "--memory", MEMORY, "--display", "none", "--serial", "stdio", *disks]
 
     def _connect(self, path):

@@ -9,6 +9,7 @@ void config_init(struct vm_config *cfg)
 {
 	*cfg = (struct vm_config){
 	    .memory = CONFIG_MEMORY_DEFAULT,
+	    .cpu_lm = true,
 	    .tc_size = CONFIG_TC_SIZE_DEFAULT,
 	    .boot = "dca",
 	    .rng = true,

@@ -93,7 +93,7 @@ struct vm_config {
 	struct gdb_config gdb;
 	enum display_kind display;
 	bool cpu_max; /* all features, those that cost speed too */
-	bool cpu_lm;  /* 64-bit mode */
+	bool cpu_lm;  /* 64-bit mode, and what came with it */
 	struct feature_choice cpu_features;
 	enum engine_kind engine;
 	bool lockstep;

@@ -44,6 +44,8 @@ static bool take_feature(struct parse *p, const char *item, size_t len)
 		return wrong(p, "there is no feature '%.*s' to show or hide (gnomon doctor names them)", (int)len - 1,
 			     item + 1);
 	feature_choose(&p->cfg->cpu_features, bit, *item == '+');
+	if (bit == CPUID_lm)
+		p->cfg->cpu_lm = *item == '+';
 	return true;
 }
 

@@ -305,7 +305,7 @@ file = passes.elf
             self.assertIn(why, skipped.pop(name))
         self.assertEqual(skipped, {})
         self.assertIn(f"PASS: {self.dir}/echoes.elf one  \"two\"\n", (logs / "arguments.log").read_text())
-        self.assertIn("--cpu max,vendor=SomebodyElse", (logs / "vendor.log").read_text())
+        self.assertIn("--cpu max,-lm,vendor=SomebodyElse", (logs / "vendor.log").read_text())
         log = (logs / "continued.log").read_text()
         self.assertIn("--memory 128M", log)
         self.assertIn(f"PASS: {self.dir}/echoes.elf three # four\n", log)

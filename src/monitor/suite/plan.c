@@ -229,8 +229,8 @@ static bool plan_unittest(struct planning *p, const struct unittest *u)
 		t->timeout = 24 * 3600;
 	if (!t->skip)
 		t->skip = take_parameters(p, u, &params);
-	if (!t->skip && params.lm && !strings_contain(&params.run, "--cpu") && !strings_contain(&p->o->run, "--cpu"))
-		strings_set_option(&params.run, "--cpu", "lm");
+	if (!t->skip && !strings_contain(&params.run, "--cpu") && !strings_contain(&p->o->run, "--cpu"))
+		strings_set_option(&params.run, "--cpu", params.lm ? "lm" : "-lm");
 	if (!t->skip)
 		add_options(p, t, &params.run);
 	t->cpus = params.cpus > 1 ? params.cpus : 0;

@@ -105,6 +105,25 @@ START_TEST(everything)
 }
 END_TEST
 
+/* 64-bit mode is there unless it is hidden; the last word of it counts. */
+START_TEST(long_mode)
+{
+	static const struct {
+		const char *line;
+		bool shown;
+	} lines[] = {
+	    {"", true}, {"--cpu lm", true}, {"--cpu -lm", false}, {"--cpu max,-lm", false}, {"--cpu -lm,+lm", true}};
+
+	for (unsigned i = 0; i < ARRAY_LEN(lines); i++) {
+		struct vm_config cfg;
+		char err[200];
+		ck_assert_int_eq(parse(&cfg, lines[i].line, err, sizeof(err)), OPTIONS_OK);
+		ck_assert_msg(cfg.cpu_lm == lines[i].shown, "%s", lines[i].line);
+		config_destroy(&cfg);
+	}
+}
+END_TEST
+
 /* Line, and a part of the complaint that it must lead to. */
 static const char *const bad_lines[][2] = {
     {"--memory", "needs a value"},
@@ -262,6 +281,7 @@ int main(void)
 
 	tcase_add_test(tc, defaults);
 	tcase_add_test(tc, everything);
+	tcase_add_test(tc, long_mode);
 	tcase_add_loop_test(tc, complaints, 0, (int)ARRAY_LEN(bad_lines));
 	tcase_add_test(tc, help_and_version);
 	tcase_add_test(tc, long_values_are_cut);

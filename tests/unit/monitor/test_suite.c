@@ -139,11 +139,11 @@ static const char *const params[][2] = {
     {"x.img", "!'x.img' is not an option"},
     {"-", "!-"},
     {"-smp 0", "!-smp 0"},
-    {"-cpu max,+pae,-svm,pse=on,vmx=off,host-phys-bits", "--cpu max"},
-    {"-cpu max,vendor=GenuineIntel", "--cpu max,vendor=GenuineIntel"},
-    {"-cpu qemu64,+smap,+umip", "--cpu max"},
-    {"-cpu qemu64,-smap", ""},
-    {"-cpu qemu64,vendor=GenuineIntel", "--cpu vendor=GenuineIntel"},
+    {"-cpu max,+pae,-svm,pse=on,vmx=off,host-phys-bits", "--cpu max,-lm"},
+    {"-cpu max,vendor=GenuineIntel", "--cpu max,-lm,vendor=GenuineIntel"},
+    {"-cpu qemu64,+smap,+umip", "--cpu max,-lm"},
+    {"-cpu qemu64,-smap", "--cpu -lm"},
+    {"-cpu qemu64,vendor=GenuineIntel", "--cpu -lm,vendor=GenuineIntel"},
     {"-cpu qemu64,vendor=x", "!no processor's vendor"},
     {"-cpu max,+svm", "!no feature 'svm'"},
     {"-cpu max,+nonsense", "!no feature 'nonsense'"},
@@ -151,7 +151,7 @@ static const char *const params[][2] = {
     {"-cpu max,phys-bits=36", "!bits, not 36"},
     {"-cpu max,colour=green", "!no property 'colour'"},
     {"-cpu Opteron_G5", "!no processor model 'Opteron_G5'"},
-    {"-cpu Opteron_G1", "--cpu vendor=AuthenticAMD"},
+    {"-cpu Opteron_G1", "--cpu -lm,vendor=AuthenticAMD"},
 };
 
 /* Kernels for 64-bit mode. */
