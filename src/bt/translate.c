@@ -450,6 +450,10 @@ static void emit_body(struct xlat *t, const struct insn *ins, unsigned count)
 		map[1].guest = (uint16_t)(map[0].guest + t->in->len);
 		t->uncounted++;
 		translate_insn(t);
+		/* xlat_has_room() relies on it. */
+		ASSERTF(!t->bt->audit || xlat_here(t) - map[0].host <= (t->ended ? TRANSFER_HOST_MAX : INSN_HOST_MAX),
+			"%s is translated to %u bytes", t->bt->stats->insn_names[t->in->id],
+			xlat_here(t) - map[0].host);
 		t->eip += t->in->len;
 	}
 	b->ninsns = (uint8_t)t->n;

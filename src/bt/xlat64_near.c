@@ -179,11 +179,11 @@ void xlat64_near_behind(struct xlat *t)
 
 	follow_delta(t, moved, to, from, by);
 	if (moved) {
-		int64_t moved = t->moved[from] + by;
+		int64_t sum = t->moved[from] + by;
 
-		set(&t->near, to, (t->near & BIT(from)) && moved >= -DIRECT_DISP && moved <= DIRECT_DISP);
+		set(&t->near, to, (t->near & BIT(from)) && sum >= -DIRECT_DISP && sum <= DIRECT_DISP);
 		set(&t->loaded, to, t->loaded & BIT(from));
-		t->moved[to] = (int32_t)moved;
+		t->moved[to] = (int32_t)sum;
 		set(&t->as_begun, to, (t->as_begun & BIT(to)) && to == from && (by == (int8_t)by));
 		return;
 	}
