@@ -117,8 +117,8 @@ static bool take_property(struct cpu *cpu, char *item, char *why, size_t whylen)
 /* The option of ours that makes a processor like this one. */
 static void add_option(struct qemu_params *p, const struct cpu *cpu)
 {
-	char *option = format("%s%s%s%s", cpu->max ? ",max" : "", cpu->lm ? ",lm" : ",-lm", cpu->vendor ? ",vendor=" : "",
-			      cpu->vendor ? cpu->vendor : "");
+	char *option = format("%s%s%s%s", cpu->max ? ",max" : "", cpu->lm ? ",lm" : ",-lm",
+			      cpu->vendor ? ",vendor=" : "", cpu->vendor ? cpu->vendor : "");
 
 	if (option && *option)
 		strings_set_option(&p->run, "--cpu", option + 1);
