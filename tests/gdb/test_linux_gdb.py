@@ -26,18 +26,18 @@ SESSION = [
     # A long chain, the same from every instruction
     ("tbreak vfs_open", "Temporary breakpoint 2"),
     ("continue", r"Temporary breakpoint 2, 0x\w+ in vfs_open \(\)"),
-    ("bt", r"#0 .* in vfs_open \(\)\n#1 .* in path_openat \(\)\n#2 .* in do_filp_open \(\)\n(#.* in \w+ \(\)\n){2,}.* in ret_from_fork \(\)\n+$"),
+    ("bt", r"#0 .* in vfs_open \(\)\n#1 .* in path_openat \(\)\n#2 .* in do_filp_open \(\)\n(#.* in [\w.]+ \(\)\n){2,}.* in ret_from_fork \(\)\n+$"),
     (f"source {COMMANDS}", ""),
     ("check-frames 150", r"150 instructions, [3-9]"),
     # An interrupt, on a stack of its own
     ("tbreak handle_softirqs", "Temporary breakpoint 3"),
     ("continue", r"Temporary breakpoint 3, 0x\w+ in handle_softirqs \(\)"),
-    ("bt", r" in irq_exit_rcu \(\)\n.* in sysvec_apic_timer_interrupt \(\)\n.*<signal handler called>\n(#.* in \w+ \(\)\n)+"
+    ("bt", r" in irq_exit_rcu \(\)\n.* in sysvec_apic_timer_interrupt \(\)\n.*<signal handler called>\n(#.* in [\w.]+ \(\)\n)+"
            r".* in (ret_from_fork|startup_32\w*|\?\?) \(\)\n"),
     ("tbreak kernel_execve", "Temporary breakpoint 4"),
     ("continue", r"Temporary breakpoint 4, 0x\w+ in kernel_execve \(\)"),
     ("bt 2", r"#0 .* in kernel_execve \(\)\n#1 .* in run_init_process|#1 .* in call_usermodehelper"),
-    ("finish", r"0x\w+ in \w+ \(\)"),
+    ("finish", r"0x\w+ in [\w.]+ \(\)"),
     ("info threads", "CPL 0"),
     ("delete", ""),
     ("detach", "detached"),
