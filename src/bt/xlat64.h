@@ -130,6 +130,9 @@ bool xlat64_flags(struct xlat *t);
 bool xlat64_read_cr(struct xlat *t);
 bool xlat64_read_sreg(struct xlat *t);
 bool xlat64_verw(struct xlat *t);
+/* Goes to *other unless the descriptor of the struct ring_selector at that offset in struct cpu is what it was.
+ * HOST64_DELTA is struct cpu, before and after. Changes RCX, HOST64_T. */
+void xlat64_same_descriptor(struct xlat *t, size_t selector, uint8_t **other);
 bool xlat64_bit_string(struct xlat *t);
 
 /* --- xlat64_bases.c --- */

@@ -197,6 +197,16 @@ static void unless_minus(struct xlat *t, unsigned size, uint8_t **slow)
 	xlat_unless_zero(t, slow);
 }
 
+void xlat64_same_descriptor(struct xlat *t, size_t selector, uint8_t **other)
+{
+	emit_load(&t->e, 8, HOST64_T, AT_CPU64(selector + offsetof(struct ring_selector, address)));
+	xlat64_look_up(t, HOST64_T);
+	emit_load(&t->e, 8, RCX, (struct host_addr){HOST64_T, HOST64_DELTA, 1, 0, false, false});
+	xlat64_load_cpu(t);
+	emit_load(&t->e, 8, HOST64_T, AT_CPU64(selector + offsetof(struct ring_selector, minus_raw)));
+	unless_minus(t, 8, other);
+}
+
 /* VERW of the selector that it last found writable, as xlat_verw() has it: kernels run it before they return to user
  * mode. */
 bool xlat64_verw(struct xlat *t)
@@ -216,12 +226,7 @@ bool xlat64_verw(struct xlat *t)
 	xlat64_load_cpu(t);
 	emit_load(&t->e, 4, RCX, AT_CPU64(known + offsetof(struct ring_selector, minus_selector)));
 	unless_minus(t, 4, &slow[0]);
-	emit_load(&t->e, 8, HOST64_T, AT_CPU64(known + offsetof(struct ring_selector, address)));
-	xlat64_look_up(t, HOST64_T);
-	emit_load(&t->e, 8, RCX, (struct host_addr){HOST64_T, HOST64_DELTA, 1, 0, false, false});
-	xlat64_load_cpu(t);
-	emit_load(&t->e, 8, HOST64_T, AT_CPU64(known + offsetof(struct ring_selector, minus_raw)));
-	unless_minus(t, 8, &slow[1]);
+	xlat64_same_descriptor(t, known, &slow[1]);
 	emit_load(&t->e, 8, RCX, AT_HOME(t, spare));
 	map->swap_to = xlat_here(t);
 	xlat64_use_stack(t, HOME_STACK);

@@ -46,19 +46,6 @@ static void same_selector(struct xlat *t, unsigned popped, size_t selector, uint
 	xlat_unless_zero(t, other);
 }
 
-/* Goes slow unless its descriptor is what it was. */
-static void same_descriptor(struct xlat *t, size_t selector, struct slow *s)
-{
-	xlat64_load_cpu(t);
-	emit_load(&t->e, 8, HOST64_T, AT_CPU64(selector + offsetof(struct ring_selector, address)));
-	xlat64_look_up(t, HOST64_T);
-	emit_load(&t->e, 8, RCX, (struct host_addr){HOST64_T, HOST64_DELTA, 1, 0, false, false});
-	xlat64_load_cpu(t);
-	emit_load(&t->e, 8, HOST64_T, AT_CPU64(selector + offsetof(struct ring_selector, minus_raw)));
-	emit_lea(&t->e, 8, RCX, (struct host_addr){RCX, HOST64_T, 1, 0, false, false});
-	xlat_unless_zero(t, new_slow(s));
-}
-
 static void slow_if_set(struct xlat *t, unsigned reg, uint32_t bits, struct slow *s)
 {
 	xlat_test_imm(t, reg, bits);
@@ -125,35 +112,52 @@ static void take_segment(struct xlat *t, unsigned seg, size_t selector)
 	}
 }
 
-/* s: the flags are still in place; changed: they are in home.stack. */
-static void return_to(struct xlat *t, const struct context *to, struct slow *s, struct slow *changed)
+/* May the segments that were found at `to` be returned to? s: the flags are still in place; changed: they are in
+ * home.stack. */
+static void check_return(struct xlat *t, size_t to, bool user, struct slow *s, struct slow *changed)
 {
-	bool user = to != t->ctx;
-	size_t from = offsetof(struct cpu, bt_return64) + user * sizeof(struct ring_return);
-	size_t cs = from + offsetof(struct ring_return, cs), ss = from + offsetof(struct ring_return, ss);
-	unsigned uncounted = t->uncounted;
-
-	same_selector(t, POP_SS, ss, new_slow(s));
-	same_descriptor(t, cs, s);
-	same_descriptor(t, ss, s);
+	same_selector(t, POP_SS, to + offsetof(struct ring_return, ss), new_slow(s));
+	xlat64_same_descriptor(t, to + offsetof(struct ring_return, cs), new_slow(s));
+	xlat64_same_descriptor(t, to + offsetof(struct ring_return, ss), new_slow(s));
 	check_flags(t, user, changed);
-	if (user) {
+	if (user)
 		slow_unless_clear8(t, offsetof(struct cpu, bt_user_faulted), changed); /* a page fault's way back */
-		check_data_segments(t, changed);
-	}
+}
+
+/* RFLAGS from HOST64_T, CS and SS. */
+static void take_return(struct xlat *t, size_t to)
+{
 	xlat_alu_imm(t, ALU_AND, HOST64_T, (uint32_t)(FLAGS_ALL & ~FLAG_RF));
 	xlat_alu_imm(t, ALU_OR, HOST64_T, (uint32_t)FLAG_1);
 	emit_store(&t->e, 4, HOST64_T, AT_CPU64(offsetof(struct cpu, rflags)));
 	xlat64_take_flags(t);
-	take_segment(t, SEG_CS, cs);
-	take_segment(t, SEG_SS, ss);
+	take_segment(t, SEG_CS, to + offsetof(struct ring_return, cs));
+	take_segment(t, SEG_SS, to + offsetof(struct ring_return, ss));
+}
+
+/* RCX and RSP are the guest's again; HOST64_T: RIP. */
+static void take_registers(struct xlat *t)
+{
+	emit_load(&t->e, 8, RCX, AT_HOME(t, spare));
+	emit_load(&t->e, 8, RSP, AT_HOME(t, iret[POP_RSP]));
+	emit_load(&t->e, 8, HOST64_T, AT_HOME(t, iret[POP_RIP]));
+}
+
+static void return_to(struct xlat *t, const struct context *to, struct slow *s, struct slow *changed)
+{
+	bool user = to != t->ctx;
+	size_t from = offsetof(struct cpu, bt_return64) + user * sizeof(struct ring_return);
+	unsigned uncounted = t->uncounted;
+
+	check_return(t, from, user, s, changed);
+	if (user)
+		check_data_segments(t, changed);
+	take_return(t, from);
 	if (user) {
 		emit_store_imm(&t->e, 1, 3, AT_CPU64(offsetof(struct cpu, cpl)));
 		xlat64_enter_ring(t, to, 3);
 	}
-	emit_load(&t->e, 8, RCX, AT_HOME(t, spare));
-	emit_load(&t->e, 8, RSP, AT_HOME(t, iret[POP_RSP]));
-	emit_load(&t->e, 8, HOST64_T, AT_HOME(t, iret[POP_RIP]));
+	take_registers(t);
 	xlat64_jump_indirect(t, BRANCH_TABLE);
 	t->uncounted = uncounted;
 }
@@ -161,16 +165,12 @@ static void return_to(struct xlat *t, const struct context *to, struct slow *s, 
 /* To compatibility mode, with the data segments of the last return there. */
 static void return_to_compat(struct xlat *t, struct slow *s, struct slow *changed)
 {
-	const size_t cs = offsetof(struct cpu, bt_compat.to.cs), ss = offsetof(struct cpu, bt_compat.to.ss);
+	const size_t from = offsetof(struct cpu, bt_compat.to);
 	struct host_addr upper = AT_HOME(t, iret[POP_RIP]);
 	unsigned uncounted = t->uncounted;
 	uint8_t *others[COMPAT_SLOW];
 
-	same_selector(t, POP_SS, ss, new_slow(s));
-	same_descriptor(t, cs, s);
-	same_descriptor(t, ss, s);
-	check_flags(t, true, changed);
-	slow_unless_clear8(t, offsetof(struct cpu, bt_user_faulted), changed);
+	check_return(t, from, true, s, changed);
 	upper.disp += 4;
 	emit_op_mem(&t->e, 4, 0x83, ALU_CMP, upper); /* beyond the limit? */
 	emit8(&t->e, 0);
@@ -179,16 +179,9 @@ static void return_to_compat(struct xlat *t, struct slow *s, struct slow *change
 	for (unsigned i = 0; i < COMPAT_SLOW; i++)
 		*new_slow(changed) = others[i];
 	emit_load(&t->e, 4, HOST64_T, AT_HOME(t, iret[POP_FLAGS]));
-	xlat_alu_imm(t, ALU_AND, HOST64_T, (uint32_t)(FLAGS_ALL & ~FLAG_RF));
-	xlat_alu_imm(t, ALU_OR, HOST64_T, (uint32_t)FLAG_1);
-	emit_store(&t->e, 4, HOST64_T, AT_CPU64(offsetof(struct cpu, rflags)));
-	xlat64_take_flags(t);
-	take_segment(t, SEG_CS, cs);
-	take_segment(t, SEG_SS, ss);
+	take_return(t, from);
 	emit_store_imm(&t->e, 1, 3, AT_CPU64(offsetof(struct cpu, cpl)));
-	emit_load(&t->e, 8, RCX, AT_HOME(t, spare));
-	emit_load(&t->e, 8, RSP, AT_HOME(t, iret[POP_RSP]));
-	emit_load(&t->e, 8, HOST64_T, AT_HOME(t, iret[POP_RIP]));
+	take_registers(t);
 	xlat64_enter_compat(t);
 	t->uncounted = uncounted;
 }
