@@ -67,12 +67,7 @@ static bool popf(struct xlat *t)
 	emit32(&t->e, (uint32_t)FLAG_IF);
 	emit_target8(&t->e, same);
 	xlat64_stack_move(t, 8);
-	xlat_alu_imm(t, ALU_AND, HOST64_T, FLAGS_LIVE);
-	xlat_alu_imm(t, ALU_OR, HOST64_T, (uint32_t)(FLAG_1 | FLAG_IF)); /* the host's own IF */
-	xlat64_use_stack(t, HOME_STACK);
-	emit_push(&t->e, HOST64_T);
-	emit_popf(&t->e);
-	xlat64_leave_stack(t);
+	xlat64_take_flags(t);
 	done = emit_jmp(&t->e);
 	emit_target32_here(&t->e, slow[0]);
 	emit_target32_here(&t->e, slow[1]);
