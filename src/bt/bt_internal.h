@@ -466,16 +466,20 @@ bool bt_describe_selector(struct bt *bt, uint16_t selector, struct ring_selector
 /* Forgets what was found by way of GDTR, IDTR or TR (selectors.c, rings.c), if that is another one. */
 void bt_tables_check(struct bt *bt);
 
-/* --- cache.c --- */
+/* --- cache_memory.c --- */
 /* bytes: of code and records. */
 int bt_cache_init(struct bt *bt, size_t bytes);
 void bt_cache_destroy(struct bt *bt);
+/* Bytes of code and records. */
+size_t bt_cache_used(const struct bt *bt);
+
+/* --- cache.c --- */
 struct block *bt_lookup(struct bt *bt, struct context *ctx, guest_pc_t eip, gpa_t gpa);
 /* The same, not counted as a lookup of the dispatcher's. */
 struct block *bt_peek(struct bt *bt, const struct context *ctx, guest_pc_t eip, gpa_t gpa);
 void bt_insert(struct bt *bt, struct block *b);
-/* Bytes of code and records. */
-size_t bt_cache_used(const struct bt *bt);
+/* All blocks are about to go: nobody need know of writes to their pages any more. */
+void bt_release_blocks(struct bt *bt);
 /* Links an exit to a block (and the reverse). */
 void bt_link(struct bt *bt, struct bt_exit *x, struct block *to);
 /* The exit's jump leads to its stub again. */
@@ -559,7 +563,7 @@ void bt_cross_link(struct bt *bt);
 void bt_audit_cross(const struct bt *bt, const struct block *from, const struct block *to);
 void bt_audit_pages(const struct bt *bt);
 
-/* --- translate.c --- */
+/* --- decode_block.c --- */
 /* The code bytes at a physical address, up to the end of the page; NULL if they are not in memory where writes to them
  * are seen. */
 const uint8_t *bt_code_at(struct bt *bt, gpa_t gpa, unsigned *len);
@@ -577,6 +581,8 @@ bool bt_next_page(struct bt *bt, gva_t linear, gpa_t *gpa);
 /* The physical address of code at a linear address, as fetched in the CPU's present mode (A20 applied, accessed bits
  * set). False: the fetch faults. */
 bool bt_code_gpa(struct bt *bt, gva_t linear, gpa_t *gpa);
+
+/* --- translate.c --- */
 /* Translates at eip in ctx, at most max_insns instructions. NULL: the first instruction crosses into a page that cannot
  * be fetched from (single-step it). */
 struct block *bt_translate(struct bt *bt, struct context *ctx, guest_pc_t eip, gpa_t gpa, unsigned max_insns);
@@ -585,7 +591,7 @@ struct block *bt_translate(struct bt *bt, struct context *ctx, guest_pc_t eip, g
 /* What depends on where a block and its EIPs are, by offset from the body: its offset, with one of these. */
 enum {
 	RELOC_EIP = 0,	       /* a constant of 32 bits, an EIP */
-	RELOC_LEAVE = 1 << 15, /* what leave() of translate.c emits */
+	RELOC_LEAVE = 1 << 15, /* what leave() of xlat_exit.c emits */
 	MAX_RELOCS = 96,       /* in a block */
 };
 /* The block at eip, copied from one of the same bytes of RAM, in the same context, at another EIP; NULL: there is none,

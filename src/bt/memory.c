@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How much memory the translator takes: what cache.c and indirect.c have allocated, as far as it is in use. */
+/* How much memory the translator takes: what cache_memory.c and indirect.c have allocated, as far as it is in use. */
 #include "bt_internal.h"
 
 /* Nearly nothing of its gigabytes is there. */

@@ -1,23 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Translation of a block: decode what lies before us on this page, then emit. */
+/* Translation of a block: decode what lies before us on this page (decode_block.c), then emit. */
 #include <inttypes.h>
 #include <string.h>
 
 #include "bt_profile_internal.h"
 #include "cpu/exec.h"
-#include "cpu/mem.h"
 #include "cpu/sys.h"
-#include "cpu/tlb.h"
 #include "trace.h"
 #include "xlat64.h"
-
-enum { ENDS_BLOCK = 1, FLUSHES_TC = 2 };
-
-static const uint8_t callout_effects[INSN_COUNT] = {
-#define CALLOUT(id, effects) [INSN_##id] = effects,
-#include "callout.def"
-#undef CALLOUT
-};
 
 /* Space that one instruction, its exits and stubs can take at most. */
 enum { INSN_HOST_MAX = 400, TRANSFER_HOST_MAX = 2900 /* the last of a block */, STUB_BYTES = 64, HEAD_BYTES = 128 };
@@ -44,120 +34,11 @@ void xlat_count(struct xlat *t)
 	t->uncounted = 0;
 }
 
-static struct bt_exit *new_exit(struct xlat *t, enum exit_kind kind, guest_pc_t target)
-{
-	struct bt_exit *x = &bt_exits(t->bt, t->b)[t->b->nexits++];
-
-	*x = (struct bt_exit){.from = bt_block_number(t->bt, t->b),
-			      .kind = (uint8_t)kind,
-			      .insn = (uint8_t)t->n,
-			      .distance = (int32_t)(uint32_t)(target - t->b->eip)};
-	return x;
-}
-
-void xlat_link(struct xlat *t, guest_pc_t target, int cc)
-{
-	gva_t linear = context_linear(t->ctx, target);
-	bool other_page = (linear ^ block_linear(t->b, 0)) >> PAGE_SHIFT || bt_may_cross(linear);
-	struct bt_exit *x = new_exit(t, other_page && (t->ctx->key.flags & CTX_PAGED) ? EXIT_TABLE : EXIT_LINK, target);
-
-	xlat_stack_update(t);
-	xlat_count(t);
-	if (cc < 0)
-		emit_jmp(&t->e);
-	else
-		emit_jcc(&t->e, (unsigned)cc);
-	x->patch = (uint16_t)(xlat_here(t) - 4u);
-}
-
-static void add_reloc(struct xlat *t, unsigned offset, unsigned kind)
-{
-	if (t->in_body && t->nrelocs < MAX_RELOCS)
-		t->relocs[t->nrelocs] = (uint16_t)(offset | kind);
-	t->nrelocs += t->in_body;
-}
-
-void xlat_reloc_eip(struct xlat *t)
-{
-	add_reloc(t, xlat_here(t) - 4u, RELOC_EIP);
-}
-
-/* mov r8d, number; jmp stub: leaves for the monitor. */
-static void leave(struct xlat *t, const struct bt_exit *x)
-{
-	if (context_code64(t->ctx)) {
-		xlat64_leave(t, (uint32_t)(x - t->bt->exits));
-		return;
-	}
-	add_reloc(t, xlat_here(t), RELOC_LEAVE);
-	emit_mov_imm(&t->e, HOST_T0, (uint32_t)(x - t->bt->exits));
-	emit_jmp_to(&t->e, t->bt->stubs.exit);
-}
-
-static void callout_exit(struct xlat *t)
-{
-	struct bt_exit *x = new_exit(t, EXIT_CALLOUT, t->eip);
-
-	t->uncounted--; /* the monitor counts the instruction itself */
-	xlat_count(t);
-	xlat_stack_update_aside(t);
-	x->extra = (uint8_t)(t->bt->ninsns - t->b->insns);
-	t->bt->insns[t->bt->ninsns++] = *t->in;
-	leave(t, x);
-}
-
-void xlat_callout(struct xlat *t)
-{
-	callout_exit(t);
-	t->esp_pending = 0;
-	t->delta = DELTA_NONE;
-	xlat64_near_forget(t);
-	t->ended = callout_effects[t->in->id] & ENDS_BLOCK;
-}
-
-void xlat_slow_callout(struct xlat *t)
-{
-	unsigned uncounted = t->uncounted;
-
-	callout_exit(t);
-	t->uncounted = uncounted; /* on the fast path nothing was counted */
-}
-
-void xlat_fault_exit(struct xlat *t, bool write)
-{
-	struct bt_exit *x = new_exit(t, EXIT_FAULT, t->eip);
-	unsigned uncounted = t->uncounted--;
-
-	x->extra = write ? FAULT_WRITE : 0;
-	if (insn_rows[t->in->id].checks == CHK_NONE)
-		x->extra |= FAULT_ALONE;
-	xlat_count(t);
-	xlat_stack_update_aside(t);
-	leave(t, x);
-	t->uncounted = uncounted;
-}
-
-/* With all before t->eip done, for the monitor. */
-static void leave_before(struct xlat *t, enum exit_kind kind)
-{
-	xlat_count(t);
-	xlat_stack_update(t);
-	leave(t, new_exit(t, kind, t->eip));
-}
-
-/* The instruction raises an exception, or is none: the single-stepper knows. */
-static void single_step(struct xlat *t)
-{
-	t->uncounted--;
-	leave_before(t, EXIT_STEP);
-	t->ended = true;
-}
-
 /* A debugger's: nothing of the instruction is executed here. */
 static void breakpoint(struct xlat *t)
 {
 	t->uncounted--;
-	leave_before(t, EXIT_BREAK);
+	xlat_leave_before(t, EXIT_BREAK);
 	t->adapted = t->ended = true;
 }
 
@@ -260,7 +141,7 @@ static void translate_insn(struct xlat *t)
 		return;
 	}
 	if (t->in->id == INSN_INVALID || row->class == CLASS_UNDEF || checks_fail(t, row)) {
-		single_step(t);
+		xlat_single_step(t);
 		return;
 	}
 	site = bt_site(t->bt, linear);
@@ -289,130 +170,6 @@ static void translate_insn(struct xlat *t)
 		done = rewrite(t);
 	if (!done)
 		xlat_callout(t);
-}
-
-bool bt_code_gpa(struct bt *bt, gva_t linear, gpa_t *gpa)
-{
-	struct cpu *cpu = bt->cpu;
-	bool user = cpu->cpl == 3;
-	const struct tlb_entry *e = tlb_find(cpu, linear, ACC_EXEC, user);
-	struct translation tr;
-	struct x86_fault f;
-
-	if (e) {
-		*gpa = e->gpa | (linear & PAGE_MASK);
-		return true;
-	}
-	if (!cpu_walk(cpu, linear, ACC_EXEC, user, true, &tr, &f))
-		return false;
-	tlb_fill(cpu, linear, ACC_EXEC, user, &tr);
-	*gpa = tr.gpa & bt->pm->a20_mask;
-	return true;
-}
-
-const uint8_t *bt_code_at(struct bt *bt, gpa_t gpa, unsigned *len)
-{
-	const struct pm_region *r = physmem_span(bt->pm, gpa)->region;
-	uint64_t left;
-	const uint8_t *host = physmem_host(bt->pm, gpa, &left);
-
-	*len = (unsigned)MIN(left, PAGE_SIZE - (gpa & PAGE_MASK));
-	/* Writes to memory that is not RAM (a frame buffer) are not traced. */
-	if (r && r->kind == PM_RAM && r->backing != &bt->pm->ram)
-		return NULL;
-	return host;
-}
-
-bool bt_next_page(struct bt *bt, gva_t linear, gpa_t *gpa)
-{
-	gva_t next = ALIGN_DOWN(linear, (gva_t)PAGE_SIZE) + PAGE_SIZE;
-
-	return bt_code_gpa(bt, cpu_code64(bt->cpu) ? next : (uint32_t)next, gpa);
-}
-
-/*
- * Decodes one instruction, the second page asked only if it is reached. Under paging, where that page may change by
- * itself, such an instruction is a block of its own. code: the block's bytes on the first page, len of them; NULL: not
- * in memory. False: not decodable here.
- */
-static bool decode(struct xlat *t, unsigned offset, struct insn *in, const uint8_t *code, unsigned len)
-{
-	struct bt *bt = t->bt;
-	unsigned code_size = context_code_size(t->ctx);
-	uint8_t bytes[INSN_MAX_BYTES];
-	unsigned have, more;
-	const uint8_t *next;
-	int err;
-
-	if (!code || offset >= len)
-		return false;
-	code += offset;
-	have = MIN(len - offset, INSN_MAX_BYTES);
-	err = decode_cached(exec_templates(bt->cpu->exec), in, code, have, code_size);
-	if (err != -ENODATA)
-		return err == 0;
-	if ((t->ctx->key.flags & CTX_PAGED) && offset)
-		return false;
-	if (!bt_next_page(bt, block_linear(t->b, offset), &t->b->next_page)) {
-		t->unfetched = true;
-		return false;
-	}
-	next = bt_code_at(bt, t->b->next_page, &more);
-	if (!next)
-		return false;
-	memcpy(bytes, code, have);
-	memcpy(bytes + have, next, INSN_MAX_BYTES - have);
-	return insn_decode(in, bytes, INSN_MAX_BYTES, code_size) == 0;
-}
-
-static bool ends_straight_line(const struct insn *in, opt_off_t off)
-{
-	switch (in->id) {
-	case INSN_JMP_REL:
-	case INSN_JMP_IND:
-	case INSN_CALL_REL:
-	case INSN_CALL_IND:
-	case INSN_RET:
-		return true;
-	}
-	if (!opt_on(off, OPT_EXTEND) && insn_rows[in->id].class == CLASS_BRANCH)
-		return true;
-	return in->id == INSN_INVALID || (callout_effects[in->id] & ENDS_BLOCK) ||
-	       insn_rows[in->id].class == CLASS_UNDEF;
-}
-
-/* Are `len` bytes of code at the block's byte `offset` within CS? */
-static bool in_limit(const struct xlat *t, unsigned offset, unsigned len)
-{
-	guest_pc_t eip = context_pc(t->ctx, t->b->eip + offset), limit = t->ctx->key.cs_limit;
-
-	return context_code64(t->ctx) || (eip <= limit && len - 1u <= limit - eip);
-}
-
-/* Decodes up to max instructions of the block; the number. What cannot be decoded ends it as an instruction of length 1
- * that is single-stepped. */
-static unsigned decode_block(struct xlat *t, struct insn *ins, unsigned max)
-{
-	gva_t first = block_linear(t->b, 0);
-	unsigned offset = 0, n = 0, len;
-	const uint8_t *code = bt_code_at(t->bt, t->b->gpa, &len);
-
-	while (n < max) {
-		struct insn *in = &ins[n];
-		if (n && (block_linear(t->b, offset) ^ first) >> PAGE_SHIFT)
-			break;
-		if (!in_limit(t, offset, 1) || !decode(t, offset, in, code, len) || !in_limit(t, offset, in->len)) {
-			if (n)
-				break;
-			memset(in, 0, sizeof(*in)); /* single-stepped: it raises what it must */
-			in->len = 1;
-		}
-		n++;
-		if (ends_straight_line(in, t->bt->cpu->opt_off))
-			break;
-		offset += in->len;
-	}
-	return n;
 }
 
 void xlat_head(struct xlat *t)
@@ -469,32 +226,10 @@ static void emit_body(struct xlat *t, const struct insn *ins, unsigned count)
 			t->eip &=
 			    t->ctx->key.cs_limit > 0xffff ? 0xffffffffu : 0x1ffffu; /* past the limit: faults there */
 		if (context_code64(t->ctx) && !cpu_canonical(t->bt->cpu, t->eip))
-			leave_before(t, EXIT_STEP);
+			xlat_leave_before(t, EXIT_STEP);
 		else
 			xlat_link(t, t->eip, -1);
 	}
-}
-
-void xlat_stubs(struct xlat *t)
-{
-	t->in_body = false;
-	t->b->stubs = xlat_here(t);
-	for (unsigned i = 0; i < t->b->nexits; i++) {
-		struct bt_exit *x = &bt_exits(t->bt, t->b)[i];
-		if (x->kind != EXIT_LINK && x->kind != EXIT_TABLE)
-			continue;
-		x->stub = xlat_here(t);
-		emit_target32_here(&t->e, bt_writable(t->bt, t->b, x->patch));
-		if (x->kind == EXIT_LINK) {
-			leave(t, x);
-		} else if (context_code64(t->ctx)) {
-			xlat64_jump_table(t, bt_exit_target(t->bt, x));
-		} else {
-			emit_mov_imm(&t->e, HOST_T0, (uint32_t)bt_exit_target(t->bt, x));
-			xlat_jump_table(t);
-		}
-	}
-	t->b->body_len = xlat_here(t);
 }
 
 bool xlat_has_room(const struct bt *bt)
@@ -605,7 +340,7 @@ struct block *bt_translate(struct bt *bt, struct context *ctx, guest_pc_t eip, g
 	t.b->insns = bt->ninsns;
 	memset(t.b->map, 0, (BLOCK_MAX_INSNS + 1) * sizeof(*t.b->map));
 
-	count = decode_block(&t, ins, MIN(max_insns, (unsigned)BLOCK_MAX_INSNS));
+	count = xlat_decode(&t, ins, MIN(max_insns, (unsigned)BLOCK_MAX_INSNS));
 	if (t.unfetched)
 		return NULL;
 	xlat_head(&t);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Translation of one block, split by concept: xlat_mem.c, xlat_look.c, xlat_stack.c, xlat_branch.c, xlat_string.c,
- * xlat_segment.c.
+/* Translation of one block, split by concept: decode_block.c, xlat_exit.c, xlat_mem.c, xlat_look.c, xlat_stack.c,
+ * xlat_branch.c, xlat_string.c, xlat_segment.c.
  */
 #ifndef GNOMON_XLAT_H
 #define GNOMON_XLAT_H
@@ -51,24 +51,19 @@ struct xlat {
  */
 typedef bool xlat_fn(struct xlat *t);
 
+/* --- decode_block.c --- */
+/* Decodes up to max instructions of the block; the number. What cannot be decoded ends it as an instruction of length 1
+ * that is single-stepped. */
+unsigned xlat_decode(struct xlat *t, struct insn *ins, unsigned max);
+
 /* --- translate.c --- */
 /* Room for the largest block in every array? */
 bool xlat_has_room(const struct bt *bt);
 /* A new block, to be emitted behind the last one. False: the cache was flushed for it, and contexts with it. */
 bool xlat_begin(struct xlat *t, struct bt *bt, struct context *ctx, guest_pc_t eip, gpa_t gpa);
-void xlat_head(struct xlat *t);	 /* the entry for indirect branches; the body follows */
-void xlat_stubs(struct xlat *t); /* what exits of links lead to, and the end of the block */
+void xlat_head(struct xlat *t); /* the entry for indirect branches; the body follows */
 void xlat_insert(struct xlat *t);
-/* The last four bytes are an EIP. */
-void xlat_reloc_eip(struct xlat *t);
 void xlat_count(struct xlat *t); /* brings HOST_COUNT up to date */
-/* A jump to `target` in this context, linked later. Ends nothing. cc: condition, or -1. */
-void xlat_link(struct xlat *t, guest_pc_t target, int cc);
-void xlat_callout(struct xlat *t);
-/* A callout beside the instruction's own translation, which jumps to it; the C body does the whole instruction. */
-void xlat_slow_callout(struct xlat *t);
-/* Leaves as a page fault of the instruction would, beside its own translation; bt_fault_address is set. */
-void xlat_fault_exit(struct xlat *t, bool write);
 static inline bool xlat_wide_stack(const struct xlat *t)
 {
 	return t->ctx->key.flags & CTX_STACK32;
@@ -79,6 +74,24 @@ static inline unsigned host_reg(unsigned guest)
 }
 struct insn_map *xlat_map(struct xlat *t); /* of the current instruction */
 uint16_t xlat_here(const struct xlat *t);  /* offset from the body */
+
+/* --- xlat_exit.c --- */
+/* Does control never come to what follows a callout for the instruction (INSN_*)? */
+bool xlat_callout_ends_block(unsigned id);
+/* The last four bytes are an EIP. */
+void xlat_reloc_eip(struct xlat *t);
+/* A jump to `target` in this context, linked later. Ends nothing. cc: condition, or -1. */
+void xlat_link(struct xlat *t, guest_pc_t target, int cc);
+void xlat_callout(struct xlat *t);
+/* A callout beside the instruction's own translation, which jumps to it; the C body does the whole instruction. */
+void xlat_slow_callout(struct xlat *t);
+/* Leaves as a page fault of the instruction would, beside its own translation; bt_fault_address is set. */
+void xlat_fault_exit(struct xlat *t, bool write);
+/* With all before t->eip done, for the monitor. */
+void xlat_leave_before(struct xlat *t, enum exit_kind kind);
+/* The instruction raises an exception, or is none: the single-stepper knows. */
+void xlat_single_step(struct xlat *t);
+void xlat_stubs(struct xlat *t); /* what exits of links lead to, and the end of the block */
 
 /* --- xlat_mem.c --- */
 /* Can memory operands through this segment be translated? write: the access is a write. */
