@@ -325,6 +325,14 @@ struct bt_frame {
 	uint64_t error;
 };
 
+/* A page that callouts have stored to, and how often since the MMU's last event. */
+struct stored_page {
+	uint64_t mmu_events;
+	uint32_t page; /* linear */
+	uint32_t stores;
+};
+enum { STORED_PAGES = 16 };
+
 struct bt {
 	struct bt_frame frame; /* first */
 	struct cpu *cpu;
@@ -378,14 +386,15 @@ struct bt {
 	int resume_esp;	      /* insn_map.esp there */
 	unsigned resume_insn; /* its number */
 	struct bt_home *home;
-	uint32_t probe;		     /* the page of probes: probe.c */
-	uint64_t entry_rf;	     /* RFLAGS.RF when the cache was last entered */
-	unsigned space;		     /* present address space (user mode): shadow_space() */
-	bool fills_noted;	     /* in contexts: struct fills */
-	unsigned ntables;	     /* indirect tables reserved */
-	unsigned table_pieces;	     /* their `held_pieces` */
-	uint64_t mmu_events;	     /* bt_mmu_event() calls */
-	uint64_t cross_pass;	     /* time stamp of the last pass of cross.c */
+	uint32_t probe;				       /* the page of probes: probe.c */
+	uint64_t entry_rf;			       /* RFLAGS.RF when the cache was last entered */
+	unsigned space;				       /* present address space (user mode): shadow_space() */
+	bool fills_noted;			       /* in contexts: struct fills */
+	unsigned ntables;			       /* indirect tables reserved */
+	unsigned table_pieces;			       /* their `held_pieces` */
+	uint64_t mmu_events;			       /* bt_mmu_event() calls */
+	struct stored_page stored_pages[STORED_PAGES]; /* callout.c */
+	uint64_t cross_pass;			       /* time stamp of the last pass of cross.c */
 	unsigned cross_pages[2];     /* how many pages the next one looks at, of supervisor and user mode */
 	unsigned alone, alone_space; /* passes in a row that found this address space in user mode */
 	gva_t breakpoints[BT_MAX_BREAKPOINTS];

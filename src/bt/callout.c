@@ -77,12 +77,29 @@ static struct store store_of(struct bt *bt, const struct block *b, const struct 
 	return s;
 }
 
-/* The store went to memory: the next one to this page is to find it mapped, or traced only. */
+enum { STORES_TO_MAP = 4 };
+
+/*
+ * Is it time to map the page? Two mmaps, two mprotects of its page table and their undoing cost as much as several
+ * callouts: Linux stores to a page of code through an address space that it leaves at once, thousands of times while it
+ * boots.
+ */
+static bool stored_again(struct bt *bt, uint32_t page)
+{
+	struct stored_page *s = &bt->stored_pages[page % STORED_PAGES];
+
+	if (s->page != page || s->mmu_events != bt->mmu_events)
+		*s = (struct stored_page){.page = page, .mmu_events = bt->mmu_events};
+	return ++s->stores >= STORES_TO_MAP;
+}
+
+/* The store went to memory: if more seem to follow to this page, the next one is to find it mapped, or traced only. */
 static void make_storable(struct bt *bt, const struct store *s)
 {
-	uint8_t state = shadow_page_states(bt->shadow, s->user)[s->linear >> PAGE_SHIFT] & SHADOW_PAGE_MASK;
+	uint32_t page = s->linear >> PAGE_SHIFT;
+	uint8_t state = shadow_page_states(bt->shadow, s->user)[page] & SHADOW_PAGE_MASK;
 
-	if (state != SHADOW_PAGE_STORABLE && state != SHADOW_PAGE_TRACED)
+	if (state != SHADOW_PAGE_STORABLE && state != SHADOW_PAGE_TRACED && stored_again(bt, page))
 		shadow_install(bt->shadow, s->linear, s->user);
 }
 

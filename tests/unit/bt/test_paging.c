@@ -150,8 +150,8 @@ static const uint8_t store_entries[] = {
     0x00, 0x01, 0x06, 0x00, 0x03, 0x1d, 0x00, 0x11, 0x06, 0x00, 0xf4};
 /* clang-format on */
 
-/* More stores to a page table than are noted at once; the last time they run in the cache, none a callout of its own.
- */
+/* More stores to a page table than are noted at once; the last time they run in the cache, but for the first few, which
+ * are callouts until the page is worth a mapping. */
 START_TEST(test_table_stores)
 {
 	uint64_t callouts, writes;
@@ -170,8 +170,9 @@ START_TEST(test_table_stores)
 		bt_audit(bt);
 		shadow_audit(sh);
 	}
-	ck_assert_uint_ge(stats.table_writes - writes, 80);
-	ck_assert_uint_lt(stats.callouts - callouts, 20);
+	callouts = stats.callouts - callouts;
+	ck_assert_uint_ge(stats.table_writes - writes + callouts, 80);
+	ck_assert_uint_lt(callouts, 20);
 }
 END_TEST
 
