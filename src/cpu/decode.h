@@ -225,9 +225,11 @@ static inline bool insn_compares_strings(const struct insn *in)
 	case INSN_CMPSB:
 	case INSN_CMPSW:
 	case INSN_CMPSD_STRING:
+	case INSN_CMPSQ:
 	case INSN_SCASB:
 	case INSN_SCASW:
 	case INSN_SCASD:
+	case INSN_SCASQ:
 		return true;
 	}
 	return false;

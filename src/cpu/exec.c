@@ -274,7 +274,7 @@ static bool run(struct cpu *cpu, const struct insn *in, uint8_t *slot, uint64_t 
 }
 
 /* Instructions that leave parts of a large save area as they are need them in the bounce buffer. */
-enum { STATE_AREA_MIN = 64 };
+enum { STATE_AREA_MIN = 64, FXSAVE_BYTES = 512 };
 
 enum { X87_EXCEPTIONS = 0x3f, X87_PRECISION = 0x20, X87_IMAGE = 160 };
 
@@ -355,6 +355,31 @@ static gva_t operand_linear(const struct cpu *cpu, unsigned seg, uint64_t offset
 	return offset + (based ? cpu->seg[seg].base : 0);
 }
 
+/*
+ * An operand whose page faults: if the instruction wants it aligned and it is not, that is #GP, which comes first
+ * (vol. 3, 6.9). Which instructions do, the host knows: this one is tried on the bounce buffer, and nothing is kept.
+ */
+static void alignment_first(struct cpu *cpu, const struct insn *in, uint8_t *slot, unsigned align, struct x86_fault *f)
+{
+	unsigned wanted = in->mem_size == 32 ? 32 : 16;
+	bool x87 = (insn_rows[in->id].checks & CHK_FPU) && in->mem_size < FXSAVE_BYTES; /* never aligned */
+	uint32_t fip_base = cpu->fip_base, fdp_base = cpu->fdp_base;
+	uint64_t gpr[ARRAY_LEN(cpu->gpr)], rflags = cpu->rflags;
+	struct fpu_state fpu = cpu->fpu;
+	struct x86_fault tried;
+
+	if (f->vector != EXC_PF || align % wanted == 0 || x87)
+		return;
+	memcpy(gpr, cpu->gpr, sizeof(gpr));
+	if (!run(cpu, in, slot, 0, &tried) && tried.vector == EXC_GP)
+		*f = tried;
+	memcpy(cpu->gpr, gpr, sizeof(gpr));
+	cpu->fpu = fpu;
+	cpu->fip_base = fip_base;
+	cpu->fdp_base = fdp_base;
+	cpu->rflags = rflags;
+}
+
 bool exec_insn(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 {
 	struct host_exec *x = cpu->exec;
@@ -380,8 +405,10 @@ bool exec_insn(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 	struct fpu_pointers before = fpu_linear_pointers(cpu);
 	if (may_not_store(cpu, in))
 		return run_x87_store(cpu, in, slot, offset, f);
-	if (in->has_mem && !fetch_operand(cpu, in, offset, x->bounce + align, f))
+	if (in->has_mem && !fetch_operand(cpu, in, offset, x->bounce + align, f)) {
+		alignment_first(cpu, in, slot, align, f);
 		return false;
+	}
 	if (!run(cpu, in, slot, offset, f))
 		return false;
 	if (cpu->next_rip == cpu->rip) /* FERR#: it has not been executed */

@@ -338,7 +338,7 @@ static bool run_engine(struct machine *m)
 static int stub_vector(const struct cpu *cpu)
 {
 	uint32_t base = cpu_protected(cpu) ? ISA_STUBS32 : ISA_STUBS16;
-	uint64_t at = cpu_linear_pc(cpu) - 1;
+	uint64_t at = (cpu_code_size(cpu) == 8 ? (uint32_t)cpu_linear_pc(cpu) : cpu_linear_pc(cpu)) - 1;
 
 	return at >= base && at < base + 256u * ISA_STUB_BYTES && at % ISA_STUB_BYTES == 0
 		   ? (int)((at - base) / ISA_STUB_BYTES)
@@ -409,12 +409,12 @@ static bool pushes_error(unsigned vector)
 }
 
 /* A word of the frame `offset` bytes above the stack pointer, which may wrap. */
-static uint32_t frame_word(const struct machine *m, unsigned offset, unsigned size)
+static uint64_t frame_word(const struct machine *m, unsigned offset, unsigned size)
 {
 	const struct cpu *cpu = &m->cpu;
 	uint64_t at = (cpu->gpr[RSP] + offset) & size_mask(cpu_stack_size(cpu));
 
-	return (uint32_t)machine_peek((struct machine *)m, (uint32_t)(cpu->seg[SEG_SS].base + at), size);
+	return machine_peek((struct machine *)m, (uint32_t)(cpu->seg[SEG_SS].base + at), size);
 }
 
 struct isa_frame machine_frame(const struct machine *m)
@@ -428,19 +428,19 @@ struct isa_frame machine_frame(const struct machine *m)
 	f.bottom = (uint32_t)(cpu->seg[SEG_SS].base + (cpu->gpr[RSP] & mask));
 	if (!real && pushes_error(f.vector)) {
 		f.has_error = true;
-		f.error = frame_word(m, 0, 4);
+		f.error = (uint32_t)frame_word(m, 0, 4);
 		at = f.width;
 	}
 	f.eip_at = f.bottom + at;
 	f.eip = frame_word(m, at, f.width);
-	f.cs = frame_word(m, at + f.width, 2);
-	f.eflags = frame_word(m, at + 2 * f.width, f.width);
+	f.cs = (uint32_t)frame_word(m, at + f.width, 2);
+	f.eflags = (uint32_t)frame_word(m, at + 2 * f.width, f.width);
 	at += 3 * f.width;
 	f.ss = cpu->seg[SEG_SS].selector;
-	f.esp = (uint32_t)((cpu->gpr[RSP] + at) & mask);
+	f.esp = (cpu->gpr[RSP] + at) & mask;
 	if (!real && ((f.eflags & FLAG_VM) || (f.cs & 3))) {
-		f.esp = frame_word(m, at, 4);
-		f.ss = frame_word(m, at + f.width, 2);
+		f.esp = frame_word(m, at, f.width == 8 ? 8 : 4);
+		f.ss = (uint32_t)frame_word(m, at + f.width, 2);
 		at += f.eflags & FLAG_VM ? 24 : 2 * f.width;
 	}
 	f.bytes = at;

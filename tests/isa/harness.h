@@ -28,11 +28,14 @@ enum {
 	ISA_STACK = 0xf000,
 	ISA_STACK0 = 0x1f000,  /* ring 0, under rings 3 and V86 */
 	ISA_BASED = 0x20000,   /* base of the segments that are not flat */
-	ISA_TABLES = 0x100000, /* ISA_COMPAT: four levels, six pages */
+	ISA_TABLES = 0x100000, /* ISA_COMPAT: four levels, six pages; ISA_LONG: as machine_map() needs them */
 	ISA_RAM = 0x120000,
 	ISA_ALIAS = 0x1000000, /* the first MiB of RAM once more */
 	ISA_IO = 0x2000000,    /* a page of device memory: bytes that remember what is written */
 };
+
+/* ISA_LONG: linear address of physical 0, supervisor mode's. */
+#define ISA_LONG_KERNEL 0xffffffff00000000ull
 
 /* Physical: and once more above 4 GiB. */
 #define ISA_HIGH 0x100000000ull
@@ -64,12 +67,13 @@ enum {
 	ISA_STACK_4K = 0xb8,	 /* base ISA_BASED, limit FFF, DPL 0 */
 	ISA_FREE = 0xc0,	 /* nine more that programs fill in */
 	ISA_GDT_BYTES = 0x108,
-	ISA_CODE64 = 0x108, /* ISA_COMPAT: one more */
+	ISA_CODE64 = 0x108, /* ISA_COMPAT, ISA_LONG: two more */
+	ISA_CODE64_3 = 0x113,
 };
 
 /* ISA_COMPAT: ring 3 in compatibility mode, exceptions lead to 64-bit code; 4 GiB of linear addresses are physical
- * ones. */
-enum isa_mode { ISA_REAL, ISA_PM32, ISA_PM16, ISA_PM32_3, ISA_V86, ISA_COMPAT, ISA_MODES };
+ * ones. ISA_LONG: ring 3 in 64-bit mode, with what machine_map() has mapped. */
+enum isa_mode { ISA_REAL, ISA_PM32, ISA_PM16, ISA_PM32_3, ISA_V86, ISA_COMPAT, ISA_LONG, ISA_MODES };
 
 /* What programs reach by OUT; the others in 100-1FF remember bytes. */
 enum {
@@ -109,7 +113,8 @@ struct isa_frame {
 	uint8_t vector;
 	bool has_error;
 	uint32_t error;
-	uint32_t eip, cs, eflags, esp, ss;
+	uint64_t eip, esp;
+	uint32_t cs, eflags, ss;
 	gpa_t bottom; /* where the frame begins in memory, error code included, and its size */
 	unsigned bytes;
 	gpa_t eip_at; /* where it holds EIP, and how wide */
@@ -139,6 +144,7 @@ struct machine {
 	timer_t timer;
 	uint64_t random;
 	uint64_t timeout_ns; /* of CPU time */
+	gpa_t tables_end;    /* ISA_LONG: free room for page tables */
 	/* Called at ISA_PORT_CHECK and ISA_PORT_SNAP, when the state is that of the OUT. */
 	void (*check)(struct machine *m, bool snap);
 	void *arg;
@@ -154,6 +160,9 @@ void machine_set_processor(struct machine *m, bool lm, bool amd);
 /* Fresh tables, registers and RAM; then code at linear address `entry` (CS base 0) in a mode. Segments are flat or 0.
  */
 void machine_reset(struct machine *m, enum isa_mode mode, uint32_t entry);
+
+/* ISA_LONG: pages of user mode's. */
+void machine_map(struct machine *m, gva_t linear, gpa_t gpa, unsigned bytes);
 
 /* While set, the engine is made to return all the time. */
 void machine_set_storm(struct machine *m, bool storm);

@@ -3,6 +3,7 @@
  * isa_matrix ENGINE (matrix|sequence|storm)_LAYOUT KNOWN_FAILURES [ROUNDS [SEED]]: generated instructions under an
  * engine, compared with the host's own execution. Exit status 77: the host does not run 16- and 32-bit code.
  */
+#include <cpuid.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,12 +17,37 @@ enum { ROUNDS = 4, SKIP = 77, SEQUENCES_PER_ROUND = 500, STORMS_PER_ROUND = 40, 
 
 static void fill_memory(struct matrix *x)
 {
-	x->pristine = malloc(DATA_TO);
-	for (unsigned i = 0; i < DATA_TO; i++)
+	unsigned bytes = layout_wide(x->l) ? HIGH_TO : DATA_TO;
+
+	x->pristine = malloc(bytes);
+	for (unsigned i = 0; i < bytes; i++)
 		x->pristine[i] = i >= CODE_FROM && i < CODE_TO ? 0xf4 : (uint8_t)machine_random(x->m);
 	native_map(x->n, CODE_FROM, LOW_TO - CODE_FROM);
 	native_map(x->n, DATA_FROM, DATA_TO - DATA_FROM);
+	if (layout_wide(x->l)) {
+		ASSERT((uintptr_t)native_memory(x->n, 0) == LOW_LINEAR);
+		ASSERT(native_map64(HIGH_LINEAR, HIGH_TO - HIGH_FROM));
+		machine_map(x->m, LOW_LINEAR + CODE_FROM, CODE_FROM, LOW_TO - CODE_FROM);
+		machine_map(x->m, LOW_LINEAR + DATA_FROM, DATA_FROM, DATA_TO - DATA_FROM);
+		machine_map(x->m, HIGH_LINEAR, HIGH_FROM, HIGH_TO - HIGH_FROM);
+	}
 	matrix_restore_memory(x);
+}
+
+/* 64-bit code: selectors are those of this process. */
+static void set_selectors(struct cpu *cpu)
+{
+	uint16_t *s[SEG_COUNT];
+
+	for (unsigned i = 0; i < SEG_COUNT; i++)
+		s[i] = &cpu->seg[i].selector;
+	__asm__("movw %%es, %0" : "=r"(*s[SEG_ES]));
+	__asm__("movw %%cs, %0" : "=r"(*s[SEG_CS]));
+	__asm__("movw %%ss, %0" : "=r"(*s[SEG_SS]));
+	__asm__("movw %%ds, %0" : "=r"(*s[SEG_DS]));
+	__asm__("movw %%fs, %0" : "=r"(*s[SEG_FS]));
+	__asm__("movw %%gs, %0" : "=r"(*s[SEG_GS]));
+	cpu->rflags |= FLAG_IF;
 }
 
 /* The same segments on both sides; the guest's at CPL 3 in protected mode. */
@@ -29,10 +55,12 @@ static void set_segments(struct matrix *x)
 {
 	struct cpu *cpu = &x->m->cpu;
 
+	if (layout_wide(x->l))
+		set_selectors(cpu);
 	for (unsigned i = 0; i < SEG_COUNT; i++) {
 		const struct native_segment *s = &x->l->seg[i];
 		unsigned attr = SEG_P | SEG_S | SEG_A | 3u << SEG_DPL_SHIFT;
-		if (i == SEG_FS)
+		if (i == SEG_FS || layout_wide(x->l))
 			continue;
 		native_set_segment(x->n, i, s);
 		if (x->l->mode == ISA_REAL) {
@@ -49,7 +77,7 @@ static void set_segments(struct matrix *x)
 			cpu->seg[i].attr |= s->limit > 0xfffff ? SEG_G : 0;
 		}
 	}
-	if (x->l->mode != ISA_REAL)
+	if (x->l->mode != ISA_REAL && !layout_wide(x->l))
 		cpu_set_cpl(cpu, 3);
 	for (unsigned i = R8; i <= R15; i++)
 		cpu->gpr[i] = 0x123456789abcdef0ull * i;
@@ -71,7 +99,7 @@ static unsigned check_coverage(const struct matrix *x, const struct encoding *li
 		bool listed = false;
 		for (unsigned i = 0; i < count && !listed; i++)
 			listed = list[i].id == id;
-		if (!matrix_row_tested(&x->m->cpu, id) || x->done[id])
+		if (!matrix_row_tested(&x->m->cpu, id, layout_wide(x->l)) || x->done[id])
 			continue;
 		fprintf(stderr, "%s was not tested: %s\n", insn_rows[id].name,
 			listed ? "no case came to an end" : "no encoding found");
@@ -94,6 +122,15 @@ static unsigned summary(const struct matrix *x, const struct encoding *list, uns
 	return failures;
 }
 
+/* Where processors differ, the guest's is to be the host's. */
+static bool is_amd(void)
+{
+	unsigned eax, ebx = 0, ecx, edx;
+
+	__get_cpuid(0, &eax, &ebx, &ecx, &edx);
+	return ebx == signature_AMD_ebx;
+}
+
 static struct matrix *matrix_create(enum isa_engine engine, const struct layout *l, struct native *n, uint64_t seed)
 {
 	struct matrix *x = aligned_alloc(64, ALIGN_UP(sizeof(*x), 64));
@@ -106,7 +143,7 @@ static struct matrix *matrix_create(enum isa_engine engine, const struct layout 
 	x->m->timeout_ns = 5 * NS_PER_SEC;
 	x->done = calloc(INSN_COUNT, sizeof(unsigned));
 	x->failed = calloc(INSN_COUNT, sizeof(unsigned));
-	machine_set_processor(x->m, l->mode == ISA_COMPAT, false);
+	machine_set_processor(x->m, l->mode == ISA_COMPAT || layout_wide(l), layout_wide(l) && is_amd());
 	machine_reset(x->m, l->mode, CODE_AT);
 	fill_memory(x);
 	set_segments(x);
@@ -125,12 +162,13 @@ static void matrix_destroy(struct matrix *x)
 static unsigned run_matrix(struct matrix *x, unsigned rounds)
 {
 	unsigned count, failures;
-	struct encoding *list = matrix_encodings(&x->m->cpu, &count);
+	struct encoding *list = matrix_encodings(&x->m->cpu, layout_wide(x->l), &count);
 	struct test_case c;
 
 	for (unsigned i = 0; i < count; i++)
 		for (unsigned k = 0; k < rounds; k++)
-			if (matrix_case(x->m, x->l, &list[i], &c))
+			if (layout_wide(x->l) ? matrix64_case(x->m, x->l, &list[i], &c)
+					      : matrix_case(x->m, x->l, &list[i], &c))
 				matrix_run_case(x, &c);
 	failures = summary(x, list, count);
 	free(list);
@@ -140,7 +178,7 @@ static unsigned run_matrix(struct matrix *x, unsigned rounds)
 static unsigned run_sequences(struct matrix *x, unsigned rounds, bool storm)
 {
 	unsigned count, failures = 0;
-	struct encoding *list = matrix_encodings(&x->m->cpu, &count);
+	struct encoding *list = matrix_encodings(&x->m->cpu, layout_wide(x->l), &count);
 	struct test_case c;
 
 	for (unsigned i = 0; i < rounds * (storm ? STORMS_PER_ROUND : SEQUENCES_PER_ROUND); i++) {

@@ -78,6 +78,7 @@ const struct layout layouts[] = {
     {.name = "compat_segments", .mode = ISA_COMPAT, .code_size = 4, .seg = ODD_SEGMENTS},
     {.name = "compat_stack16", .mode = ISA_COMPAT, .code_size = 4, .seg = STACK16_SEGMENTS},
     {.name = "compat16", .mode = ISA_COMPAT, .code_size = 2, .seg = SEGMENTS16},
+    {.name = "long", .mode = ISA_LONG, .code_size = 8},
     {.name = "real", .mode = ISA_REAL, .code_size = 2, .seg = REAL_SEGMENTS},
     {.name = "v86", .mode = ISA_V86, .code_size = 2, .seg = REAL_SEGMENTS},
 };

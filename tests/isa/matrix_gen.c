@@ -49,7 +49,7 @@ bool matrix_try_encoding(struct machine *m, const struct layout *l, const struct
 	unsigned n = put_prefixes(m, e, bytes);
 	unsigned mod = machine_random(m) % 3;
 
-	n += matrix_put_opcode(bytes + n, e->prefix, e->map, e->opcode, random_vex(m));
+	n += matrix_put_opcode(bytes + n, e, 0, random_vex(m));
 	random_bytes(m, bytes + n, 12);
 	bytes[n] = (uint8_t)((bytes[n] & 0x3f) | (e->mem ? mod : 3) << 6);
 	if (insn_decode(in, bytes, INSN_MAX_BYTES, l->code_size) || in->id != e->id)
@@ -87,8 +87,6 @@ static void window(const struct layout *l, unsigned seg, unsigned addrsize, uint
 	}
 }
 
-enum { NO_EDGE = 600 }; /* size of an access that shall stay inside */
-
 /* An offset for an access of `size` bytes: mostly inside, sometimes at the edge or beyond. */
 static uint32_t pick_offset(struct machine *m, const struct layout *l, unsigned seg, unsigned addrsize, unsigned size)
 {
@@ -96,7 +94,7 @@ static uint32_t pick_offset(struct machine *m, const struct layout *l, unsigned 
 
 	window(l, seg, addrsize, &low, &high);
 	/* Across the end of 4 GiB, processors may fault or wrap (volume 3, 5.3). */
-	if (size != NO_EDGE && l->seg[seg].limit != 0xffffffffu && chance(m, 8)) {
+	if (size != MATRIX_INSIDE && l->seg[seg].limit != 0xffffffffu && chance(m, 8)) {
 		at = chance(m, 2) ? low - machine_random(m) % (size + 1) : high + 1 - machine_random(m) % (size + 2);
 		return chance(m, 4) ? at & ~15u : at;
 	}
@@ -115,7 +113,7 @@ static uint32_t random_value(struct machine *m)
 	return chance(m, 4) ? special[v % ARRAY_LEN(special)] : chance(m, 4) ? v & 0xff : v;
 }
 
-static void set_low(uint32_t *reg, unsigned size, uint32_t v)
+static void set_low(uint64_t *reg, unsigned size, uint32_t v)
 {
 	*reg = size == 2 ? (*reg & 0xffff0000u) | (v & 0xffff) : v;
 }
@@ -127,17 +125,17 @@ static void patch_disp(struct insn *in, uint32_t disp)
 }
 
 /* Chooses registers (or the displacement) so that the operand is at offset `at`, or near it. */
-static void solve(struct machine *m, struct insn *in, uint32_t *gpr, uint32_t at)
+static void solve(struct machine *m, struct insn *in, uint64_t *gpr, uint32_t at)
 {
 	unsigned size = in->addrsize;
 	uint32_t index = 0;
 
 	if (in->index != REG_NONE && in->index != in->base) {
 		set_low(&gpr[in->index], size, machine_random(m) % 300 - 40);
-		index = gpr[in->index] * in->scale;
+		index = (uint32_t)gpr[in->index] * in->scale;
 	}
 	if (in->base == REG_NONE || in->base == RSP) {
-		uint32_t base = in->base == RSP ? gpr[RSP] : 0;
+		uint32_t base = in->base == RSP ? (uint32_t)gpr[RSP] : 0;
 		if (in->disp_len == size)
 			patch_disp(in, at - index - base);
 		else if (in->index != REG_NONE)
@@ -171,7 +169,8 @@ static void prepare_branch(struct machine *m, const struct layout *l, struct tes
 	if (in->op[0].kind == OPD_REL && chance(m, 2))
 		set_low(&c->start.gpr[RCX], in->addrsize, machine_random(m) % 3);
 	if (in->id == INSN_RET)
-		put_word(c, l->seg[SEG_SS].base + (c->start.gpr[RSP] & (l->seg[SEG_SS].big ? ~0u : 0xffff)), goal);
+		put_word(c, l->seg[SEG_SS].base + ((uint32_t)c->start.gpr[RSP] & (l->seg[SEG_SS].big ? ~0u : 0xffff)),
+			 goal);
 	else if (in->has_mem)
 		put_word(c, l->seg[in->seg].base + operand, goal);
 	else if (in->op[0].kind == OPD_GPR)
@@ -188,7 +187,7 @@ static void prepare_branch(struct machine *m, const struct layout *l, struct tes
 static void prepare_implicit(struct machine *m, const struct layout *l, struct test_case *c)
 {
 	struct insn *in = &c->in;
-	uint32_t *gpr = c->start.gpr;
+	uint64_t *gpr = c->start.gpr;
 
 	switch (in->id) {
 	case INSN_MOVSB ... INSN_SCASD:
@@ -199,13 +198,13 @@ static void prepare_implicit(struct machine *m, const struct layout *l, struct t
 		set_low(&gpr[RCX], in->addrsize, machine_random(m) % 24);
 		break;
 	case INSN_XLAT:
-		set_low(&gpr[RBX], in->addrsize, pick_offset(m, l, in->seg, in->addrsize, 1) - (gpr[RAX] & 0xff));
+		set_low(&gpr[RBX], in->addrsize, pick_offset(m, l, in->seg, in->addrsize, 1) - (uint8_t)gpr[RAX]);
 		break;
 	case INSN_MASKMOVQ:
 	case INSN_MASKMOVDQU:
 	case INSN_VMASKMOVDQU:
 		/* Bytes that the mask leaves out may fault or not. */
-		set_low(&gpr[RDI], in->addrsize, pick_offset(m, l, in->seg, in->addrsize, NO_EDGE));
+		set_low(&gpr[RDI], in->addrsize, pick_offset(m, l, in->seg, in->addrsize, MATRIX_INSIDE));
 		break;
 	case INSN_BT_MEM_REG ... INSN_BTC_MEM_REG:
 		set_low(&gpr[in->op[1].reg], in->opsize, machine_random(m) % 0x4000 - 0x2000);
@@ -216,7 +215,7 @@ static void prepare_implicit(struct machine *m, const struct layout *l, struct t
 		gpr[RSP] |= 4;
 		in->bytes[in->imm_off] = (uint8_t)((in->bytes[in->imm_off] & ~3u) | (gpr[RSP] & 3));
 		in->bytes[in->imm_off + 1] &= 3;
-		set_low(&gpr[RBP], 4, gpr[RSP] + machine_random(m) % 256);
+		set_low(&gpr[RBP], 4, (uint32_t)gpr[RSP] + machine_random(m) % 256);
 		break;
 	case INSN_LEAVE:
 		set_low(&gpr[RBP], 4, pick_offset(m, l, SEG_SS, l->seg[SEG_SS].big ? 4 : 2, 4));
@@ -229,7 +228,7 @@ static void prepare_implicit(struct machine *m, const struct layout *l, struct t
 	}
 }
 
-static void random_x87(struct machine *m, uint8_t *fx)
+void matrix_random_x87(struct machine *m, uint8_t *fx)
 {
 	store_le(fx, 2, 0x37f | (machine_random(m) & 0xc00));
 	store_le(fx + 2, 2, machine_random(m) & 0x7f00 & ~0x8000u);
@@ -244,7 +243,7 @@ static void random_x87(struct machine *m, uint8_t *fx)
 		else if (chance(m, 4))
 			store_le(st, 8, chance(m, 2) ? 0 : BIT(63));
 	}
-	for (unsigned i = 0; i < 16; i++) {
+	for (unsigned i = 0; i < 32; i++) {
 		float v[4];
 		uint8_t *xmm = fx + 160 + 8 * i;
 		for (unsigned k = 0; k < 2; k++)
@@ -256,8 +255,8 @@ static void random_x87(struct machine *m, uint8_t *fx)
 	random_bytes(m, fx + NATIVE_YMM, NATIVE_YMM_BYTES);
 }
 
-/* Indexes of a gather: all elements lie in the NO_EDGE bytes at the operand. */
-static void small_indexes(struct machine *m, const struct insn *in, uint8_t *fx)
+/* Indexes of a gather: all elements lie in the MATRIX_INSIDE bytes at the operand. */
+void matrix_small_indexes(struct machine *m, const struct insn *in, uint8_t *fx)
 {
 	unsigned size = in->id == INSN_VGATHERDPS || in->id == INSN_VGATHERDPD || in->id == INSN_VPGATHERDD ||
 				in->id == INSN_VPGATHERDQ
@@ -266,7 +265,7 @@ static void small_indexes(struct machine *m, const struct insn *in, uint8_t *fx)
 
 	for (unsigned i = 0; i < 32; i += size)
 		store_le(fx + (i < 16 ? 160 : NATIVE_YMM - 16) + 16 * in->vsib_index + i, size,
-			 machine_random(m) % ((NO_EDGE - 8u) / in->scale));
+			 machine_random(m) % ((MATRIX_INSIDE - 8u) / in->scale));
 }
 
 static uint32_t pick_stack(struct machine *m, const struct layout *l)
@@ -284,14 +283,14 @@ void matrix_start_state(struct machine *m, const struct layout *l, struct native
 	for (unsigned i = 0; i < 8; i++)
 		s->gpr[i] = random_value(m);
 	s->gpr[RSP] = pick_stack(m, l);
-	s->eip = CODE_AT;
-	s->eflags = (uint32_t)(machine_random(m) & (FLAGS_ARITH | FLAG_DF)) | FLAG_1;
-	random_x87(m, s->fx);
+	s->rip = CODE_AT;
+	s->rflags = (uint32_t)(machine_random(m) & (FLAGS_ARITH | FLAG_DF)) | FLAG_1;
+	matrix_random_x87(m, s->fx);
 }
 
 uint32_t matrix_offset(struct machine *m, const struct layout *l, unsigned seg, unsigned addrsize)
 {
-	return pick_offset(m, l, seg, addrsize, NO_EDGE);
+	return pick_offset(m, l, seg, addrsize, MATRIX_INSIDE);
 }
 
 bool matrix_case(struct machine *m, const struct layout *l, const struct encoding *e, struct test_case *c)
@@ -309,11 +308,11 @@ bool matrix_case(struct machine *m, const struct layout *l, const struct encodin
 		/* 16-bit addresses of large x87 operands wrap at 64 KiB piece by piece, in ways of the processor's own.
 		 */
 		bool pieces = c->in.addrsize == 2 && c->in.mem_size >= 10 && (insn_rows[c->in.id].checks & CHK_FPU);
-		operand =
-		    pick_offset(m, l, c->in.seg, c->in.addrsize,
-				pieces || c->in.vsib || c->in.id == INSN_BOUND ? NO_EDGE : MAX(c->in.mem_size, 1));
+		operand = pick_offset(m, l, c->in.seg, c->in.addrsize,
+				      pieces || c->in.vsib || c->in.id == INSN_BOUND ? MATRIX_INSIDE
+										     : MAX(c->in.mem_size, 1));
 		if (c->in.vsib)
-			small_indexes(m, &c->in, c->start.fx);
+			matrix_small_indexes(m, &c->in, c->start.fx);
 		solve(m, &c->in, c->start.gpr, operand);
 	}
 	if (insn_rows[c->in.id].class == CLASS_BRANCH)

@@ -7,9 +7,16 @@
 #include "matrix.h"
 
 /* Rows with a C body that ring 3 may execute and whose outcome does not depend on selectors or privilege. */
-static bool callout_tested(unsigned id)
+static bool callout_tested(unsigned id, bool wide)
 {
 	switch (id) {
+	case INSN_FXSAVE64:
+	case INSN_FXRSTOR64:
+	case INSN_PUSHF:
+	case INSN_PUSHFQ:
+	case INSN_POPF:
+	case INSN_POPFQ:
+		return wide;
 	case INSN_DAA:
 	case INSN_DAS:
 	case INSN_AAA:
@@ -65,11 +72,26 @@ static bool only64(unsigned id)
 	return insn_rows[id].checks & CHK_ONLY64;
 }
 
-bool matrix_row_tested(const struct cpu *cpu, unsigned id)
+/* Rows without an encoding in 64-bit code. */
+static bool never64(unsigned id)
+{
+	switch (id) {
+	case INSN_JCXZ:
+	case INSN_PUSHFD:
+	case INSN_POPFD:
+	case INSN_CLDEMOTE:
+	case INSN_ENDBR32:
+	case INSN_ENDBR64:
+		return true;
+	}
+	return insn_rows[id].checks & CHK_NO64;
+}
+
+bool matrix_row_tested(const struct cpu *cpu, unsigned id, bool wide)
 {
 	const struct insn_row *row = &insn_rows[id];
 
-	if (id == INSN_INVALID || !cpu_has(cpu, row->feature) || only64(id))
+	if (id == INSN_INVALID || !cpu_has(cpu, row->feature) || (wide ? never64(id) : only64(id)))
 		return false;
 	if ((row->checks & CHK_AVX) && !cpu_has(cpu, FEAT_AVX))
 		return false;
@@ -79,9 +101,10 @@ bool matrix_row_tested(const struct cpu *cpu, unsigned id)
 	case CLASS_BRANCH:
 		return true;
 	case CLASS_REWRITE:
-		return id != INSN_MOV_FROM_SREG && id != INSN_PUSH_SREG; /* selectors are not the same on both sides */
+		/* Selectors are not the same on both sides. */
+		return wide || (id != INSN_MOV_FROM_SREG && id != INSN_PUSH_SREG);
 	case CLASS_CALLOUT:
-		return callout_tested(id);
+		return callout_tested(id, wide);
 	case CLASS_UNDEF:
 		return id == INSN_UD1 || id == INSN_UD2;
 	}
@@ -99,7 +122,7 @@ static void append(struct list *list, const struct encoding *e)
 		const struct encoding *o = &list->items[i];
 		if (o->map != e->map || o->prefix != e->prefix || o->opcode != e->opcode)
 			break;
-		if (o->id == e->id && o->mem == e->mem)
+		if (o->id == e->id && o->mem == e->mem && o->rex == e->rex)
 			return;
 	}
 	if (list->count == list->room) {
@@ -110,30 +133,31 @@ static void append(struct list *list, const struct encoding *e)
 	list->items[list->count++] = *e;
 }
 
-/* Writes prefix, map and opcode; returns their number. */
-unsigned matrix_put_opcode(uint8_t *to, uint8_t prefix, uint8_t map, uint8_t opcode, uint8_t vex)
+unsigned matrix_put_opcode(uint8_t *to, const struct encoding *e, uint8_t rex, uint8_t vex)
 {
 	static const uint8_t pp[4] = {0, 0x66, 0xf3, 0xf2};
-	unsigned n = 0;
+	unsigned n = 0, map = e->map;
 
 	if (map >= 4) {
 		to[n++] = 0xc4;
-		to[n++] = (uint8_t)(0xe0 | (map == 6 ? 1 : map - 2));
+		to[n++] = (uint8_t)((~rex & 7) << 5 | (map == 6 ? 1 : map - 2));
 		to[n] = vex;
 		for (unsigned i = 0; i < 4; i++)
-			if (pp[i] == prefix)
+			if (pp[i] == e->prefix)
 				to[n] |= (uint8_t)i;
 		n++;
-		to[n++] = opcode;
+		to[n++] = e->opcode;
 		return n;
 	}
-	if (prefix)
-		to[n++] = prefix;
+	if (e->prefix)
+		to[n++] = e->prefix;
+	if (rex)
+		to[n++] = rex;
 	if (map)
 		to[n++] = 0x0f;
 	if (map >= 2)
 		to[n++] = map == 2 ? 0x38 : 0x3a;
-	to[n++] = opcode;
+	to[n++] = e->opcode;
 	return n;
 }
 
@@ -169,12 +193,16 @@ static bool is_prefix_byte(uint8_t map, uint8_t opcode)
 
 /* False: what was decoded has no ModRM. */
 static bool scan_one(const struct cpu *cpu, struct list *list, struct encoding e, uint8_t modrm, unsigned code_size,
-		     uint8_t vex)
+		     bool a32, uint8_t vex)
 {
 	const uint8_t sib = 2 << 3; /* the index is none of the registers that the others are */
 	uint8_t bytes[INSN_MAX_BYTES] = {0};
-	unsigned n = matrix_put_opcode(bytes, e.prefix, e.map, e.opcode, vex);
+	unsigned n = 0;
 	struct insn in;
+
+	if (a32)
+		bytes[n++] = 0x67;
+	n += matrix_put_opcode(bytes + n, &e, e.rex, vex);
 
 	bytes[n++] = modrm;
 	bytes[n] = (modrm & 0xc7) == 4 ? sib : 0;
@@ -182,21 +210,26 @@ static bool scan_one(const struct cpu *cpu, struct list *list, struct encoding e
 		return true;
 	e.id = in.id;
 	e.mem = in.has_mem;
-	if (matrix_row_tested(cpu, in.id))
+	if (matrix_row_tested(cpu, in.id, code_size == 8))
 		append(list, &e);
 	return in.modrm_off;
 }
 
-static void scan_opcode(const struct cpu *cpu, struct list *list, struct encoding e)
+static void scan_opcode(const struct cpu *cpu, struct list *list, struct encoding e, bool wide)
 {
+	unsigned size = wide ? 8 : 4;
+
 	for (unsigned modrm = 0; modrm < 256; modrm++) {
 		/* Either code size; and in VEX either a free or a fixed vvvv, W and L. */
 		if (!worth_trying(modrm, e.map))
 			continue;
-		bool has_modrm = scan_one(cpu, list, e, (uint8_t)modrm, 4, VEX_NO_VVVV);
-		scan_one(cpu, list, e, (uint8_t)modrm, 2, VEX_NO_VVVV);
+		bool has_modrm = scan_one(cpu, list, e, (uint8_t)modrm, size, false, VEX_NO_VVVV);
+		if (wide) /* JECXZ */
+			scan_one(cpu, list, e, (uint8_t)modrm, size, true, VEX_NO_VVVV);
+		else
+			scan_one(cpu, list, e, (uint8_t)modrm, 2, false, VEX_NO_VVVV);
 		for (unsigned i = 1; e.map >= 4 && i < 8; i++)
-			has_modrm |= scan_one(cpu, list, e, (uint8_t)modrm, 4,
+			has_modrm |= scan_one(cpu, list, e, (uint8_t)modrm, size, false,
 					      (uint8_t)((i & 1 ? VEX_NO_VVVV - 8 : VEX_NO_VVVV) | (i & 2 ? VEX_W : 0) |
 							(i & 4 ? VEX_L : 0)));
 		if (!has_modrm)
@@ -204,19 +237,21 @@ static void scan_opcode(const struct cpu *cpu, struct list *list, struct encodin
 	}
 }
 
-struct encoding *matrix_encodings(const struct cpu *cpu, unsigned *count)
+struct encoding *matrix_encodings(const struct cpu *cpu, bool wide, unsigned *count)
 {
 	static const uint8_t prefixes[4] = {0, 0x66, 0xf2, 0xf3};
 	struct list list = {0};
 
 	for (unsigned map = 0; map <= 6; map++)
 		for (unsigned opcode = 0; opcode < 256; opcode++)
-			for (unsigned p = 0; p < 4; p++)
-				if (!is_prefix_byte((uint8_t)map, (uint8_t)opcode))
-					scan_opcode(cpu, &list,
-						    (struct encoding){.prefix = prefixes[p],
-								      .map = (uint8_t)map,
-								      .opcode = (uint8_t)opcode});
+			for (unsigned i = 0; i < (wide && map < 4 ? 8 : 4); i++) {
+				struct encoding e = {.prefix = prefixes[i % 4],
+						     .map = (uint8_t)map,
+						     .opcode = (uint8_t)opcode,
+						     .rex = i < 4 ? 0 : REX_W};
+				if (!is_prefix_byte(e.map, e.opcode) && !(wide && map == 0 && (opcode & 0xf0) == 0x40))
+					scan_opcode(cpu, &list, e, wide);
+			}
 	*count = list.count;
 	return list.items;
 }

@@ -1,24 +1,44 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One case on both sides, and the comparison. */
+/* One case on both sides. */
 #include <string.h>
 
 #include "cpu/fpu.h"
 #include "cpu/step.h"
 #include "matrix.h"
 
-enum { MAX_REPORTS = 30, TRAP_PAGE_FAULT = 14, FX_COMPARED = 288 };
+enum { FX_COMPARED = 288, FX_COMPARED64 = 416 };
 
-/* What is compared, and made as it was after each case. */
+/* What is compared, and made as it was after each case: physical addresses. */
 static const struct {
 	uint32_t from, to;
-} ranges[] = {{CODE_FROM, LOW_TO}, {DATA_FROM, DATA_TO}};
+} ranges[] = {{CODE_FROM, LOW_TO}, {DATA_FROM, DATA_TO}, {HIGH_FROM, HIGH_TO}};
+
+static unsigned range_count(const struct matrix *x)
+{
+	return ARRAY_LEN(ranges) - !layout_wide(x->l);
+}
+
+uint8_t *matrix_host_memory(const struct matrix *x, uint32_t at)
+{
+	return at >= HIGH_FROM ? (uint8_t *)(uintptr_t)(HIGH_LINEAR + at - HIGH_FROM) : native_memory(x->n, at);
+}
+
+/* Physical address of a linear one; 0: there is none. */
+static uint32_t physical(const struct matrix *x, uint64_t linear)
+{
+	if (!layout_wide(x->l))
+		return (uint32_t)linear;
+	if (linear - HIGH_LINEAR < HIGH_TO - HIGH_FROM)
+		return (uint32_t)(linear - HIGH_LINEAR) + HIGH_FROM;
+	return linear - LOW_LINEAR < HIGH_FROM ? (uint32_t)(linear - LOW_LINEAR) : 0;
+}
 
 /* What changed in the last case is made as it was, on both sides. */
 void matrix_restore_memory(struct matrix *x)
 {
-	for (unsigned i = 0; i < ARRAY_LEN(ranges); i++)
+	for (unsigned i = 0; i < range_count(x); i++)
 		for (uint32_t at = ranges[i].from; at < ranges[i].to; at += PAGE_SIZE) {
-			uint8_t *host = native_memory(x->n, at), *old = x->pristine + at;
+			uint8_t *host = matrix_host_memory(x, at), *old = x->pristine + at;
 			if (memcmp(physmem_host(&x->m->pm, at, NULL), old, PAGE_SIZE))
 				physmem_write(&x->m->pm, at, old, PAGE_SIZE);
 			if (memcmp(host, old, PAGE_SIZE))
@@ -26,12 +46,11 @@ void matrix_restore_memory(struct matrix *x)
 		}
 }
 
-/* Address of the first difference in memory; 0: none. */
-static uint32_t memory_difference(const struct matrix *x)
+uint32_t matrix_memory_difference(const struct matrix *x)
 {
-	for (unsigned i = 0; i < ARRAY_LEN(ranges); i++) {
+	for (unsigned i = 0; i < range_count(x); i++) {
 		uint32_t from = ranges[i].from, len = ranges[i].to - from;
-		const uint8_t *host = native_memory(x->n, from), *guest = physmem_host(&x->m->pm, from, NULL);
+		const uint8_t *host = matrix_host_memory(x, from), *guest = physmem_host(&x->m->pm, from, NULL);
 		if (!memcmp(host, guest, len))
 			continue;
 		for (uint32_t k = 0; k < len; k++)
@@ -39,6 +58,19 @@ static uint32_t memory_difference(const struct matrix *x)
 				return from + k;
 	}
 	return 0;
+}
+
+static void put_word(struct matrix *x, const struct test_case *c)
+{
+	uint32_t at = physical(x, c->word.at), size = layout_wide(x->l) ? 8 : 4;
+
+	for (unsigned i = 0; c->word.used && i < range_count(x); i++) {
+		uint32_t from = i ? ranges[i].from : CODE_TO;
+		if (at < from || at > ranges[i].to - size)
+			continue;
+		machine_poke(x->m, at, size, c->word.value);
+		memcpy(matrix_host_memory(x, at), &c->word.value, size);
+	}
 }
 
 static void put_case(struct matrix *x, const struct test_case *c)
@@ -52,28 +84,31 @@ static void put_case(struct matrix *x, const struct test_case *c)
 		memcpy(bytes + at, c->sequence[i].bytes, c->sequence[i].len);
 	physmem_write(&x->m->pm, CODE_AT, bytes, sizeof(bytes));
 	memcpy(native_memory(x->n, CODE_AT), bytes, sizeof(bytes));
-	if (c->word.used && c->word.at >= CODE_TO && c->word.at < DATA_TO - 4 &&
-	    (c->word.at < LOW_TO - 4 || c->word.at >= DATA_FROM)) {
-		machine_poke(x->m, c->word.at, 4, c->word.value);
-		memcpy(native_memory(x->n, c->word.at), &c->word.value, 4);
-	}
+	put_word(x, c);
 }
 
 /*
  * Processors differ on LOOPE and LOOPNE with F2 or F3: Intel's ignore the prefix, to AMD's it is the condition. A guest
- * sees it ignored on any host, so the host is to run the instruction with a prefix that means nothing to either.
+ * sees it ignored on any host, so the host is to run the instruction with a prefix that means nothing to either. The
+ * host's FS is the C library's: what 64-bit code does with it, GS does there.
  */
 static void run_host(struct matrix *x, const struct test_case *c, struct native_state *s)
 {
 	const struct insn *in = &c->in;
 	bool loop = !c->nsequence && (in->id == INSN_LOOPE || in->id == INSN_LOOPNE);
+	bool fs = layout_wide(x->l) && !c->nsequence && in->seg == SEG_FS;
 	uint8_t *code = native_memory(x->n, CODE_AT);
 
-	for (unsigned i = 0; loop && i < in->opcode_off; i++)
-		if (code[i] == 0xf2 || code[i] == 0xf3)
+	for (unsigned i = 0; i < in->opcode_off; i++)
+		if (loop && (code[i] == 0xf2 || code[i] == 0xf3))
 			code[i] = 0x3e;
-	native_run(x->n, s);
-	if (loop)
+		else if (fs && code[i] == 0x64)
+			code[i] = 0x65;
+	if (layout_wide(x->l))
+		native_run64(x->n, s, fs ? c->fs_base : c->gs_base);
+	else
+		native_run(x->n, s);
+	if (loop || fs)
 		memcpy(code, in->bytes, in->opcode_off);
 }
 
@@ -83,37 +118,44 @@ static bool kept_registers(const struct matrix *x)
 	const struct cpu *cpu = &x->m->cpu;
 	enum { XMM8 = FX_XMM0 + 8 * 16 };
 
+	if (layout_wide(x->l))
+		return true;
 	return !memcmp(&cpu->gpr[R8], &x->base.gpr[R8], 8 * sizeof(cpu->gpr[0])) &&
 	       !memcmp(cpu->fpu.image + XMM8, x->base.fpu.image + XMM8, 8 * 16);
 }
 
 /* Runs the case in the guest; the outcome in the form that the host's has. False: no comparable end. */
-static bool run_guest(struct matrix *x, struct native_state *s)
+static bool run_guest(struct matrix *x, const struct test_case *c, struct native_state *s)
 {
+	bool wide = layout_wide(x->l);
+	unsigned gprs = wide ? 16 : 8, fx = wide ? FX_COMPARED64 : FX_COMPARED, ymm = gprs * 16;
 	struct machine *m = x->m;
 	struct cpu *cpu = &m->cpu;
 	struct isa_frame f;
 	enum isa_stop why;
 
 	*cpu = x->base;
-	for (unsigned i = 0; i < 8; i++)
+	for (unsigned i = 0; i < gprs; i++)
 		cpu->gpr[i] = s->gpr[i];
-	cpu->rip = cpu->next_rip = s->eip;
-	cpu->rflags = (x->base.rflags & ~(FLAGS_ARITH | FLAG_DF)) | s->eflags;
-	memcpy(cpu->fpu.image, s->fx, FX_COMPARED);
-	memcpy(cpu->fpu.image + FX_YMM, s->fx + NATIVE_YMM, NATIVE_YMM_BYTES);
+	cpu->seg[SEG_FS].base = wide ? c->fs_base : cpu->seg[SEG_FS].base;
+	cpu->seg[SEG_GS].base = wide ? c->gs_base : cpu->seg[SEG_GS].base;
+	cpu->rip = cpu->next_rip = s->rip;
+	cpu->rflags = (x->base.rflags & ~(uint64_t)(FLAGS_ARITH | FLAG_DF)) | s->rflags;
+	memcpy(cpu->fpu.image, s->fx, fx);
+	memcpy(cpu->fpu.image + FX_YMM, s->fx + NATIVE_YMM, ymm);
 	m->done = m->triple = false;
 	why = machine_run(m);
 	if (!kept_registers(x))
 		return false;
-	for (unsigned i = 0; i < 8; i++)
-		s->gpr[i] = (uint32_t)cpu->gpr[i];
-	memcpy(s->fx, cpu->fpu.image, FX_COMPARED);
-	memcpy(s->fx + NATIVE_YMM, cpu->fpu.image + FX_YMM, NATIVE_YMM_BYTES);
+	for (unsigned i = 0; i < gprs; i++)
+		s->gpr[i] = wide ? cpu->gpr[i] : (uint32_t)cpu->gpr[i];
+	memcpy(s->fx, cpu->fpu.image, fx);
+	memcpy(s->fx + NATIVE_YMM, cpu->fpu.image + FX_YMM, ymm);
 	s->trap = EXC_GP;
 	s->error = 0;
-	s->eip = (uint32_t)cpu->rip - 1;
-	s->eflags = (uint32_t)cpu->rflags;
+	s->rip = cpu->rip - 1;
+	s->cr2 = cpu->cr2;
+	s->rflags = (uint32_t)cpu->rflags;
 	if (why == STOP_DONE) /* HLT */
 		return true;
 	if (why != STOP_FAULT)
@@ -122,164 +164,14 @@ static bool run_guest(struct matrix *x, struct native_state *s)
 	s->trap = f.vector;
 	s->error = f.has_error ? f.error : 0;
 	s->gpr[RSP] = (s->gpr[RSP] & (m->mode == ISA_REAL ? 0xffff0000u : 0)) | f.esp;
-	s->eip = f.eip;
-	s->eflags = f.eflags;
+	s->rip = f.eip;
+	s->rflags = f.eflags;
 	/* The frame lies in the data in real-address mode only; the host has none. */
 	for (unsigned i = 0; m->mode == ISA_REAL && i < f.bytes; i++) {
 		uint32_t at = (uint32_t)cpu->seg[SEG_SS].base + ((uint32_t)(cpu->gpr[RSP] + i) & 0xffff);
 		memcpy(physmem_host(&m->pm, at, NULL), native_memory(x->n, at), 1);
 	}
 	return true;
-}
-
-static void print_state(const char *who, const struct native_state *s)
-{
-	fprintf(stderr,
-		"  %-6s eax %08x ecx %08x edx %08x ebx %08x esp %08x ebp %08x esi %08x edi %08x eip %x flags %x\n", who,
-		s->gpr[0], s->gpr[1], s->gpr[2], s->gpr[3], s->gpr[4], s->gpr[5], s->gpr[6], s->gpr[7], s->eip,
-		s->eflags);
-}
-
-static void print_insn(const struct insn *in, uint32_t at)
-{
-	char text[96];
-
-	insn_format(in, at, text, sizeof(text));
-	fprintf(stderr, "  %x: %-40s", at, text);
-	for (unsigned i = 0; i < in->len; i++)
-		fprintf(stderr, " %02x", in->bytes[i]);
-	fprintf(stderr, "\n");
-}
-
-static void print_code(const struct matrix *x, const struct test_case *c)
-{
-	uint32_t at = CODE_AT;
-
-	fprintf(stderr, "%s in %s\n", c->nsequence ? "a sequence" : insn_rows[c->in.id].name, x->l->name);
-	if (!c->nsequence)
-		print_insn(&c->in, at);
-	for (unsigned i = 0; i < c->nsequence; at += c->sequence[i++].len)
-		print_insn(&c->sequence[i], at);
-}
-
-static void report(struct matrix *x, const struct test_case *c, const struct native_state *host,
-		   const struct native_state *guest, const char *what)
-{
-	x->failed[c->in.id]++;
-	if ((x->failed[c->in.id] > 1 && !c->nsequence) || x->reports++ >= MAX_REPORTS)
-		return;
-	print_code(x, c);
-	fprintf(stderr, "  %s differs; host ends with %d(%x), guest with %d(%x)\n", what, host->trap, host->error,
-		guest->trap, guest->error);
-	print_state("before", &c->start);
-	print_state("host", host);
-	print_state("guest", guest);
-}
-
-static void report_bytes(const char *what, const uint8_t *host, const uint8_t *guest, unsigned len)
-{
-	unsigned at = 0;
-
-	while (at < len - 1 && host[at] == guest[at])
-		at++;
-	fprintf(stderr, "  first %s difference at %x: host", what, at);
-	for (unsigned i = at; i < MIN(at + 16, len); i++)
-		fprintf(stderr, " %02x", host[i]);
-	fprintf(stderr, ", guest");
-	for (unsigned i = at; i < MIN(at + 16, len); i++)
-		fprintf(stderr, " %02x", guest[i]);
-	fprintf(stderr, "\n");
-}
-
-/*
- * The x87 opcode and data pointer (6-7, 16-23) are left out: the processor may or may not set them. Nor does an AMD
- * host tell the instruction pointer (8-11) of anything but an exception (FSW.ES).
- */
-static bool same_fx(const uint8_t *a, const uint8_t *b)
-{
-	bool untold = !load_le(a + 8, 4) && !(a[2] & 0x80);
-
-	if (memcmp(a, b, 6) || (memcmp(a + 8, b + 8, 4) && !untold) || memcmp(a + 24, b + 24, 4))
-		return false;
-	for (unsigned i = 0; i < 8; i++)
-		if (memcmp(a + 32 + 16 * i, b + 32 + 16 * i, 10))
-			return false;
-	return !memcmp(a + 160, b + 160, 128) && !memcmp(a + NATIVE_YMM, b + NATIVE_YMM, NATIVE_YMM_BYTES);
-}
-
-/*
- * Where these fault, the processor has loaded or stored a part already (a register of POPA, the return address of
- * CALL), which the manual leaves open; ours never does.
- */
-static bool may_be_partial(const struct insn *in)
-{
-	switch (in->id) {
-	case INSN_POPA:
-	case INSN_POPAD:
-	case INSN_CALL_REL:
-	case INSN_CALL_IND:
-	case INSN_FBSTP:
-	case INSN_FSTP:
-		return true;
-	}
-	return insn_rows[in->id].class == CLASS_CALLOUT || (insn_rows[in->id].checks & CHK_MMX);
-}
-
-/* A misaligned SSE operand beyond the limit of SS: either exception may come first. */
-static bool either_fault(const struct insn *in, const struct native_state *host, const struct native_state *guest)
-{
-	return in->mem_size >= 16 && host->trap == EXC_GP && guest->trap == EXC_SS && host->eip == CODE_AT &&
-	       guest->eip == CODE_AT;
-}
-
-static bool ended_partially(const struct test_case *c, const struct native_state *host)
-{
-	uint32_t at = CODE_AT;
-
-	for (unsigned i = 0; i < c->nsequence; at += c->sequence[i++].len)
-		if (at == host->eip)
-			return may_be_partial(&c->sequence[i]);
-	return !c->nsequence && host->eip == CODE_AT && may_be_partial(&c->in);
-}
-
-/*
- * CMPS and SCAS that fault half-way: the flags are those from before (volume 2, REP). AMD's processors leave those of
- * the last comparison.
- */
-static bool faulted_comparing(const struct test_case *c, const struct native_state *host)
-{
-	return !c->nsequence && host->eip == CODE_AT && c->in.repeats && insn_compares_strings(&c->in);
-}
-
-static void compare(struct matrix *x, const struct test_case *c, const struct native_state *host,
-		    const struct native_state *guest)
-{
-	bool partial = ended_partially(c, host);
-	uint32_t at = memory_difference(x);
-	/* The host's own flags are exact; C bodies need not have what the manual leaves open. */
-	uint32_t open = insn_rows[c->in.id].class == CLASS_IDENT ? 0 : c->in.flags_undefined;
-	uint32_t flags = (uint32_t)(FLAGS_ARITH | FLAG_DF) & ~(host->trap == EXC_GP && host->eip != CODE_AT ? open : 0);
-	uint32_t expected = faulted_comparing(c, host) ? c->start.eflags : host->eflags;
-
-	if ((c->nsequence && host->trap == EXC_GP && guest->trap == EXC_SS) || either_fault(&c->in, host, guest))
-		return;
-	if (host->trap != guest->trap || host->error != guest->error)
-		report(x, c, host, guest, "the end");
-	else if ((memcmp(host->gpr, guest->gpr, sizeof(host->gpr)) && !partial) || host->eip != guest->eip)
-		report(x, c, host, guest, "a register");
-	else if ((expected ^ guest->eflags) & flags)
-		report(x, c, host, guest, "a flag");
-	else if (!partial && !same_fx(host->fx, guest->fx)) {
-		report(x, c, host, guest, "x87 or SSE state");
-		if (x->reports <= MAX_REPORTS)
-			report_bytes("state", host->fx, guest->fx, NATIVE_STATE_BYTES);
-	} else if (at && !partial) {
-		report(x, c, host, guest, "memory");
-		if (x->reports <= MAX_REPORTS) {
-			fprintf(stderr, "  at %x\n", at);
-			report_bytes("memory", native_memory(x->n, at), physmem_host(&x->m->pm, at, NULL), 16);
-		}
-	}
 }
 
 /*
@@ -295,7 +187,7 @@ static void leave_out_pointers(struct matrix *x, const struct test_case *c, stru
 	struct cpu *cpu = &x->m->cpu;
 	uint32_t at;
 
-	if (c->nsequence || host->eip == CODE_AT)
+	if (c->nsequence || host->rip == layout_code(x->l))
 		return;
 	switch (in->id) {
 	case INSN_FLDENV:
@@ -330,14 +222,14 @@ void matrix_run_case(struct matrix *x, const struct test_case *c)
 	put_case(x, c);
 	run_host(x, c, &host);
 	x->cases++;
-	if (host.trap == TRAP_PAGE_FAULT || host.trap == NATIVE_ENDLESS) {
+	if ((host.trap == EXC_PF && !layout_wide(x->l)) || host.trap == NATIVE_ENDLESS) {
 		x->skipped++;
 		matrix_restore_memory(x);
 		return;
 	}
 	x->done[c->in.id]++;
-	x->faults += host.eip == CODE_AT;
-	x->finished += c->nsequence && host.eip == CODE_AT + sequence_bytes(c);
+	x->faults += host.rip == layout_code(x->l);
+	x->finished += c->nsequence && host.rip == layout_code(x->l) + sequence_bytes(c);
 	if (real && (row->checks & (CHK_PROTECTED | CHK_AVX)) && !c->nsequence) {
 		host = c->start;
 		host.trap = EXC_UD;
@@ -347,14 +239,14 @@ void matrix_run_case(struct matrix *x, const struct test_case *c)
 	}
 	if (c->storm)
 		machine_set_storm(x->m, true);
-	bool ended = run_guest(x, &guest);
+	bool ended = run_guest(x, c, &guest);
 	if (c->storm)
 		machine_set_storm(x->m, false);
 	if (ended && real)
 		leave_out_pointers(x, c, &host, &guest);
 	if (ended)
-		compare(x, c, &host, &guest);
+		matrix_compare(x, c, &host, &guest);
 	else
-		report(x, c, &host, &guest, "how it stops");
+		matrix_report(x, c, &host, &guest, "how it stops");
 	matrix_restore_memory(x);
 }

@@ -3,6 +3,7 @@
 #include "native.h"
 
 #include <asm/ldt.h>
+#include <asm/prctl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,17 +18,25 @@ enum {
 	MIRROR_BYTES = 0x400000,
 	FX_LOADED = 288, /* FXSAVE image up to XMM7 */
 	FX_BYTES = 416,
+	YMM_LOADED = 128,
 	FX_PRESENT = 472, /* XSAVE components in a signal's frame, and what is behind that in use */
 	FX_HEADER = 512,
 	X87_SSE = 3,
 	AVX = 4,
 	MAX_TICKS = 5,
+	GUARD = 1 << 20,
 };
+
+static const int registers[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
+				  REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
+
+#define USER_TOP 0x7ffffffff000ull
 
 enum phase { IDLE, ENTER, INSIDE };
 
 struct native {
 	volatile enum phase phase;
+	bool wide; /* 64-bit code */
 	unsigned ticks;
 	struct native_state *state;
 	gregset_t saved;
@@ -52,44 +61,58 @@ static void mark_present(uint8_t *fx)
 	fx[FX_HEADER] |= X87_SSE | (fx[FX_PRESENT] & AVX);
 }
 
+static unsigned fx_loaded(const struct native *n)
+{
+	return n->wide ? FX_BYTES : FX_LOADED;
+}
+
+static unsigned ymm_loaded(const struct native *n)
+{
+	return n->wide ? NATIVE_YMM_BYTES : YMM_LOADED;
+}
+
 static void enter(struct native *n, ucontext_t *uc)
 {
-	static const int order[8] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI};
 	greg_t *g = uc->uc_mcontext.gregs;
 	uint8_t *fx = (uint8_t *)uc->uc_mcontext.fpregs;
 
 	memcpy(n->saved, g, sizeof(gregset_t));
 	memcpy(n->saved_fx, fx, FX_BYTES);
-	for (unsigned i = 0; i < 8; i++)
-		g[order[i]] = n->state->gpr[i];
-	g[REG_RIP] = n->state->eip;
-	g[REG_EFL] = n->state->eflags | FLAG_1 | FLAG_IF;
-	g[REG_CSGSFS] = (g[REG_CSGSFS] & 0x0000ffff00000000ll) | selector(SEG_CS) | (greg_t)selector(SEG_GS) << 16 |
-			(greg_t)((uint64_t)selector(SEG_SS) << 48);
-	memcpy(fx, n->state->fx, FX_LOADED);
+	for (unsigned i = 0; i < (n->wide ? 16 : 8); i++)
+		g[registers[i]] = (greg_t)n->state->gpr[i];
+	g[REG_RIP] = (greg_t)n->state->rip;
+	g[REG_EFL] = (greg_t)(n->state->rflags | FLAG_1 | FLAG_IF);
+	if (!n->wide)
+		g[REG_CSGSFS] = (g[REG_CSGSFS] & 0x0000ffff00000000ll) | selector(SEG_CS) |
+				(greg_t)selector(SEG_GS) << 16 | (greg_t)((uint64_t)selector(SEG_SS) << 48);
+	memcpy(fx, n->state->fx, fx_loaded(n));
 	if (has_avx(fx))
-		memcpy(fx + NATIVE_YMM, n->state->fx + NATIVE_YMM, NATIVE_YMM_BYTES);
+		memcpy(fx + NATIVE_YMM, n->state->fx + NATIVE_YMM, ymm_loaded(n));
 	mark_present(fx);
 	n->phase = INSIDE;
 }
 
 static void leave(struct native *n, ucontext_t *uc)
 {
-	static const int order[8] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI};
 	greg_t *g = uc->uc_mcontext.gregs;
 	uint8_t *fx = (uint8_t *)uc->uc_mcontext.fpregs;
 	struct native_state *s = n->state;
+	uint64_t mask = n->wide ? ~0ull : ~0u;
 
-	for (unsigned i = 0; i < 8; i++)
-		s->gpr[i] = (uint32_t)g[order[i]];
-	s->eip = (uint32_t)g[REG_RIP];
-	s->eflags = (uint32_t)g[REG_EFL];
+	for (unsigned i = 0; i < (n->wide ? 16 : 8); i++)
+		s->gpr[i] = (uint64_t)g[registers[i]] & mask;
+	s->rip = (uint64_t)g[REG_RIP] & mask;
+	s->rflags = (uint32_t)g[REG_EFL];
 	s->trap = (int)g[REG_TRAPNO];
 	s->error = (uint32_t)g[REG_ERR];
-	memcpy(s->fx, fx, FX_LOADED);
+	s->cr2 = (uint64_t)g[REG_CR2];
+	if (n->wide && s->trap == EXC_PF &&
+	    s->cr2 >= USER_TOP) /* the host's kernel does not tell what is mapped there */
+		s->error &= ~1u;
+	memcpy(s->fx, fx, fx_loaded(n));
 	if (has_avx(fx)) { /* this program's own are zeros */
-		memcpy(s->fx + NATIVE_YMM, fx + NATIVE_YMM, NATIVE_YMM_BYTES);
-		memset(fx + NATIVE_YMM, 0, NATIVE_YMM_BYTES);
+		memcpy(s->fx + NATIVE_YMM, fx + NATIVE_YMM, ymm_loaded(n));
+		memset(fx + NATIVE_YMM, 0, ymm_loaded(n));
 	}
 	memcpy(g, n->saved, sizeof(gregset_t));
 	g[REG_RIP] += 2; /* UD2 */
@@ -183,6 +206,7 @@ void native_run(struct native *n, struct native_state *s)
 {
 	n->state = s;
 	n->ticks = 0;
+	n->wide = false;
 	n->phase = ENTER;
 	/* The signal's return loads all but these. */
 	__asm__ volatile("movw %w0, %%ds\n\tmovw %w1, %%es\n\tmovw %w2, %%gs\n\tud2\n\t"
@@ -191,4 +215,24 @@ void native_run(struct native *n, struct native_state *s)
 			 : "r"(selector(SEG_DS)), "r"(selector(SEG_ES)), "r"(selector(SEG_GS)), "r"(0)
 			 : "memory", "cc");
 	ASSERT(n->phase == IDLE);
+}
+
+bool native_map64(uint64_t base, uint64_t len)
+{
+	void *p = mmap((void *)(base - GUARD), len + 2 * GUARD, PROT_NONE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+	return p == (void *)(base - GUARD) && !mprotect((void *)base, len, PROT_READ | PROT_WRITE | PROT_EXEC);
+}
+
+void native_run64(struct native *n, struct native_state *s, uint64_t gs_base)
+{
+	n->state = s;
+	n->ticks = 0;
+	n->wide = true;
+	ASSERT(syscall(SYS_arch_prctl, ARCH_SET_GS, gs_base) == 0);
+	n->phase = ENTER;
+	__asm__ volatile("ud2" : : : "memory", "cc");
+	ASSERT(n->phase == IDLE);
+	ASSERT(syscall(SYS_arch_prctl, ARCH_SET_GS, 0) == 0);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The oracle: runs 16- and 32-bit code natively, in this process's own compatibility mode, on segments of a local
- * descriptor table. What it gives is the silicon's word, from the very bytes that the guest has; nothing of src/ takes
- * part in it.
+ * descriptor table, and 64-bit code as this process's own. What it gives is the silicon's word, from the very bytes
+ * that the guest has; nothing of src/ takes part in it.
  */
 #ifndef GNOMON_TESTS_ISA_NATIVE_H
 #define GNOMON_TESTS_ISA_NATIVE_H
@@ -14,7 +14,7 @@ struct native;
 enum {
 	NATIVE_ENDLESS = 255, /* native_state.trap: it did not end */
 	NATIVE_YMM = 576,     /* upper halves of YMM registers in native_state.fx */
-	NATIVE_YMM_BYTES = 128,
+	NATIVE_YMM_BYTES = 256,
 	NATIVE_STATE_BYTES = NATIVE_YMM + NATIVE_YMM_BYTES,
 };
 
@@ -25,13 +25,15 @@ struct native_segment {
 };
 
 struct native_state {
-	uint32_t gpr[8];
-	uint32_t eip, eflags;
-	/* XSAVE image of x87, SSE and AVX state; nothing is loaded of registers beyond XMM7 and YMM7 */
+	uint64_t gpr[16];
+	uint64_t rip, rflags;
+	/* XSAVE image of x87, SSE and AVX state; outside of 64-bit code nothing is loaded of registers beyond
+	 * XMM7, YMM7 and RDI */
 	uint8_t fx[NATIVE_STATE_BYTES];
 	/* out: the exception that ended it */
 	int trap;
 	uint32_t error;
+	uint64_t cr2; /* of a page fault */
 };
 
 /* 0, or -ENOSYS if the host does not let us. Needs hostsig_thread_init(). */
@@ -48,5 +50,11 @@ void native_set_segment(struct native *n, unsigned seg, const struct native_segm
 
 /* Runs from the state until an exception, which HLT makes at the latest. */
 void native_run(struct native *n, struct native_state *s);
+
+/* --- 64-bit code: the host's linear addresses are the guest's --- */
+
+/* Memory at `base`: zeros. False: something else is there. */
+bool native_map64(uint64_t base, uint64_t len);
+void native_run64(struct native *n, struct native_state *s, uint64_t gs_base);
 
 #endif

@@ -259,7 +259,7 @@ static void on_fault(struct run *r)
 	struct isa_frame f = machine_frame(r->m);
 	const struct expectation *found = NULL;
 
-	r->where = f.eip;
+	r->where = (uint32_t)f.eip;
 	for (unsigned i = 0; i < p->nrows; i++) {
 		if (!is_exception(&p->rows[i], &f))
 			continue;
@@ -272,8 +272,8 @@ static void on_fault(struct run *r)
 		return;
 	}
 	fail(r, "an unexpected exception", f.vector, 0);
-	fprintf(stderr, "exception %u, error code %x, cs:eip %x:%x, cr2 %llx\n", f.vector, f.error, f.cs, f.eip,
-		(unsigned long long)r->m->cpu.cr2);
+	fprintf(stderr, "exception %u, error code %x, cs:eip %x:%llx, cr2 %llx\n", f.vector, f.error, f.cs,
+		(unsigned long long)f.eip, (unsigned long long)r->m->cpu.cr2);
 	show_registers(r->m);
 	r->m->done = true;
 }

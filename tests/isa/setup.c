@@ -108,7 +108,7 @@ static void load_all(struct machine *m, uint16_t code, uint16_t data)
 	cpu_set_cpl(&m->cpu, code & 3);
 }
 
-/* --- ISA_COMPAT --- */
+/* --- ISA_COMPAT, ISA_LONG --- */
 
 enum { LONG_GATES = 128 }; /* there is no room for more in front of the LDT */
 
@@ -122,29 +122,82 @@ static void fill_long_tables(struct machine *m)
 		machine_poke(m, pdpt + 8 * i, 8, (directories + i * PAGE_SIZE) | pointer);
 	for (uint64_t i = 0; i < 4 * 512; i++)
 		machine_poke(m, directories + 8 * i, 8, i * 2 * MiB | page);
+}
+
+/* kernel: where physical 0 is. */
+static void fill_long_descriptors(struct machine *m, gva_t kernel)
+{
+	const unsigned code = SEG_P | SEG_S | SEG_CODE | SEG_R | SEG_A | SEG_L | SEG_G;
+
 	for (unsigned v = 0; v < LONG_GATES; v++) {
 		machine_poke(m, ISA_IDT + 16 * v, 8,
 			     gate(ISA_CODE64, ISA_STUBS32 + v * ISA_STUB_BYTES,
 				  SEG_P | SYS_INT32 | dpl(v == EXC_BP || v == EXC_OF ? 3 : 0)));
-		machine_poke(m, ISA_IDT + 16 * v + 8, 8, 0);
+		machine_poke(m, ISA_IDT + 16 * v + 8, 8, kernel >> 32);
 	}
-	machine_poke(m, ISA_GDT + ISA_CODE64, 8,
-		     isa_descriptor(0, 0xfffff, SEG_P | SEG_S | SEG_CODE | SEG_R | SEG_A | SEG_L | SEG_G));
-	machine_poke(m, ISA_TSS + 4, 8, ISA_STACK0);
+	machine_poke(m, ISA_GDT + ISA_CODE64, 8, isa_descriptor(0, 0xfffff, code));
+	machine_poke(m, ISA_GDT + (ISA_CODE64_3 & SEL_INDEX), 8, isa_descriptor(0, 0xfffff, code | dpl(3)));
+	machine_poke(m, ISA_TSS + 4, 8, kernel + ISA_STACK0);
 }
 
-static void enter_compatibility_mode(struct machine *m)
+static void enter_long_mode(struct machine *m)
 {
 	struct cpu *cpu = &m->cpu;
 
-	fill_long_tables(m);
-	cpu->gdtr.limit = ISA_CODE64 + 7;
+	cpu->gdtr.limit = (ISA_CODE64_3 & SEL_INDEX) + 7;
 	cpu->cr3 = ISA_TABLES;
 	cpu->cr4 |= CR4_PAE;
 	cpu->efer = EFER_LME | EFER_LMA;
 	cpu->cr0 |= CR0_PG;
 	cpu->ops->mmu_event(cpu->machine, MMU_CR0, 0);
+}
+
+static void enter_compatibility_mode(struct machine *m)
+{
+	fill_long_tables(m);
+	fill_long_descriptors(m, 0);
+	enter_long_mode(m);
 	load_all(m, ISA_CODE32_3, ISA_DATA32_3);
+}
+
+static gpa_t next_table(struct machine *m, gpa_t entry)
+{
+	uint64_t value = machine_peek(m, entry, 8);
+
+	if (value & PTE_P)
+		return ALIGN_DOWN(value, (uint64_t)PAGE_SIZE);
+	ASSERT(m->tables_end < ISA_RAM);
+	machine_poke(m, entry, 8, m->tables_end | PTE_P | PTE_W | PTE_U);
+	m->tables_end += PAGE_SIZE;
+	return m->tables_end - PAGE_SIZE;
+}
+
+void machine_map(struct machine *m, gva_t linear, gpa_t gpa, unsigned bytes)
+{
+	for (gva_t end = linear + bytes; linear != end; linear += PAGE_SIZE, gpa += PAGE_SIZE) {
+		gpa_t table = ISA_TABLES;
+		for (unsigned shift = 39; shift > PAGE_SHIFT; shift -= 9)
+			table = next_table(m, table + 8 * (linear >> shift & 511));
+		machine_poke(m, table + 8 * (linear >> PAGE_SHIFT & 511), 8, gpa | PTE_P | PTE_W | PTE_U);
+	}
+}
+
+static void enter_64bit_mode(struct machine *m)
+{
+	struct cpu *cpu = &m->cpu;
+	gpa_t table = ISA_TABLES;
+
+	m->tables_end = ISA_TABLES + PAGE_SIZE;
+	for (unsigned shift = 39; shift > 21; shift -= 9)
+		table = next_table(m, table + 8 * (ISA_LONG_KERNEL >> shift & 511));
+	machine_poke(m, table + 8 * (ISA_LONG_KERNEL >> 21 & 511), 8, PTE_P | PTE_W | PTE_PS);
+	fill_long_descriptors(m, ISA_LONG_KERNEL);
+	cpu->gdtr.base += ISA_LONG_KERNEL;
+	cpu->idtr.base += ISA_LONG_KERNEL;
+	cpu->tr.base += ISA_LONG_KERNEL;
+	enter_long_mode(m);
+	cpu->efer |= EFER_NXE;
+	load_all(m, ISA_CODE64_3, ISA_DATA32_3);
 }
 
 static void enter_mode(struct machine *m, enum isa_mode mode)
@@ -171,6 +224,9 @@ static void enter_mode(struct machine *m, enum isa_mode mode)
 		break;
 	case ISA_COMPAT:
 		enter_compatibility_mode(m);
+		break;
+	case ISA_LONG:
+		enter_64bit_mode(m);
 		break;
 	case ISA_V86:
 		cpu->rflags |= FLAG_VM | FLAG_IOPL;
