@@ -125,7 +125,8 @@ void bt_destroy(struct bt *bt)
 void bt_mmu_event(struct bt *bt, enum mmu_event event, gva_t address)
 {
 	bt->mmu_events++;
-	if (event != MMU_FAULT || bt->fills_noted || shadow_space(bt->shadow, true) != bt->space)
+	if ((event != MMU_FAULT && event != MMU_INVLPG) || bt->fills_noted ||
+	    shadow_space(bt->shadow, true) != bt->space)
 		bt_indirect_event(bt);
 	if (event == MMU_A20)
 		bt_flush(bt);

@@ -120,8 +120,6 @@ static void check_return(struct xlat *t, size_t to, bool user, struct slow *s, s
 	xlat64_same_descriptor(t, to + offsetof(struct ring_return, cs), new_slow(s));
 	xlat64_same_descriptor(t, to + offsetof(struct ring_return, ss), new_slow(s));
 	check_flags(t, user, changed);
-	if (user)
-		slow_unless_clear8(t, offsetof(struct cpu, bt_user_faulted), changed); /* a page fault's way back */
 }
 
 /* RFLAGS from HOST64_T, CS and SS. */
@@ -143,11 +141,21 @@ static void take_registers(struct xlat *t)
 	emit_load(&t->e, 8, HOST64_T, AT_HOME(t, iret[POP_RIP]));
 }
 
+/* The way back from a page fault goes by the monitor, which maps the page. */
+static void return_by_monitor(struct xlat *t)
+{
+	take_registers(t);
+	emit_store(&t->e, 8, HOST64_T, AT_HOME(t, target));
+	xlat64_count(t, HOST64_DELTA);
+	emit_jmp_to(&t->e, t->bt->stubs.indirect_miss64);
+}
+
 static void return_to(struct xlat *t, const struct context *to, struct slow *s, struct slow *changed)
 {
 	bool user = to != t->ctx;
 	size_t from = offsetof(struct cpu, bt_return64) + user * sizeof(struct ring_return);
 	unsigned uncounted = t->uncounted;
+	uint8_t *fault;
 
 	check_return(t, from, user, s, changed);
 	if (user)
@@ -156,9 +164,16 @@ static void return_to(struct xlat *t, const struct context *to, struct slow *s, 
 	if (user) {
 		emit_store_imm(&t->e, 1, 3, AT_CPU64(offsetof(struct cpu, cpl)));
 		xlat64_enter_ring(t, to, 3);
+		emit_load(&t->e, 1, RCX, AT_CPU64(offsetof(struct cpu, bt_user_faulted)));
+		xlat_unless_zero(t, &fault);
 	}
 	take_registers(t);
 	xlat64_jump_indirect(t, BRANCH_TABLE);
+	t->uncounted = uncounted;
+	if (!user)
+		return;
+	emit_target32_here(&t->e, fault);
+	return_by_monitor(t);
 	t->uncounted = uncounted;
 }
 
@@ -171,6 +186,7 @@ static void return_to_compat(struct xlat *t, struct slow *s, struct slow *change
 	uint8_t *others[COMPAT_SLOW];
 
 	check_return(t, from, true, s, changed);
+	slow_unless_clear8(t, offsetof(struct cpu, bt_user_faulted), changed); /* a page fault's way back */
 	upper.disp += 4;
 	emit_op_mem(&t->e, 4, 0x83, ALU_CMP, upper); /* beyond the limit? */
 	emit8(&t->e, 0);

@@ -33,21 +33,22 @@ void tlb_fill(struct cpu *cpu, gva_t gva, enum access access, bool user, const s
 		*tlb_slot(cpu, gva, ACC_READ) = entry;
 }
 
-enum { LARGEST_PAGE_SHIFT = 22 }; /* outside long mode */
+enum { LARGEST_PAGE_SHIFT = 22, LARGEST_LONG_PAGE_SHIFT = 30 };
 
-/* What may be of the page of an address: others are wanted for the delivery of its fault. */
+/* What may be of the page of an address: others are wanted soon, for the delivery of its fault. */
 static void forget_page(struct cpu *cpu, gva_t gva)
 {
+	unsigned shift = cpu_long(cpu) ? LARGEST_LONG_PAGE_SHIFT : LARGEST_PAGE_SHIFT;
 	struct tlb_entry *e = &cpu->tlb.entry[0][0];
 
 	for (unsigned i = 0; i < TLB_KINDS * TLB_ENTRIES; i++)
-		if (!((e[i].tag ^ gva) >> LARGEST_PAGE_SHIFT))
+		if (!((e[i].tag ^ gva) >> shift))
 			e[i].tag = 0;
 }
 
 void cpu_mmu_event(struct cpu *cpu, enum mmu_event event, gva_t address)
 {
-	if (event == MMU_FAULT && !cpu_long(cpu))
+	if ((event == MMU_FAULT || event == MMU_INVLPG) && opt_on(cpu->opt_off, OPT_FORGET))
 		forget_page(cpu, address);
 	else
 		tlb_flush(cpu);

@@ -341,5 +341,7 @@ void spaces_drop(struct shadow *sh);
 void spaces_make_room(struct shadow *sh);
 /* After an event: applies what the guest's flush asks for. */
 void spaces_flush(struct shadow *sh);
+/* After one that concerns the page of a linear address only: nothing old is shown of that from here on. */
+void spaces_flush_page(struct shadow *sh, gva_t linear);
 
 #endif

@@ -275,21 +275,12 @@ void shadow_protect_page(struct shadow *sh, uint64_t offset, bool writable)
 	windows_protect(sh, (uint32_t)(offset >> PAGE_SHIFT));
 }
 
-/* Is there nothing to be dropped of the page at which the guest faulted? In long mode upper tables are not traced. */
-static bool shows_nothing_old(const struct shadow *sh, gva_t linear)
-{
-	const struct paged *p = &sh->paged;
-	uint64_t page = (uint32_t)linear >> PAGE_SHIFT;
-
-	if (!p->mode || is_long(p) || p->current == NO_SPACE)
-		return false;
-	return !p->dirty_tables || (!p->windows[SUPERVISOR].state[page] && !p->windows[1 + p->current].state[page]);
-}
-
 void shadow_mmu_event(struct shadow *sh, enum mmu_event event, gva_t address)
 {
-	if (event == MMU_FAULT && shows_nothing_old(sh, address))
+	if (event == MMU_FAULT || event == MMU_INVLPG) {
+		spaces_flush_page(sh, address);
 		return;
+	}
 	spaces_flush(sh);
 	/* Guests load CR3 all the time; what changes with it is checked now and then. */
 	if (sh->audit && (event == MMU_A20 || ++sh->audit_countdown % AUDIT_EVERY == 0)) {

@@ -225,3 +225,39 @@ void spaces_flush(struct shadow *sh)
 	p->upper = !(mode & CR0_PG) || !cpu_long(sh->cpu) ? 0 : sh->cpu->cr4 & CR4_LA57 ? 3 : 2;
 	select_space(sh);
 }
+
+/* Does the window show anything of the page, which may be a large one, that an address is in? */
+static bool shows(const struct paged *p, const struct window *w, gva_t linear)
+{
+	uint64_t page = (uint32_t)linear >> PAGE_SHIFT;
+	const struct region *r = &w->regions[page >> p->region_shift];
+
+	if ((w->linear ^ linear) >> SHADOW_VIEW_SHIFT)
+		return false;
+	return w->state[page] || (r->pages && !r->table) ||
+	       (is_long(p) && (w->quarters[page / (WINDOW_PAGES / QUARTERS)].entry & PTE_PS));
+}
+
+void spaces_flush_page(struct shadow *sh, gva_t linear)
+{
+	const struct paged *p = &sh->paged;
+	bool shown = false;
+
+	if (!p->mode || p->current == NO_SPACE || !opt_on(sh->cpu->opt_off, OPT_FORGET)) {
+		spaces_flush(sh);
+		return;
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned view = paged_window_of(sh, i & 1);
+		const struct window *w = i & 2 ? view_find(sh, view, linear) : &p->windows[view];
+		if (!w || !shows(p, w, linear))
+			continue;
+		if (is_long(p) && !upper_window_right(sh, w)) {
+			spaces_flush(sh);
+			return;
+		}
+		shown = true;
+	}
+	if (shown)
+		tables_sync(sh);
+}

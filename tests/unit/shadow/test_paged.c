@@ -225,14 +225,14 @@ START_TEST(test_rights_change_in_place)
 	made = stats.mappings_made;
 	for (unsigned n = 5; n < 7; n++)
 		poke(pte(0, n), frame(0, n) + (PTE_P | PTE_U | PTE_A | PTE_D));
-	shadow_mmu_event(sh, MMU_INVLPG, 0);
+	shadow_mmu_event(sh, MMU_CR3, 0);
 	shadow_audit(sh);
 	ck_assert_int_eq(touch(4, true), SHADOW_EMULATE); /* nothing to resolve */
 	ck_assert_int_eq(touch(5, true), SHADOW_TRUE);
 	ck_assert_int_eq(touch(5, false), SHADOW_EMULATE);
 	/* One by a flush, the other when it is written. */
 	poke(pte(0, 5), frame(0, 5) + (PTE_P | PTE_W | PTE_U | PTE_A | PTE_D));
-	shadow_mmu_event(sh, MMU_INVLPG, 0);
+	shadow_mmu_event(sh, MMU_CR3, 0);
 	ck_assert_int_eq(touch(5, true), SHADOW_EMULATE);
 	poke(pte(0, 6), frame(0, 6) + (PTE_P | PTE_W | PTE_U | PTE_A | PTE_D));
 	ck_assert_int_eq(touch(6, true), SHADOW_RESOLVED);
@@ -243,16 +243,16 @@ START_TEST(test_rights_change_in_place)
 	track_protect(sh, frame(0, 6), TRACK_CODE);
 	shadow_audit(sh);
 	poke(pte(0, 6), frame(0, 6) + (PTE_P | PTE_U | PTE_A | PTE_D));
-	shadow_mmu_event(sh, MMU_INVLPG, 0);
+	shadow_mmu_event(sh, MMU_CR3, 0);
 	poke(pte(0, 6), frame(0, 6) + (PTE_P | PTE_W | PTE_U | PTE_A | PTE_D));
-	shadow_mmu_event(sh, MMU_INVLPG, 0);
+	shadow_mmu_event(sh, MMU_CR3, 0);
 	ck_assert_int_eq(touch(6, true), SHADOW_TRACED);
 	shadow_audit(sh);
 	track_release(sh, frame(0, 6), TRACK_CODE);
 	ck_assert_int_eq(touch(6, true), SHADOW_EMULATE);
 	/* Another page's frame is another mapping. */
 	poke(pte(0, 5), frame(0, 9) + (PTE_P | PTE_U | PTE_A | PTE_D));
-	shadow_mmu_event(sh, MMU_INVLPG, 0);
+	shadow_mmu_event(sh, MMU_CR3, 0);
 	ck_assert(!mapped(5));
 }
 END_TEST
@@ -274,7 +274,7 @@ START_TEST(test_pages_are_parked)
 		shadow_audit(sh);
 		for (unsigned n = 5; n < 8; n++)
 			poke(pte(0, n), 0);
-		shadow_mmu_event(sh, MMU_INVLPG, 0);
+		shadow_mmu_event(sh, MMU_CR3, 0);
 		shadow_audit(sh);
 		ck_assert(!mapped(5) && !mapped(6) && !mapped(7));
 		ck_assert_int_eq(touch(5, false), SHADOW_TRUE);
@@ -308,7 +308,7 @@ START_TEST(test_parked_pages_are_out_of_reach)
 		poke(pte(0, 5), frame(0, 5) + (PTE_P | PTE_W | PTE_U));
 		touch(5, true);
 		poke(pte(0, 5), 0);
-		shadow_mmu_event(sh, MMU_INVLPG, 0);
+		shadow_mmu_event(sh, MMU_CR3, 0);
 	}
 	ck_assert_uint_gt(stats.mappings_parked, 0);
 	signal(SIGSEGV, SIG_DFL); /* a sanitizer's handler would end the process otherwise */

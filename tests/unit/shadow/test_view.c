@@ -62,7 +62,7 @@ START_TEST(test_five_levels)
 	ck_assert_int_eq(load(1ull << 56, &byte), SHADOW_EMULATE);
 	shadow_audit(sh);
 	poke(pml5 + (top >> 48) * 8, PML4 | PTE_P | PTE_A);
-	invlpg();
+	flush_all();
 	ck_assert_int_eq(load(top + 3 * PAGE_SIZE, &byte), DONE);
 	ck_assert_int_eq(store(top + 3 * PAGE_SIZE, 0x36), SHADOW_TRUE);
 }
@@ -89,12 +89,12 @@ START_TEST(test_large_pages)
 	ck_assert_int_eq(store(high + GiB + PDPT, pm.ram.host[PDPT]), DONE);
 	poke(entry_at(PDPT_HIGH, high + GiB, 3), 0);
 	ck_assert(mapped(high + GiB + LARGE));
-	invlpg();
+	flush_all();
 	ck_assert(!mapped(high + GiB + LARGE) && mapped(high + 2 * MiB));
 	ck_assert_int_eq(load(high + GiB + LARGE, &byte), SHADOW_TRUE);
 	/* Beyond RAM. */
 	poke(entry_at(PDPT_HIGH, high + GiB, 3), GiB | PTE_P | PTE_PS);
-	invlpg();
+	flush_all();
 	ck_assert_int_eq(load(high + GiB, &byte), SHADOW_EMULATE);
 }
 END_TEST
@@ -113,38 +113,38 @@ START_TEST(test_changes_of_tables)
 	/* Gone. */
 	poke(entry[_i], 0);
 	ck_assert(mapped(low + 5 * PAGE_SIZE));
-	invlpg();
+	flush_all();
 	ck_assert_int_eq(load(low + 5 * PAGE_SIZE, &byte), SHADOW_TRUE);
 	/* Back; then without the right to write, for the supervisor only, not to be executed. */
 	poke(entry[_i], was);
 	ck_assert_int_eq(store(low + 5 * PAGE_SIZE, 2), DONE);
 	poke(entry[_i], was & ~PTE_W);
-	invlpg();
+	flush_all();
 	ck_assert_int_eq(store(low + 5 * PAGE_SIZE, 3), SHADOW_TRUE);
 	ck_assert_int_eq(load(low + 5 * PAGE_SIZE, &byte), DONE);
 	ck_assert_uint_eq(byte, 2);
 	poke(entry[_i], was & ~PTE_U);
-	invlpg();
+	flush_all();
 	ck_assert_int_eq(load(low + 5 * PAGE_SIZE, &byte), SHADOW_TRUE);
 	poke(entry[_i], was);
 	ck_assert(shadow_fetched(sh, low + 5 * PAGE_SIZE, frame(0, 5), true));
 	poke(entry[_i], was | PTE_NX);
-	invlpg();
+	flush_all();
 	ck_assert_int_eq(store(low + 5 * PAGE_SIZE, 4), DONE);
 	ck_assert(!shadow_fetched(sh, low + 5 * PAGE_SIZE, frame(0, 5), true));
 	/* Not accessed: it will be, once the access is made again. */
 	poke(entry[_i], was & ~PTE_A);
-	invlpg();
+	flush_all();
 	ck_assert(!mapped(low + 5 * PAGE_SIZE));
 	ck_assert_int_eq(store(low + 5 * PAGE_SIZE, 5), DONE);
 	ck_assert(pm.ram.host[entry[_i]] & PTE_A);
 	/* Bits of software change nothing. */
 	poke(entry[_i], was | BIT(11) | BIT(58));
-	invlpg();
+	flush_all();
 	ck_assert(mapped(low + 5 * PAGE_SIZE));
 	/* Reserved ones do. */
 	poke(entry[_i], target[_i] | PTE_USED | BIT(48));
-	invlpg();
+	flush_all();
 	ck_assert_int_eq(load(low + 5 * PAGE_SIZE, &byte), SHADOW_TRUE);
 	ck_assert(shadow_true_fault(sh)->error & PF_RSVD);
 }
@@ -170,11 +170,11 @@ START_TEST(test_traces_and_code)
 	ck_assert(shadow_fetched(sh, high + 3 * PAGE_SIZE, frame(2, 3), false));
 	poke(entry_at(PT_HIGH, high + 9 * PAGE_SIZE, 1), frame(2, 10) | PTE_USED);
 	ck_assert_uint_eq(losses, 0);
-	invlpg();
+	flush_all();
 	ck_assert_uint_eq(losses, 1);
 	ck_assert(lost_space == SHADOW_SUPERVISOR && lost_at == high + 9 * PAGE_SIZE && lost_len == PAGE_SIZE);
 	poke(entry_at(PML4, high, 4), 0);
-	invlpg();
+	flush_all();
 	ck_assert_uint_eq(losses, 2);
 	ck_assert_uint_eq(lost_at, high + 3 * PAGE_SIZE);
 	ck_assert(!shadow_fetched(sh, high + 3 * PAGE_SIZE, frame(2, 3), false));
@@ -196,7 +196,7 @@ START_TEST(test_directories)
 	ck_assert(physmem_traced(&pm, PD) == 0 && physmem_traced(&pm, PT) == 0 && !mapped(low));
 	ck_assert_uint_eq(physmem_traced(&pm, PD_HIGH), TRACK_PAGE_TABLE);
 	poke(entry_at(PDPT_HIGH, high, 3), 0);
-	invlpg();
+	flush_all();
 	ck_assert_uint_eq(physmem_traced(&pm, PD_HIGH), 0);
 	ck_assert(mapped(high) == false);
 }

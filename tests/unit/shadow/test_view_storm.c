@@ -159,9 +159,8 @@ static int expected(gva_t linear, bool write, struct translation *t)
 }
 
 /* compare: nothing has changed since the last flush. */
-static void access_somewhere(bool compare)
+static void access_to(gva_t linear, bool compare)
 {
-	gva_t linear = address();
 	bool write = rnd(2);
 	uint8_t byte = (uint8_t)rnd(256);
 	struct translation t;
@@ -183,9 +182,27 @@ static void access_somewhere(bool compare)
 		ck_assert_msg(pm.ram.host[t.gpa] == byte, "%llx leads elsewhere", (unsigned long long)linear);
 }
 
+static void access_somewhere(bool compare)
+{
+	access_to(address(), compare);
+}
+
+/* Of one page: it must be right from then on, others may be old. */
+static void flush_page(void)
+{
+	gva_t linear = address();
+
+	shadow_mmu_event(sh, rnd(2) ? MMU_INVLPG : MMU_FAULT, linear);
+	for (unsigned n = 3; n; n--)
+		access_to(ALIGN_DOWN(linear, PAGE_SIZE) + rnd(PAGE_SIZE - 8), true);
+}
+
 static void flush(void)
 {
 	unsigned which = rnd(16);
+
+	for (unsigned n = rnd(4); n; n--)
+		flush_page();
 
 	if (which == 0) {
 		cpu->cr0 ^= CR0_WP;
@@ -194,7 +211,7 @@ static void flush(void)
 		cpu->cr4 ^= rnd(2) ? CR4_SMEP : CR4_SMAP;
 		shadow_mmu_event(sh, MMU_CR4, 0);
 	} else if (which < 10) {
-		invlpg();
+		flush_all();
 	} else {
 		load_cr3(table(levels, rnd(POOL)));
 	}

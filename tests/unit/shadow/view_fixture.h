@@ -77,9 +77,9 @@ static inline void load_cr3(gpa_t pml4)
 	audit_upper(sh);
 }
 
-static inline void invlpg(void)
+static inline void flush_all(void)
 {
-	shadow_mmu_event(sh, MMU_INVLPG, 0);
+	shadow_mmu_event(sh, MMU_CR3, 0);
 	audit_upper(sh);
 }
 
