@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { KEY_MAX = 8 };
+enum { KEY_MAX = 8, CREDIT = 2 };
 
 /* What follows a byte. M: ModRM. -: neither ModRM nor opcode bytes. p: it is a prefix, r: REX in 64-bit code, else as
  * -. e: the next map. */
@@ -170,10 +170,13 @@ int decode_cached(struct decode_cache *c, struct insn *in, const uint8_t *bytes,
 	t = &c->templates[(key ^ (uint64_t)code_size << 60) * 0x9e3779b97f4a7c15ull >> (64 - DECODE_CACHE_BITS)];
 	if (LIKELY(t->key == key && t->in.code_size == code_size && t->in.len <= avail)) {
 		apply(t, bytes, in);
+		t->credit = CREDIT;
 		return 0;
 	}
 	err = insn_decode(in, bytes, avail, code_size);
-	if (!err)
+	if (t->credit)
+		t->credit--;
+	else if (!err)
 		learn(t, key, key_len, in);
 	return err;
 }

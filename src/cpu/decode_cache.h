@@ -8,13 +8,14 @@
 
 #include "decode.h"
 
-enum { DECODE_CACHE_BITS = 12 };
+enum { DECODE_CACHE_BITS = 13 };
 
 struct decode_template {
 	uint64_t key; /* the bytes before displacement and immediate, zeros behind them */
 	uint8_t key_len;
 	uint8_t imm_op;	 /* number of the operand that is the immediate, or INSN_MAX_OPERANDS */
 	bool imm_signed; /* it is sign-extended */
+	uint8_t credit;	 /* how many others of its place it outlives: code has many keys that it uses once */
 	struct insn in;	 /* code_size 0: none */
 };
 
