@@ -88,14 +88,17 @@ void bt_site_ran(struct bt *bt, struct block *b, gva_t linear, bool slow)
 	retranslate(bt, b);
 }
 
-/* Most programs have more sites that stray than there are sites: those are counted by a hash of their place in memory,
- * so that the next process of the program knows, and never less, so that there is an end to it; others of the same hash
- * look up their chunks without need. */
+/* Of the instruction's place in memory: the next process of the program has it, too. */
+static uint64_t hash(const struct block *b, unsigned offset, unsigned bits)
+{
+	return ((b->gpa + offset) * 0x9e3779b97f4a7c15u) >> (64 - bits);
+}
+
+/* Most programs have more sites that stray than there are sites: those are counted by a hash, and never less, so that
+ * there is an end to it; others of the same hash look up their chunks without need. */
 static uint8_t *stray_counter(struct bt *bt, const struct block *b, unsigned offset)
 {
-	uint64_t h = (b->gpa + offset) * 0x9e3779b97f4a7c15u;
-
-	return &bt->strays[h >> (64 - STRAY_BITS)];
+	return &bt->strays[hash(b, offset, STRAY_BITS)];
 }
 
 bool bt_site_strays(struct bt *bt, const struct block *b, unsigned offset)
@@ -181,4 +184,65 @@ void bt_site_page_faulted(struct bt *bt, struct block *b, gva_t linear)
 	bt->stats->sites_guarded++;
 	trace(bt, "site %" PRIx64 " looks whether its page is mapped", linear);
 	retranslate(bt, b);
+}
+
+/* --- the same in 64-bit code --- */
+
+/*
+ * Which does not count its instructions, and much of which takes a page fault in each process, once. What looks cost is
+ * seen where time is spent, which the guest's timer tells: a block that it interrupts goes without them, if they have
+ * not saved LOOK_PAYS signals since; and the next time they take twice as many faults to come back.
+ */
+enum { LOOK_AFTER = 3, LOOK_PAYS = 200, LONGER_MAX = 6 };
+
+static struct look *look_of(struct bt *bt, const struct block *b, unsigned offset)
+{
+	return &bt->looks[hash(b, offset, LOOK_BITS)];
+}
+
+/* Faults to the next time that it looks. */
+static unsigned enough(const struct look *l)
+{
+	return LOOK_AFTER << l->longer;
+}
+
+bool bt_look_pays(struct bt *bt, const struct block *b, unsigned offset)
+{
+	const struct look *l = look_of(bt, b, offset);
+
+	return l->faults >= enough(l) && opt_on(bt->cpu->opt_off, OPT_LOOK);
+}
+
+void bt_look_faulted(struct bt *bt, struct block *b, unsigned n)
+{
+	struct look *l = look_of(bt, b, b->map[n].guest);
+
+	l->faults += l->faults < UINT16_MAX;
+	if ((b->map[n].flags & MAP_LOOKS) || !bt_look_pays(bt, b, b->map[n].guest))
+		return;
+	if (l->faults == enough(l)) {
+		bt->stats->sites_guarded++;
+		trace(bt, "site %" PRIx64 " looks whether its page is mapped", block_linear(b, b->map[n].guest));
+	}
+	retranslate(bt, b);
+}
+
+void bt_looks_sampled(struct bt *bt, struct block *b)
+{
+	bool fewer = false;
+
+	for (unsigned n = 0; n < b->ninsns; n++) {
+		struct look *l = look_of(bt, b, b->map[n].guest);
+		if (!(b->map[n].flags & MAP_LOOKS) || l->faults < enough(l))
+			continue;
+		if (l->faults - enough(l) >= LOOK_PAYS) {
+			l->faults = (uint16_t)enough(l);
+			continue;
+		}
+		l->faults = 0;
+		l->longer += l->longer < LONGER_MAX;
+		fewer = true;
+	}
+	if (fewer)
+		retranslate(bt, b);
 }

@@ -18,6 +18,7 @@ enum {
 	MAX_FILLS = 256,
 	SITE_ENTRIES = 4096,
 	STRAY_BITS = 16,
+	LOOK_BITS = 14,
 	STRAYS_MAX = 2, /* times that an address was not where the block expected it */
 	KNOWN_MODES = 8,
 	AUDIT_EVERY = 64,
@@ -200,6 +201,7 @@ enum {
 	MAP_CHECKED = 16, /* translated as SITE_CHECKED */
 	MAP_STRING = 4,	  /* a string instruction with rebased RSI, RDI */
 	MAP_USER = 64,	  /* looks which window to use */
+	MAP_LOOKS = 128,  /* 64-bit code: looks at the page's state, if it can */
 	MAP_REP = 8,	  /* a repeated one, its host instruction at swap_from: may stop between iterations */
 };
 
@@ -286,6 +288,12 @@ struct site {
 	bool guarded;	     /* looks whether the page is mapped */
 	uint8_t page_faults; /* in quick succession, ... */
 	uint64_t fault_at;   /* ... the last one after that many instructions of the guest */
+};
+
+/* An instruction of 64-bit code that takes page faults, or some of them: adapt.c. */
+struct look {
+	uint16_t faults; /* since it last was as at first */
+	uint8_t longer;	 /* times that looks did not pay: that many times twice as many faults to the next */
 };
 
 struct bt_stub_addresses {
@@ -377,6 +385,7 @@ struct bt {
 	uint32_t *miss_table; /* all entries are 0; read-only */
 	struct site sites[SITE_ENTRIES];
 	uint8_t strays[1 << STRAY_BITS];      /* of 64-bit code: adapt.c */
+	struct look looks[1 << LOOK_BITS];    /* by a hash, likewise */
 	uint64_t site_pages[64];	      /* a bit for each page, modulo their number: there has been a site */
 	uint8_t region_changes[USER_REGIONS]; /* of cpu->bt_user_region */
 	struct block *current;		      /* last entered: for dumps */
@@ -634,6 +643,12 @@ void bt_site_faulted(struct bt *bt, struct block *b, gva_t linear, bool was_chec
 void bt_site_touched_user(struct bt *bt, struct block *b, gva_t linear, uint32_t address, bool looked);
 /* It took a signal for a page that was not mapped, in the window or by the guest. May invalidate b. */
 void bt_site_page_faulted(struct bt *bt, struct block *b, gva_t linear);
+/* 64-bit code: does the instruction at the block's byte `offset` look whether its page is mapped? */
+bool bt_look_pays(struct bt *bt, const struct block *b, unsigned offset);
+/* Instruction n of the block has accessed a page that was not. May invalidate b. */
+void bt_look_faulted(struct bt *bt, struct block *b, unsigned n);
+/* The block was interrupted at any time, so it takes some. May invalidate b. */
+void bt_looks_sampled(struct bt *bt, struct block *b);
 /* 64-bit code: the address of the instruction at the block's byte `offset` was not in the block's chunk. Invalidates b.
  */
 void bt_site_strayed(struct bt *bt, struct block *b, unsigned offset);
@@ -702,6 +717,8 @@ bool bt_may_resume64(struct bt *bt);
 void bt_recover64(struct bt *bt, const struct insn_map *m, unsigned offset);
 /* Has the repeated string instruction done some of its work? */
 bool bt_half_way64(const struct bt *bt);
+/* The linear address of the memory operand of the instruction, at which the CPU is. */
+gva_t bt_operand64(const struct cpu *cpu, const struct insn *in);
 /* The linear addresses of what instruction n of the block may access, at most BT_ACCESSES; their number. */
 enum { BT_ACCESSES = 8 };
 unsigned bt_accesses64(struct bt *bt, const struct block *b, unsigned n, gva_t *linear);

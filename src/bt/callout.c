@@ -55,7 +55,7 @@ static void remember_transfer(struct bt *bt, struct block *b, const struct insn 
 struct store {
 	bool looked; /* it does look */
 	bool user;   /* in user mode's window */
-	uint32_t linear;
+	gva_t linear;
 };
 
 static struct store store_of(struct bt *bt, const struct block *b, const struct insn *in, gva_t pc)
@@ -64,7 +64,12 @@ static struct store store_of(struct bt *bt, const struct block *b, const struct 
 	const struct cpu *cpu = bt->cpu;
 	struct store s = {.user = cpu->cpl == 3};
 
-	if (context_code64(b->ctx) || !cpu_paging(cpu) || (site->level == SITE_PLAIN && !site->guarded))
+	if (context_code64(b->ctx)) { /* xlat64_ident_guarded() */
+		s.looked = site->level != SITE_PLAIN && cpu->cpl != 3 && in->has_mem && in->mem_write;
+		s.linear = bt_operand64(cpu, in);
+		return s;
+	}
+	if (!cpu_paging(cpu) || (site->level == SITE_PLAIN && !site->guarded))
 		return s;
 	if (in->repeats) { /* xlat_string_guarded() */
 		s.looked = cpu->cpl != 3 && !insn_compares_strings(in);
@@ -96,8 +101,8 @@ static bool stored_again(struct bt *bt, uint32_t page)
 /* The store went to memory: if more seem to follow to this page, the next one is to find it mapped, or traced only. */
 static void make_storable(struct bt *bt, const struct store *s)
 {
-	uint32_t page = s->linear >> PAGE_SHIFT;
-	uint8_t state = shadow_page_states(bt->shadow, s->user)[page] & SHADOW_PAGE_MASK;
+	uint32_t page = (uint32_t)(s->linear >> PAGE_SHIFT);
+	uint8_t state = shadow_page_state(bt->shadow, s->linear, s->user) & SHADOW_PAGE_MASK;
 
 	if (state != SHADOW_PAGE_STORABLE && state != SHADOW_PAGE_TRACED && stored_again(bt, page))
 		shadow_install(bt->shadow, s->linear, s->user);

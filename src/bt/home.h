@@ -6,9 +6,12 @@
 #ifndef GNOMON_BT_HOME_H
 #define GNOMON_BT_HOME_H
 
-#include "base.h"
+#include "cpu/cpu.h"
 
-enum { HOME_STACK = 4, HOME_IRET = 5 };
+enum { HOME_STACK = 4, HOME_IRET = 5, PAGE_STATES = 256 };
+
+/* What a look at a page's state tells of an access (xlat64_look.c). */
+enum look_verdict { LOOK_CAN, LOOK_TRACED /* a write: all that is in the way is a trace */, LOOK_CANNOT };
 
 struct bt_home {
 	uint64_t reason; /* enum leave_reason, on its way to bt_frame */
@@ -32,8 +35,12 @@ struct bt_home {
 	uint64_t rep_count;	     /* RCX when a repeated string instruction began, or went on */
 	uint64_t hits;		     /* cpu->bt_indirect_hits */
 	uint64_t code64;	     /* the code that runs now, or ran when the cache was left, is of 64 bits */
-	uint64_t iret[HOME_IRET];    /* what IRETQ pops */
-	uint64_t stack[HOME_STACK];  /* PUSHF leaves flags in the last one */
+	uint64_t fault;		     /* EXIT_FAULT: host address of the access */
+	uint64_t table_stores;	     /* cpu->bt_table_stores */
+	uint64_t table_store[TABLE_STORES];
+	uint8_t verdict[2][PAGE_STATES]; /* enum look_verdict of loads and of stores, by the page's state; constant */
+	uint64_t iret[HOME_IRET];	 /* what IRETQ pops */
+	uint64_t stack[HOME_STACK];	 /* PUSHF leaves flags in the last one */
 };
 
 /* Which instruction of which block. */

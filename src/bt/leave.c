@@ -288,7 +288,9 @@ static void fault(struct bt *bt)
 		bt_site_strayed(bt, b, b->map[n].guest);
 	new_page = what == SHADOW_RESOLVED || what == SHADOW_RESOLVED_USER || what == SHADOW_TRUE ||
 		   ((b->map[n].flags & MAP_USER) && bt->stats->exceptions != exceptions);
-	if (b->valid && !context_code64(b->ctx) && new_page)
+	if (b->valid && new_page && context_code64(b->ctx))
+		bt_look_faulted(bt, b, (unsigned)n);
+	else if (b->valid && new_page)
 		bt_site_page_faulted(bt, b, block_linear(b, b->map[n].guest));
 }
 
@@ -296,10 +298,13 @@ static void fault(struct bt *bt)
 static void foreseen_fault(struct bt *bt, struct block *b, const struct bt_exit *x)
 {
 	gva_t address = bt->cpu->bt_fault_address;
+	hva_t at = context_code64(b->ctx) ? bt->home->fault : bt->frame.window + address;
 	enum shadow_fault what;
 
 	recover_insn(bt, b, x->insn);
-	what = shadow_handle_fault(bt->shadow, bt->frame.window + address, x->extra & FAULT_WRITE);
+	what = shadow_handle_fault(bt->shadow, at, x->extra & FAULT_WRITE);
+	if (context_code64(b->ctx))
+		bt_look_faulted(bt, b, x->insn);
 	no_access(bt, b, x->insn, what, address, x->extra & FAULT_ALONE);
 }
 
@@ -309,6 +314,7 @@ static void event(struct bt *bt)
 	struct block *b = block_at(bt, (cache_pc_t)bt->frame.pc, &n);
 
 	recover(bt, b, n, (cache_pc_t)bt->frame.pc);
+	bt_looks_sampled(bt, b);
 	bt_cross_link(bt);
 }
 

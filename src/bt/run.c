@@ -230,6 +230,10 @@ static void enter(struct bt *bt, cache_pc_t at)
 		shadow_tables_stored(bt->shadow, cpu->bt_table_store, cpu->bt_table_stores);
 		cpu->bt_table_stores = 0;
 	}
+	if (bt->home->table_stores) {
+		shadow_tables_stored(bt->shadow, bt->home->table_store, (unsigned)bt->home->table_stores);
+		bt->home->table_stores = 0;
+	}
 	if (bt->frame.reason == LEAVE_KICKED) {
 		cpu->rflags |= bt->entry_rf;
 		return;

@@ -29,6 +29,13 @@ int bt_home_init(struct bt *bt)
 	bt->home = p;
 	bt->home->frame = (uintptr_t)&bt->frame;
 	bt->home->cpu = (uintptr_t)bt->cpu;
+	for (unsigned s = 0; s < PAGE_STATES; s++) {
+		unsigned state = s & SHADOW_PAGE_MASK;
+		bt->home->verdict[0][s] = state & SHADOW_PAGE_LOADABLE ? LOOK_CAN : LOOK_CANNOT;
+		bt->home->verdict[1][s] = state == SHADOW_PAGE_STORABLE ? LOOK_CAN
+					  : state == SHADOW_PAGE_TRACED ? LOOK_TRACED
+									: LOOK_CANNOT;
+	}
 	return 0;
 }
 
@@ -146,6 +153,11 @@ static bool decode(const struct block *b, unsigned n, struct insn *in)
 	return insn_decode(in, b->source + at, b->guest_len - at, 8) == 0;
 }
 
+gva_t bt_operand64(const struct cpu *cpu, const struct insn *in)
+{
+	return insn_ea(cpu, in) + (in->seg == SEG_FS || in->seg == SEG_GS ? cpu->seg[in->seg].base : 0);
+}
+
 unsigned bt_accesses64(struct bt *bt, const struct block *b, unsigned n, gva_t *linear)
 {
 	const struct cpu *cpu = bt->cpu;
@@ -155,8 +167,7 @@ unsigned bt_accesses64(struct bt *bt, const struct block *b, unsigned n, gva_t *
 	if (!decode(b, n, &in))
 		return 0;
 	if (in.has_mem && !in.agen)
-		linear[count++] =
-		    insn_ea(cpu, &in) + (in.seg == SEG_FS || in.seg == SEG_GS ? cpu->seg[in.seg].base : 0);
+		linear[count++] = bt_operand64(cpu, &in);
 	if (b->map[n].flags & MAP_STRING) {
 		linear[count++] = cpu->gpr[RSI];
 		linear[count++] = cpu->gpr[RDI];

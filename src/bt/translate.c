@@ -128,6 +128,21 @@ static bool rewrite(struct xlat *t)
 	}
 }
 
+static bool translate_insn64(struct xlat *t, enum site_level level)
+{
+	bool ident = insn_rows[t->in->id].class == CLASS_IDENT;
+
+	if (level != SITE_PLAIN)
+		return ident && xlat64_ident_guarded(t);
+	if (bt_look_pays(t->bt, t->b, xlat_map(t)->guest)) {
+		xlat_map(t)->flags |= MAP_LOOKS;
+		t->adapted = true;
+		if (ident && xlat64_ident_present(t))
+			return true;
+	}
+	return xlat64_insn(t);
+}
+
 static void translate_insn(struct xlat *t)
 {
 	const struct insn_row *row = &insn_rows[t->in->id];
@@ -150,7 +165,7 @@ static void translate_insn(struct xlat *t)
 	present = !context_code64(t->ctx) && site->guarded && level == SITE_PLAIN && (t->ctx->key.flags & CTX_PAGED);
 	t->adapted |= level != SITE_PLAIN || t->user || present;
 	if (context_code64(t->ctx))
-		done = level == SITE_PLAIN && xlat64_insn(t);
+		done = translate_insn64(t, level);
 	else if (level != SITE_PLAIN && row->class == CLASS_IDENT &&
 		 (t->ctx->key.flags & (CTX_PAGED | CTX_CPL3)) == CTX_PAGED)
 		done = xlat_ident_guarded(t);

@@ -92,6 +92,10 @@ void xlat64_look_up(struct xlat *t, unsigned reg);
 /* The instruction's explicit memory operand, of an instruction that makes an access. HOST64_T is free if it is not the
  * base. */
 struct host_addr xlat64_operand(struct xlat *t);
+/* Can the instruction, which has a memory operand, make its access at any [base + index + disp], by ... */
+bool xlat64_can_access(const struct xlat *t);
+/* ... these? */
+void xlat64_access(struct xlat *t, struct host_addr at);
 /* HOST64_DELTA = delta of a chunk. */
 void xlat64_constant_delta(struct xlat *t, uint32_t chunk);
 /* HOST64_T = the linear address of that operand. */
@@ -112,6 +116,12 @@ bool xlat64_near_operand(struct xlat *t);
 void xlat64_near_forget(struct xlat *t);
 /* What the instruction does to what is known. */
 void xlat64_near_behind(struct xlat *t);
+
+/* --- xlat64_look.c --- */
+/* Looks whether the page is mapped, and leaves as a fault would, without a signal. */
+bool xlat64_ident_present(struct xlat *t);
+/* In supervisor mode: where a plain store would fault a callout, or, to a page table, a store that is noted. */
+bool xlat64_ident_guarded(struct xlat *t);
 
 /* --- xlat64_stack.c --- */
 struct host_addr xlat64_stack(struct xlat *t, int32_t delta);

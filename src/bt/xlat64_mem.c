@@ -199,22 +199,23 @@ static bool ident_swapped(struct xlat *t)
 	return true;
 }
 
-static bool access_memory(struct xlat *t)
+bool xlat64_can_access(const struct xlat *t)
+{
+	struct reencoding longest = {
+	    .mem = HOST_MEM_INDEX, .esp_home = RSP, .base = HOST64_T, .index = HOST64_DELTA, .disp = INT32_MAX};
+	uint8_t code[REENCODE_MAX];
+
+	return !t->in->vsib && data_registers(t->in) != (BIT(R10) | BIT(R11)) && !high_byte(t->in) &&
+	       insn_reencode(t->in, &longest, code);
+}
+
+void xlat64_access(struct xlat *t, struct host_addr at)
 {
 	const struct insn *in = t->in;
-	struct reencoding how = {.mem = HOST_MEM_INDEX, .esp_home = RSP, .base = HOST64_T, .index = HOST64_DELTA};
+	struct reencoding how = {.esp_home = RSP};
 	unsigned data = data_registers(in), reg = data & BIT(R10) ? R10 : R11;
 	uint8_t code[REENCODE_MAX];
-	struct host_addr at;
 
-	if (in->vsib || data == (BIT(R10) | BIT(R11)))
-		return false;
-	if (high_byte(in))
-		return ident_swapped(t);
-	how.disp = INT32_MAX; /* the longest */
-	if (!insn_reencode(in, &how, code))
-		return false;
-	at = xlat64_operand(t);
 	if (data) {
 		if (at.base == HOST64_T) {
 			emit_lea(&t->e, 8, HOST64_DELTA, at);
@@ -232,6 +233,15 @@ static bool access_memory(struct xlat *t)
 	emit_bytes(&t->e, code, insn_reencode(in, &how, code));
 	if (in->gpr_written & data)
 		xlat64_store_reg(t, 8, reg, HOST64_T);
+}
+
+static bool access_memory(struct xlat *t)
+{
+	if (high_byte(t->in))
+		return ident_swapped(t);
+	if (!xlat64_can_access(t))
+		return false;
+	xlat64_access(t, xlat64_operand(t));
 	return true;
 }
 

@@ -242,7 +242,7 @@ struct cpu {
 	uint64_t bt_rf_at;	     /* RFLAGS.RF is set while as many instructions have been executed */
 	uint32_t bt_fault_address;   /* linear, of an access to what is not mapped: EXIT_FAULT */
 	uint32_t bt_table_stores;    /* to page tables, by translated code, that the shadow has not been told of */
-	uint64_t bt_table_store[TABLE_STORES]; /* where in RAM */
+	uint64_t bt_table_store[TABLE_STORES]; /* where in RAM. Those of 64-bit code: home.h */
 	uint8_t bt_user_region[USER_REGIONS];  /* 1: supervisor code finds user mode's memory here, in its window */
 	struct selector_entry bt_selector[SELECTORS]; /* by selector / 8 */
 	struct ring_gate bt_gate[RING_GATES];

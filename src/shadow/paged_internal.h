@@ -132,6 +132,8 @@ struct paged {
 	struct places places, chunk_places;
 	struct window windows[ALL_WINDOWS]; /* that of a view is of the same number, then come chunks */
 	uint8_t *tables_of_views;
+	uint8_t *chunk_state;  /* window.state of all chunks, and zeros around them, by page of chunk_places */
+	uint32_t *chunk_frame; /* window.frame likewise */
 	struct view views[WINDOWS];
 	struct space spaces[SPACES];
 	unsigned current;    /* space, or NO_SPACE: no paging, or none that is shadowed */

@@ -26,23 +26,34 @@ static void release(void *p, size_t bytes)
 		munmap(p, bytes);
 }
 
-static int window_init(struct window *w)
+/* What is kept by page, of a stretch of host addresses. */
+static bool pages_init(uint8_t **state, uint32_t **frame, uint64_t pages)
 {
-	w->state = reserve(WINDOW_PAGES, PROT_READ | PROT_WRITE);
-	w->frame = reserve(WINDOW_PAGES * sizeof(*w->frame), PROT_READ | PROT_WRITE);
+	*state = reserve(pages, PROT_READ | PROT_WRITE);
+	*frame = reserve(pages * sizeof(**frame), PROT_READ | PROT_WRITE);
+	if (!*state || !*frame)
+		return false;
+	memory_is_sparse(*state, pages);
+	memory_is_sparse(*frame, pages * sizeof(**frame));
+	return true;
+}
+
+static void pages_destroy(uint8_t *state, uint32_t *frame, uint64_t pages)
+{
+	release(state, pages);
+	release(frame, pages * sizeof(*frame));
+}
+
+/* All but states and frames. */
+static bool window_init(struct window *w)
+{
 	w->regions = reserve(MAX_REGIONS * sizeof(*w->regions), PROT_READ | PROT_WRITE);
 	w->parked = reserve(PARKED_BYTES, PROT_READ | PROT_WRITE);
-	if (!w->state || !w->frame || !w->regions || !w->parked)
-		return -ENOMEM;
-	memory_is_sparse(w->state, WINDOW_PAGES);
-	memory_is_sparse(w->frame, WINDOW_PAGES * sizeof(*w->frame));
-	return 0;
+	return w->regions && w->parked;
 }
 
 static void window_destroy(struct window *w)
 {
-	release(w->state, WINDOW_PAGES);
-	release(w->frame, WINDOW_PAGES * sizeof(*w->frame));
 	release(w->parked, PARKED_BYTES);
 	release(w->regions, MAX_REGIONS * sizeof(*w->regions));
 	w->state = NULL;
@@ -175,6 +186,20 @@ bool paged_in_area(const struct shadow *sh, hva_t address)
 	return address - (hva_t)s->reservation < places_bytes(s) || paged_in_chunk_area(sh, address);
 }
 
+hva_t shadow_host_states(const struct shadow *sh)
+{
+	const struct paged *p = &sh->paged;
+
+	return (hva_t)p->chunk_state - ((hva_t)p->chunk_places.reservation >> PAGE_SHIFT);
+}
+
+hva_t shadow_host_frames(const struct shadow *sh)
+{
+	const struct paged *p = &sh->paged;
+
+	return (hva_t)p->chunk_frame - ((hva_t)p->chunk_places.reservation >> PAGE_SHIFT) * sizeof(*p->chunk_frame);
+}
+
 /* --- life --- */
 
 /* What the host allows the process, less what the rest of it, windows without paging and traces may need. */
@@ -206,11 +231,21 @@ int windows_init(struct shadow *sh, unsigned max_mappings)
 	for (unsigned i = 0; i < WINDOWS && !err; i++) {
 		struct window *w = &p->windows[i];
 		w->view = (uint16_t)i;
-		err = window_init(w);
+		err = window_init(w) && pages_init(&w->state, &w->frame, WINDOW_PAGES) ? 0 : -ENOMEM;
 		if (!err && mprotect(w->base + SHADOW_PROBE + 8 - PAGE_SIZE, PAGE_SIZE, PROT_READ))
 			err = -errno;
 	}
 	return err;
+}
+
+static void views_destroy(struct paged *p)
+{
+	pages_destroy(p->chunk_state, p->chunk_frame, places_bytes(&p->chunk_places) >> PAGE_SHIFT);
+	places_destroy(&p->chunk_places);
+	release(p->tables_of_views, WINDOWS * VIEW_BYTES);
+	p->chunk_places = (struct places){0};
+	p->tables_of_views = p->chunk_state = NULL;
+	p->chunk_frame = NULL;
 }
 
 bool places_for_chunks(struct shadow *sh)
@@ -224,9 +259,9 @@ bool places_for_chunks(struct shadow *sh)
 		return false;
 	}
 	p->tables_of_views = reserve(WINDOWS * VIEW_BYTES, PROT_NONE);
-	if (!p->tables_of_views) {
-		places_destroy(&p->chunk_places);
-		p->chunk_places = (struct places){0};
+	if (!p->tables_of_views ||
+	    !pages_init(&p->chunk_state, &p->chunk_frame, places_bytes(&p->chunk_places) >> PAGE_SHIFT)) {
+		views_destroy(p);
 		return false;
 	}
 	for (unsigned i = 0; i < WINDOWS; i++)
@@ -237,12 +272,16 @@ bool places_for_chunks(struct shadow *sh)
 bool chunk_init(struct shadow *sh, struct window *w)
 {
 	struct paged *p = &sh->paged;
+	uint64_t page;
 
-	if (window_init(w)) {
+	if (!window_init(w)) {
 		window_destroy(w);
 		return false;
 	}
 	take_place(w, &p->chunk_places, window_number(p, w) - WINDOWS);
+	page = (uint64_t)(w->base - p->chunk_places.reservation) >> PAGE_SHIFT;
+	w->state = p->chunk_state + page;
+	w->frame = p->chunk_frame + page;
 	return true;
 }
 
@@ -250,11 +289,11 @@ void windows_destroy(struct shadow *sh)
 {
 	struct paged *p = &sh->paged;
 
-	places_destroy(&p->places);
-	if (p->tables_of_views) {
-		places_destroy(&p->chunk_places);
-		munmap(p->tables_of_views, WINDOWS * VIEW_BYTES);
-	}
+	for (unsigned i = 0; i < WINDOWS; i++)
+		pages_destroy(p->windows[i].state, p->windows[i].frame, WINDOW_PAGES);
 	for (unsigned i = 0; i < ALL_WINDOWS; i++)
 		window_destroy(&p->windows[i]);
+	places_destroy(&p->places);
+	if (p->tables_of_views)
+		views_destroy(p);
 }

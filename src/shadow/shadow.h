@@ -78,9 +78,18 @@ const uint8_t *shadow_watched(const struct shadow *sh);
  */
 enum { SHADOW_PAGE_MASK = 7, SHADOW_PAGE_STORABLE = 3, SHADOW_PAGE_LOADABLE = 1, SHADOW_PAGE_TRACED = 7 };
 const uint8_t *shadow_page_states(const struct shadow *sh, bool user);
+/* The state of the page at a linear address, for the CPU's present mode. */
+uint8_t shadow_page_state(const struct shadow *sh, gva_t linear, bool user);
 /* The page of RAM by page of supervisor mode's window, where the masked state is SHADOW_PAGE_TRACED: writable, but for
  * a trace. */
 const uint32_t *shadow_page_frames(const struct shadow *sh);
+/*
+ * The same for 64-bit code, by pages of host addresses: the state of the page at any that a delta leads to, or within
+ * SHADOW_VIEW_REACH of one, is the byte at shadow_host_states() + (address >> PAGE_SHIFT), its frame the uint32_t at
+ * shadow_host_frames() + (address >> PAGE_SHIFT) * 4. They stay where they are once there is a view.
+ */
+hva_t shadow_host_states(const struct shadow *sh);
+hva_t shadow_host_frames(const struct shadow *sh);
 /*
  * Translated code has stored to pages of RAM that are traced as page tables, and as nothing else, itself: at these
  * offsets, within an entry or two. To be told before anything else is asked of the shadow.

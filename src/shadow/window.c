@@ -19,6 +19,14 @@ const uint8_t *shadow_page_states(const struct shadow *sh, bool user)
 	return sh->paged.windows[paged_window_of(sh, user)].state;
 }
 
+uint8_t shadow_page_state(const struct shadow *sh, gva_t linear, bool user)
+{
+	unsigned n = paged_window_of(sh, user);
+	const struct window *w = cpu_code64(sh->cpu) ? view_find(sh, n, linear) : &sh->paged.windows[n];
+
+	return w ? w->state[(uint32_t)linear >> PAGE_SHIFT] : 0;
+}
+
 const uint32_t *shadow_page_frames(const struct shadow *sh)
 {
 	return sh->paged.windows[SUPERVISOR].frame;

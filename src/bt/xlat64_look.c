@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * 64-bit code: accesses that look at their page's state first, and so take no signal. The state is that of the page at
+ * the host address, which is the guest's with its chunk's delta: whatever chunk that is, and whether there is one, the
+ * state belongs to the page that is accessed.
+ */
+#include "shadow/track.h"
+#include "xlat64.h"
+
+#define AT_OPERAND ((struct host_addr){HOST64_DELTA, REG_NONE, 1, 0, false, false})
+
+/* HOST64_DELTA = host address of the operand. It is looked up as it is: nothing is added behind the lookup. */
+static void host_address(struct xlat *t)
+{
+	xlat64_linear(t);
+	xlat64_look_up(t, HOST64_T);
+	emit_lea(&t->e, 8, HOST64_DELTA, (struct host_addr){HOST64_T, HOST64_DELTA, 1, 0, false, false});
+	t->delta = DELTA_NONE;
+}
+
+/* Jumps if the page at HOST64_DELTA can be stored to (write) or loaded from; behind the jump RCX is what else it is
+ * (enum look_verdict). There and here the guest's is in home.rcx. Changes HOST64_T. */
+static uint8_t *if_page(struct xlat *t, bool write)
+{
+	emit_store(&t->e, 8, RCX, AT_HOME(t, rcx));
+	emit_mov_imm(&t->e, RCX, PAGE_SHIFT);
+	emit_shrx64(&t->e, RCX, HOST64_DELTA, RCX);
+	emit_mov_imm64(&t->e, HOST64_T, shadow_host_states(t->bt->shadow));
+	emit_load(&t->e, 1, RCX, (struct host_addr){HOST64_T, RCX, 1, 0, false, false});
+	emit_load(&t->e, 1, RCX, (struct host_addr){RCX, REG_NONE, 1, AT_HOME(t, verdict[write]).disp, false, false});
+	return emit_jrcxz(&t->e);
+}
+
+static void restore_rcx(struct xlat *t)
+{
+	emit_load(&t->e, 8, RCX, AT_HOME(t, rcx));
+}
+
+bool xlat64_ident_present(struct xlat *t)
+{
+	const struct insn *in = t->in;
+	uint8_t *can;
+
+	if (!in->has_mem || in->agen || !(in->mem_read || in->mem_write) || !xlat64_can_access(t))
+		return false;
+	host_address(t);
+	can = if_page(t, in->mem_write);
+	restore_rcx(t);
+	emit_store(&t->e, 8, HOST64_DELTA, AT_HOME(t, fault));
+	xlat_fault_exit(t, in->mem_write);
+	emit_target8(&t->e, can);
+	restore_rcx(t);
+	xlat64_access(t, AT_OPERAND);
+	xlat64_near_behind(t);
+	return true;
+}
+
+/* --- stores to page tables --- */
+
+/* Jumps to *slow if there is no room for one more. */
+static void unless_full(struct xlat *t, uint8_t **slow)
+{
+	uint8_t *full, *room;
+
+	emit_load(&t->e, 4, RCX, AT_HOME(t, table_stores));
+	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, -(int32_t)TABLE_STORES, false, false});
+	full = emit_jecxz(&t->e);
+	room = emit_jmp8(&t->e);
+	emit_target8(&t->e, full);
+	*slow = emit_jmp(&t->e);
+	emit_target8(&t->e, room);
+}
+
+enum { TABLE_SLOW = 4 };
+
+/*
+ * Behind if_page(): if all that keeps the page from being written is that it is a page table, the store is noted for
+ * shadow_tables_stored() and made, in RAM itself. Else a jump to one of slow[]. Within a page: the operand is aligned
+ * to its size.
+ */
+static void store_to_table(struct xlat *t, uint8_t *slow[TABLE_SLOW])
+{
+	const struct bt *bt = t->bt;
+
+	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, -LOOK_TRACED, false, false});
+	xlat_unless_zero(t, &slow[0]);
+	emit_mov_imm(&t->e, RCX, t->in->mem_size - 1u);
+	emit_pext32(&t->e, RCX, HOST64_DELTA, RCX);
+	xlat_unless_zero(t, &slow[1]);
+	unless_full(t, &slow[2]);
+	/* HOST64_T = frame */
+	emit_mov_imm(&t->e, RCX, PAGE_SHIFT);
+	emit_shrx64(&t->e, RCX, HOST64_DELTA, RCX);
+	emit_mov_imm64(&t->e, HOST64_T, shadow_host_frames(bt->shadow));
+	emit_load(&t->e, 4, HOST64_T, (struct host_addr){HOST64_T, RCX, 4, 0, false, false});
+	emit_mov_imm64(&t->e, RCX, (uintptr_t)bt->pm->traced);
+	emit_load(&t->e, 1, RCX, (struct host_addr){RCX, HOST64_T, 1, 0, false, false});
+	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, -TRACK_PAGE_TABLE, false, false});
+	xlat_unless_zero(t, &slow[3]);
+	/* HOST64_T = offset in RAM */
+	emit_mov_imm(&t->e, RCX, PAGE_MASK);
+	emit_pext32(&t->e, HOST64_DELTA, HOST64_DELTA, RCX);
+	emit_rorx64(&t->e, HOST64_T, HOST64_T, 64 - PAGE_SHIFT);
+	emit_lea(&t->e, 8, HOST64_T, (struct host_addr){HOST64_T, HOST64_DELTA, 1, 0, false, false});
+	emit_load(&t->e, 4, RCX, AT_HOME(t, table_stores));
+	emit_store(&t->e, 8, HOST64_T,
+		   (struct host_addr){REG_NONE, RCX, 8, AT_HOME(t, table_store[0]).disp, false, false});
+	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, 1, false, false});
+	emit_store(&t->e, 4, RCX, AT_HOME(t, table_stores));
+	emit_mov_imm64(&t->e, HOST64_DELTA, (uintptr_t)bt->pm->ram.host);
+	emit_lea(&t->e, 8, HOST64_DELTA, (struct host_addr){HOST64_T, HOST64_DELTA, 1, 0, false, false});
+	restore_rcx(t);
+	xlat64_access(t, AT_OPERAND);
+}
+
+bool xlat64_ident_guarded(struct xlat *t)
+{
+	const struct insn *in = t->in;
+	uint8_t *can, *cannot, *done[2], *slow[TABLE_SLOW];
+	bool tables =
+	    opt_on(t->bt->cpu->opt_off, OPT_STORES) && in->mem_size <= 8 && !(in->mem_size & (in->mem_size - 1));
+
+	if ((t->ctx->key.flags & CTX_CPL3) || !in->has_mem || in->agen || !in->mem_write || !xlat64_can_access(t))
+		return false;
+	host_address(t);
+	can = if_page(t, true);
+	cannot = emit_jmp(&t->e);
+	emit_target8(&t->e, can);
+	restore_rcx(t);
+	xlat64_access(t, AT_OPERAND);
+	done[0] = emit_jmp(&t->e);
+	emit_target32_here(&t->e, cannot);
+	if (tables) {
+		store_to_table(t, slow);
+		done[1] = emit_jmp(&t->e);
+		for (unsigned i = 0; i < TABLE_SLOW; i++)
+			emit_target32_here(&t->e, slow[i]);
+	}
+	restore_rcx(t);
+	xlat_slow_callout(t);
+	emit_target32_here(&t->e, done[0]);
+	if (tables)
+		emit_target32_here(&t->e, done[1]);
+	xlat64_near_behind(t);
+	return true;
+}
