@@ -48,6 +48,11 @@ void feature_choose(struct feature_choice *c, enum cpuid_bit bit, bool on)
 	c->off[bit / 8] = (uint8_t)(on ? c->off[bit / 8] & ~mask : c->off[bit / 8] | mask);
 }
 
+bool feature_chosen(const struct feature_choice *c, enum cpuid_bit bit, bool on)
+{
+	return is_set(on ? c->on : c->off, bit);
+}
+
 /* The host's kernel saves AVX state: else its instructions raise #UD (vol. 1, 14.3). */
 static bool host_saves_avx(void)
 {

@@ -26,6 +26,8 @@ const char *feature_name(enum cpuid_bit bit);
 
 /* The last word counts. */
 void feature_choose(struct feature_choice *c, enum cpuid_bit bit, bool on);
+/* on: is it to be shown? Else: is it to be hidden? */
+bool feature_chosen(const struct feature_choice *c, enum cpuid_bit bit, bool on);
 
 /* A feature that was chosen and is not shown: the host lacks it, or what it needs is not shown. CPUID_none: none. */
 enum cpuid_bit feature_refused(const struct cpu *cpu);

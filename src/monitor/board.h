@@ -62,6 +62,7 @@ struct board_cpu {
 	uint64_t (*tsc_now)(void *arg);
 	uint64_t (*tsc_to_ns)(void *arg, uint64_t tsc);
 	void (*debug_exit)(void *arg, uint32_t value);
+	bool x2apic, tsc_deadline; /* CPUID shows them */
 };
 
 struct board_config {

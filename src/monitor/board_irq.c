@@ -270,7 +270,7 @@ bool board_apic_msr_read(struct board *b, uint32_t index, uint64_t *value)
 		return true;
 	case MSR_TSC_DEADLINE:
 		*value = lapic_tsc_deadline_read(&b->lapic);
-		return true;
+		return b->cpu.tsc_deadline;
 	default:
 		return index >= MSR_X2APIC_BASE && index <= MSR_X2APIC_LAST && lapic_msr_read(&b->lapic, index, value);
 	}
@@ -287,7 +287,9 @@ bool board_apic_msr_write(struct board *b, uint32_t index, uint64_t value)
 			place_lapic_page(b);
 		break;
 	case MSR_TSC_DEADLINE:
-		lapic_tsc_deadline_write(&b->lapic, value);
+		ok = b->cpu.tsc_deadline;
+		if (ok)
+			lapic_tsc_deadline_write(&b->lapic, value);
 		break;
 	default:
 		ok = index >= MSR_X2APIC_BASE && index <= MSR_X2APIC_LAST && lapic_msr_write(&b->lapic, index, value);
@@ -317,8 +319,8 @@ void board_init_interrupts(struct board *b)
 	struct lapic_config lapic = {
 	    .clock = b->clock,
 	    .bsp = true,
-	    .x2apic = true,
-	    .tsc_deadline = true,
+	    .x2apic = b->cpu.x2apic,
+	    .tsc_deadline = b->cpu.tsc_deadline,
 	    .intr = {lapic_intr, b, 0},
 	    .arg = b,
 	    .nmi = lapic_nmi,

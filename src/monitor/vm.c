@@ -286,6 +286,8 @@ static int init_board(struct vm *vm, const struct vm_chardevs *chardevs, char *e
 		    .wake = board_wakes,
 		    .tsc_now = guest_tsc,
 		    .tsc_to_ns = guest_tsc_to_ns,
+		    .x2apic = feature_shown(&vm->cpu, CPUID_x2apic),
+		    .tsc_deadline = feature_shown(&vm->cpu, CPUID_tsc_deadline_timer),
 		},
 	};
 

@@ -299,13 +299,14 @@ file = passes.elf
         skipped = {name: why for name, (_, directive, why) in tests.items() if directive == "SKIP"}
         for name, why in (("two_cpus", "needs 2 processors"), ("other_arch", "x86_64 only"), ("manual", "manual run only"),
                           ("kvm", "kvm only"), ("not_checked", "/proc/sys/kernel/ostype not equal to Minix"),
-                          ("max", "KVM only"), ("svm", "no feature 'svm'"), ("hidden", "'pae' cannot be hidden"),
+                          ("max", "KVM only"), ("svm", "no feature 'svm'"),
                           ("model", "no processor model 'IvyBridge'"), ("device", "no device 'edu'"),
                           ("shell", "needs a shell for '`date`"), ("missing", "not found"), ("new", "'colour' is not known")):
             self.assertIn(why, skipped.pop(name))
         self.assertEqual(skipped, {})
         self.assertIn(f"PASS: {self.dir}/echoes.elf one  \"two\"\n", (logs / "arguments.log").read_text())
         self.assertIn("--cpu max,-lm,vendor=SomebodyElse", (logs / "vendor.log").read_text())
+        self.assertIn("--cpu -lm,-pae", (logs / "hidden.log").read_text())
         log = (logs / "continued.log").read_text()
         self.assertIn("--memory 128M", log)
         self.assertIn(f"PASS: {self.dir}/echoes.elf three # four\n", log)

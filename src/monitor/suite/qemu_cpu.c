@@ -11,18 +11,6 @@
 #include "physmem.h"
 #include "qemu_params.h"
 
-enum { R_eax, R_ebx, R_ecx, R_edx };
-
-static const struct {
-	const char *name;
-	uint32_t leaf;
-	uint8_t subleaf, reg, bit;
-} features[] = {
-#define CPU_FEATURE(name, leaf, subleaf, reg, bit) {name, leaf, subleaf, R_##reg, bit},
-#include "cpu_features.def"
-#undef CPU_FEATURE
-};
-
 /* These leave it to the monitor what the CPU is like. */
 static const char *const models[] = {"max", "host", "base", "qemu32", "qemu64", "kvm32", "kvm64"};
 /* Processors of a vendor's, none of which has a feature that is not shown: the name is theirs. */
@@ -43,18 +31,6 @@ static bool listed(const char *const *list, size_t n, const char *what)
 	return false;
 }
 
-static bool shown(const struct cpu *cpu, const char *name)
-{
-	for (size_t i = 0; i < ARRAY_LEN(features); i++) {
-		struct cpuid_result r;
-		if (strcmp(features[i].name, name))
-			continue;
-		r = cpu_cpuid(cpu, features[i].leaf, features[i].subleaf);
-		return (const uint32_t[]){r.eax, r.ebx, r.ecx, r.edx}[features[i].reg] & BIT(features[i].bit);
-	}
-	return false;
-}
-
 static bool take_model(struct cpu *cpu, const char *model)
 {
 	cpu->max = !strcmp(model, "max");
@@ -66,18 +42,38 @@ static bool take_model(struct cpu *cpu, const char *model)
 	return listed(models, ARRAY_LEN(models), model);
 }
 
-/* QEMU takes "tsc_adjust" for "tsc-adjust", and some have two names. */
-static void canonical(char *name)
+/* QEMU's name of a feature -> that of cpuid.def; QEMU takes "tsc_adjust" for "tsc-adjust" as well. */
+static const char *our_name(char *name)
 {
-	static const char *const twins[][2] = {
-	    {"sse4-1", "sse4.1"}, {"sse4-2", "sse4.2"}, {"ds-cpl", "ds_cpl"}, {"pclmuldq", "pclmulqdq"}};
+	static const char *const others[][2] = {{"sse3", "pni"},
+						{"sse4.1", "sse4_1"},
+						{"sse4.2", "sse4_2"},
+						{"pclmuldq", "pclmulqdq"},
+						{"tsc_deadline", "tsc_deadline_timer"},
+						{"invtsc", "invariant_tsc"}};
 
 	for (char *p = name; *p; p++)
-		if (*p == '_')
-			*p = '-';
-	for (size_t i = 0; i < ARRAY_LEN(twins); i++)
-		if (!strcmp(name, twins[i][0]))
-			strcpy(name, twins[i][1]);
+		if (*p == '-')
+			*p = '_';
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		if (!strcmp(name, others[i][0]))
+			return others[i][1];
+	return name;
+}
+
+/* Hiding what is not there needs nothing; some features are shown only if they are asked for. */
+static bool take_feature(struct cpu *cpu, char *item, bool on)
+{
+	const char *name = our_name(item);
+	enum cpuid_bit bit = feature_find(name, strlen(name));
+
+	if (bit == CPUID_none)
+		return !on;
+	if (bit == CPUID_lm)
+		cpu->lm = on;
+	else if (feature_shown(cpu, bit) != on)
+		feature_choose(&cpu->chosen, bit, on);
+	return feature_shown(cpu, bit) == on;
 }
 
 static bool take_property(struct cpu *cpu, char *item, char *why, size_t whylen)
@@ -89,7 +85,6 @@ static bool take_property(struct cpu *cpu, char *item, char *why, size_t whylen)
 		item++;
 	else if (value)
 		*value++ = 0;
-	canonical(item);
 	if (listed(harmless, ARRAY_LEN(harmless), item))
 		return true;
 	if (value && !strcmp(item, "vendor")) {
@@ -103,26 +98,34 @@ static bool take_property(struct cpu *cpu, char *item, char *why, size_t whylen)
 	}
 	if (!value || !strcmp(value, "on") || !strcmp(value, "off")) {
 		off |= value && !strcmp(value, "off");
-		snprintf(why, whylen,
-			 off ? "the processor's feature '%.40s' cannot be hidden"
-			     : "the processor has no feature '%.40s'",
-			 item);
-		cpu->max |= !off && !shown(cpu, item); /* perhaps that has it */
-		return shown(cpu, item) != off;
+		snprintf(why, whylen, "the processor has no feature '%.40s'", item);
+		return take_feature(cpu, item, !off);
 	}
 	snprintf(why, whylen, "the processor has no property '%.40s'", item);
 	return false;
 }
 
-/* The option of ours that makes a processor like this one. */
-static void add_option(struct qemu_params *p, const struct cpu *cpu)
+/* The option of ours that makes a processor like this one. False: out of memory. */
+static bool add_option(struct qemu_params *p, const struct cpu *cpu)
 {
-	char *option = format("%s%s%s%s", cpu->max ? ",max" : "", cpu->lm ? ",lm" : ",-lm",
-			      cpu->vendor ? ",vendor=" : "", cpu->vendor ? cpu->vendor : "");
+	char *option = NULL;
+	size_t len;
+	FILE *f = open_memstream(&option, &len);
+	bool ok;
 
-	if (option && *option)
-		strings_set_option(&p->run, "--cpu", option + 1);
+	if (!f)
+		return false;
+	fprintf(f, "%s%slm", cpu->max ? "max," : "", cpu->lm ? "" : "-");
+	for (enum cpuid_bit bit = 0; bit < CPUID_BITS; bit++)
+		if (feature_chosen(&cpu->chosen, bit, true) || feature_chosen(&cpu->chosen, bit, false))
+			fprintf(f, ",%c%s", feature_chosen(&cpu->chosen, bit, true) ? '+' : '-', feature_name(bit));
+	if (cpu->vendor)
+		fprintf(f, ",vendor=%s", cpu->vendor);
+	ok = fclose(f) == 0;
+	if (ok)
+		strings_set_option(&p->run, "--cpu", option);
 	free(option);
+	return ok;
 }
 
 bool qemu_cpu_take(struct qemu_params *p, const char *value, char *why, size_t whylen)
@@ -144,8 +147,10 @@ bool qemu_cpu_take(struct qemu_params *p, const char *value, char *why, size_t w
 		while (ok && (item = strtok_r(NULL, ",", &save)))
 			ok = take_property(cpu, item, why, whylen);
 	}
-	if (ok)
-		add_option(p, cpu);
+	if (ok && !add_option(p, cpu)) {
+		snprintf(why, whylen, "out of memory");
+		ok = false;
+	}
 	free(copy);
 	free(cpu);
 	return ok;

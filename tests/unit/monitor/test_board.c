@@ -74,7 +74,7 @@ static int try_board(uint64_t memory, char *err, size_t errlen)
 	    .pm = &pm,
 	    .clock = &clk,
 	    .cpu = {NULL, set_intr, nothing, nothing, set_a20, count_reset, count_off, nothing, nothing, tsc_now,
-		    tsc_to_ns, count_exit},
+		    tsc_to_ns, count_exit, true, true},
 	};
 
 	cfg.memory = memory;

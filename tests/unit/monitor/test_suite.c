@@ -141,13 +141,13 @@ static const char *const params[][2] = {
     {"-smp 0", "!-smp 0"},
     {"-cpu max,+pae,-svm,pse=on,vmx=off,host-phys-bits", "--cpu max,-lm"},
     {"-cpu max,vendor=GenuineIntel", "--cpu max,-lm,vendor=GenuineIntel"},
-    {"-cpu qemu64,+smap,+umip", "--cpu max,-lm"},
+    {"-cpu qemu64,+smap,+tsc_adjust,-tsc-deadline", "--cpu -lm,-tsc_deadline_timer,+smap"},
     {"-cpu qemu64,-smap", "--cpu -lm"},
     {"-cpu qemu64,vendor=GenuineIntel", "--cpu -lm,vendor=GenuineIntel"},
     {"-cpu qemu64,vendor=x", "!no processor's vendor"},
     {"-cpu max,+svm", "!no feature 'svm'"},
     {"-cpu max,+nonsense", "!no feature 'nonsense'"},
-    {"-cpu max,-pae", "!'pae' cannot be hidden"},
+    {"-cpu max,-pae,-sse4.1", "--cpu max,-lm,-pae,-sse4_1"},
     {"-cpu max,phys-bits=36", "!bits, not 36"},
     {"-cpu max,colour=green", "!no property 'colour'"},
     {"-cpu Opteron_G5", "!no processor model 'Opteron_G5'"},
@@ -159,7 +159,8 @@ START_TEST(qemu_options_x86_64)
 {
 	static const char *const cpus[][2] = {{"max", "--cpu max,lm"},
 					      {"qemu64,+x2apic,+pcid", "--cpu lm"},
-					      {"qemu64,+la57", "--cpu max,lm"},
+					      {"qemu64,+la57", "--cpu lm,+la57"},
+					      {"qemu64,-pcid,+invpcid", "--cpu lm,-pcid"},
 					      {"Opteron_G1,vendor=AuthenticAMD", "--cpu lm,vendor=AuthenticAMD"}};
 
 	for (unsigned i = 0; i < ARRAY_LEN(cpus); i++) {
