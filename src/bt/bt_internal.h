@@ -699,6 +699,10 @@ static inline bool bt_counts64(const struct bt *bt)
 {
 	return bt->lockstep || bt->count || bt->profile;
 }
+static inline bool bt_counts(const struct bt *bt, const struct context *c)
+{
+	return !context_code64(c) || bt_counts64(bt);
+}
 int bt_home_init(struct bt *bt);
 /* A page below 4 GiB that can be read, alone within BT_PROBE_REACH: for comparisons without flags. 0: no address space
  * for it. Belongs to the process. */

@@ -353,7 +353,8 @@ void bt_left(struct bt *bt)
 		event(bt);
 		break;
 	case LEAVE_KICKED:
-		bt->frame.count += bt->resume_uncounted; /* not entered */
+		if (bt_counts(bt, bt->current->ctx))
+			bt->frame.count += bt->resume_uncounted; /* not entered */
 		bt_move_esp(bt->cpu, bt->resume_esp);
 		break;
 	}

@@ -208,7 +208,7 @@ static void enter(struct bt *bt, cache_pc_t at)
 	bt->frame.rflags = (cpu->rflags & FLAGS_LIVE) | FLAG_1 | FLAG_IF;
 	/* Without a count it is not known whether an instruction was completed; RF is clear then, or a repeated
 	 * instruction's, which gets it anew. */
-	bt->entry_rf = context_code64(bt->ctx) && !bt_counts64(bt) ? 0 : cpu->rflags & FLAG_RF;
+	bt->entry_rf = !bt_counts(bt, bt->ctx) ? 0 : cpu->rflags & FLAG_RF;
 	cpu->bt_rf_at = bt->entry_rf ? bt->frame.count + bt->resume_uncounted : UINT64_MAX;
 	cpu->rflags &= ~FLAG_RF;
 	bt->stats->cache_entries++;
@@ -252,7 +252,8 @@ static cache_pc_t entry(struct bt *bt)
 
 	bt->resume = 0;
 	if (at && bt->current && bt->current->valid && (!context_code64(bt->current->ctx) || bt_may_resume64(bt))) {
-		bt->frame.count -= bt->resume_uncounted; /* they will be counted again */
+		if (bt_counts(bt, bt->current->ctx))
+			bt->frame.count -= bt->resume_uncounted; /* they will be counted again */
 		bt_move_esp(cpu, -bt->resume_esp);
 		return at;
 	}
