@@ -98,10 +98,25 @@ void physmem_forget(struct physmem *pm, gpa_t base, uint64_t len)
 			pm->listeners[i].map_changed(pm->listeners[i].arg, base, len);
 }
 
-/* Recomputes the spans and tells listeners that [base, base + len) may have changed. */
+/* Does RAM or ROM answer anywhere in [base, base + len)? */
+static bool any_memory(const struct physmem *pm, gpa_t base, uint64_t len)
+{
+	for (const struct pm_span *s = physmem_span(pm, base);; s++) {
+		if (s->region && (s->region->kind == PM_RAM || s->region->kind == PM_ROM))
+			return true;
+		if (base + len <= s->base + s->len)
+			return false;
+	}
+}
+
+/*
+ * Recomputes the spans and tells listeners that [base, base + len) may have changed, if there is memory or was: a
+ * kernel that looks at its BARs has them vanish and come back one after the other.
+ */
 static void rebuild(struct physmem *pm, gpa_t base, uint64_t len)
 {
 	gpa_t limit = BIT(PHYSMEM_BITS);
+	bool memory = any_memory(pm, base, len);
 	unsigned n = 0;
 
 	for (gpa_t at = 0, end; at < limit; at = end) {
@@ -115,7 +130,10 @@ static void rebuild(struct physmem *pm, gpa_t base, uint64_t len)
 		pm->spans[n++] = (struct pm_span){at, end - at, r};
 	}
 	pm->nspans = n;
-	physmem_forget(pm, base, len);
+	if (memory || any_memory(pm, base, len))
+		physmem_forget(pm, base, len);
+	else
+		pm->generation++;
 }
 
 void physmem_add(struct physmem *pm, struct pm_region *r)
@@ -153,9 +171,9 @@ void physmem_set_kind(struct physmem *pm, struct pm_region *r, enum pm_kind kind
 {
 	if (r->kind == kind && r->enabled == enabled)
 		return;
+	physmem_enable(pm, r, false); /* as what it was */
 	r->kind = kind;
-	r->enabled = enabled;
-	rebuild(pm, r->base, r->len);
+	physmem_enable(pm, r, enabled);
 }
 
 void physmem_set_len(struct physmem *pm, struct pm_region *r, uint64_t len)

@@ -65,7 +65,7 @@ enum {
 
 /* Told of changes that concern those who cache mappings. Any member may be NULL. */
 struct pm_listener {
-	/* The pmap changed within [base, base + len). Called after the change. */
+	/* The pmap changed within [base, base + len), where there is memory or was. Called after the change. */
 	void (*map_changed)(void *arg, gpa_t base, uint64_t len);
 	/* A traced page of RAM is about to be overwritten with data (by DMA or through physmem_write); len stays within
 	 * the page. */
