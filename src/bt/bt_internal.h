@@ -220,6 +220,8 @@ struct block {
 	bool stale;	   /* breakpoints have changed: never to come back */
 	bool open;	   /* control can come to its end: the last map entry is code */
 	bool copyable;	   /* has relocs */
+	uint8_t chunk_by;  /* 64-bit code: enum chunk_by, or the register that chose the chunk */
+	uint8_t chunk_in;  /* enum chunk_in */
 	uint32_t chunk;	   /* 64-bit code: the upper half of linear addresses that its code expects */
 	uint32_t indirect; /* entry for those who come through a table */
 	uint32_t body;	   /* entry for links */
@@ -235,12 +237,29 @@ struct block {
 	struct insn_map *map;  /* ninsns + 1: the last is the end of the last instruction */
 	/* For copies at another EIP (twin.c) */
 	uint32_t place_next;
-	uint32_t relocs; /* index of RELOC_* */
+	uint32_t relocs; /* index of the first of nrelocs */
 	uint16_t nrelocs;
 	uint16_t stubs; /* offset of its stubs from the body */
 };
 
 #define NO_PAGE UINT32_MAX
+
+/* What has chosen a block's chunk, if it was no register. */
+enum chunk_by { CHUNK_BY_RIP = GPR_COUNT, CHUNK_BY_SUM, CHUNK_BY_NOTHING };
+
+/* Whose it was then, as far as that can be told from registers that a process always has. */
+enum chunk_in { CHUNK_OF_CODE, CHUNK_OF_STACK, CHUNK_OF_OTHERS };
+
+/* The last chunk that code of a chunk expected addresses in which was neither that one nor the stack's: twin.c. */
+struct chunk_note {
+	uint32_t code, others;
+};
+
+/* What depends on where a block, its EIPs and its chunk are: bytes of the body. */
+struct bt_reloc {
+	uint16_t at;  /* offset from the body */
+	uint8_t kind; /* enum reloc_kind */
+};
 
 /* Owners of pages of code beside the numbers of address spaces. */
 enum { PAGE_SHARED = SHADOW_SPACES, PAGE_NOBODY, PAGE_OWNERS };
@@ -364,7 +383,7 @@ struct bt {
 	struct insn_map *maps;
 	struct insn *insns;
 	uint8_t *sources;
-	uint16_t *relocs;
+	struct bt_reloc *relocs;
 	struct code_page *pages;
 	unsigned nblocks, nexits, nmaps, ninsns, nsources, nrelocs, npages;
 	size_t code_held, records_held[RECORD_KINDS]; /* bytes that flushes have left as memory */
@@ -374,7 +393,8 @@ struct bt {
 	uint32_t *dormant;     /* invalidated blocks by the same hash: their code is good again when the bytes are */
 	uint32_t *page_blocks; /* by RAM page */
 	uint32_t *places;      /* blocks to be copied, by context and gpa */
-	uint32_t *page_hash;   /* pages of code */
+	struct chunk_note chunk_notes[32];
+	uint32_t *page_hash; /* pages of code */
 	uint32_t owned[PAGE_OWNERS];
 	uint64_t ram_pages;
 	struct context contexts[MAX_CONTEXTS];
@@ -606,11 +626,19 @@ bool bt_code_gpa(struct bt *bt, gva_t linear, gpa_t *gpa);
 struct block *bt_translate(struct bt *bt, struct context *ctx, guest_pc_t eip, gpa_t gpa, unsigned max_insns);
 
 /* --- twin.c --- */
-/* What depends on where a block and its EIPs are, by offset from the body: its offset, with one of these. */
-enum {
-	RELOC_EIP = 0,	       /* a constant of 32 bits, an EIP */
-	RELOC_LEAVE = 1 << 15, /* what leave() of xlat_exit.c emits */
-	MAX_RELOCS = 96,       /* in a block */
+enum { MAX_RELOCS = 96 /* in a block */ };
+enum reloc_kind {
+	RELOC_EIP,   /* a constant of 32 bits, an EIP */
+	RELOC_LEAVE, /* what leave() of xlat_exit.c emits */
+	/* 64-bit code */
+	RELOC_LEAVE64,	 /* what xlat64_leave() emits */
+	RELOC_RIP,	 /* a constant of 64 bits, an address at a distance from RIP; not one that 32 bits hold, */
+	RELOC_RIP_NEAR,	 /* the same, of one in the block's chunk, */
+	RELOC_RIP_CHUNK, /* the displacement that loads the delta of the next reloc's chunk */
+	RELOC_END_LOW,	 /* half of the block's end, which no 32 bits hold: what a call pushes */
+	RELOC_END_HIGH,
+	RELOC_CHUNK, /* the displacement that loads the delta of the block's chunk */
+	RELOC_PROBE, /* the displacement of a probe for it */
 };
 /* The block at eip, copied from one of the same bytes of RAM, in the same context, at another EIP; NULL: there is none,
  * or no room. */

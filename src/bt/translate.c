@@ -134,7 +134,7 @@ static bool translate_insn64(struct xlat *t, enum site_level level)
 
 	if (level != SITE_PLAIN)
 		return ident && xlat64_ident_guarded(t);
-	if (bt_look_pays(t->bt, t->b, xlat_map(t)->guest)) {
+	if (!t->like && bt_look_pays(t->bt, t->b, xlat_map(t)->guest)) {
 		xlat_map(t)->flags |= MAP_LOOKS;
 		t->adapted = true;
 		if (ident && xlat64_ident_present(t))
@@ -145,6 +145,7 @@ static bool translate_insn64(struct xlat *t, enum site_level level)
 
 static void translate_insn(struct xlat *t)
 {
+	static const struct site plain;
 	const struct insn_row *row = &insn_rows[t->in->id];
 	gva_t linear = block_linear(t->b, xlat_map(t)->guest);
 	const struct site *site;
@@ -159,7 +160,7 @@ static void translate_insn(struct xlat *t)
 		xlat_single_step(t);
 		return;
 	}
-	site = bt_site(t->bt, linear);
+	site = t->like ? &plain : bt_site(t->bt, linear);
 	level = site->level;
 	t->user = site->user && (t->ctx->key.flags & (CTX_PAGED | CTX_CPL3 | CTX_NO_USER | CTX_CODE64)) == CTX_PAGED;
 	present = !context_code64(t->ctx) && site->guarded && level == SITE_PLAIN && (t->ctx->key.flags & CTX_PAGED);
@@ -249,10 +250,10 @@ static void emit_body(struct xlat *t, const struct insn *ins, unsigned count)
 
 bool xlat_has_room(const struct bt *bt)
 {
-	const size_t largest = BLOCK_MAX_INSNS * (INSN_HOST_MAX + STUB_BYTES) + TRANSFER_HOST_MAX + HEAD_BYTES +
-			       sizeof(struct block) + 2 * BLOCK_MAX_INSNS * sizeof(struct bt_exit) +
-			       (BLOCK_MAX_INSNS + 1) * sizeof(struct insn_map) +
-			       BLOCK_MAX_INSNS * (sizeof(struct insn) + INSN_MAX_BYTES) + MAX_RELOCS * sizeof(uint16_t);
+	const size_t largest =
+	    BLOCK_MAX_INSNS * (INSN_HOST_MAX + STUB_BYTES) + TRANSFER_HOST_MAX + HEAD_BYTES + sizeof(struct block) +
+	    2 * BLOCK_MAX_INSNS * sizeof(struct bt_exit) + (BLOCK_MAX_INSNS + 1) * sizeof(struct insn_map) +
+	    BLOCK_MAX_INSNS * (sizeof(struct insn) + INSN_MAX_BYTES) + MAX_RELOCS * sizeof(struct bt_reloc);
 
 	return bt_cache_used(bt) + largest <= bt->cache_bytes;
 }
@@ -337,12 +338,27 @@ bool xlat_begin(struct xlat *t, struct bt *bt, struct context *ctx, guest_pc_t e
 	return true;
 }
 
-struct block *bt_translate(struct bt *bt, struct context *ctx, guest_pc_t eip, gpa_t gpa, unsigned max_insns)
+bool xlat_block(struct xlat *t, unsigned max_insns)
 {
 	struct insn ins[BLOCK_MAX_INSNS];
+	unsigned count;
+
+	t->b->map = &t->bt->maps[t->bt->nmaps];
+	t->b->insns = t->bt->ninsns;
+	memset(t->b->map, 0, (BLOCK_MAX_INSNS + 1) * sizeof(*t->b->map));
+	count = xlat_decode(t, ins, MIN(max_insns, (unsigned)BLOCK_MAX_INSNS));
+	if (t->unfetched)
+		return false;
+	xlat_head(t);
+	emit_body(t, ins, count);
+	xlat_stubs(t);
+	return true;
+}
+
+struct block *bt_translate(struct bt *bt, struct context *ctx, guest_pc_t eip, gpa_t gpa, unsigned max_insns)
+{
 	struct context_key key = ctx->key;
 	struct xlat t;
-	unsigned count;
 
 	memset(&t, 0, offsetof(struct xlat, relocs));
 	if (!xlat_begin(&t, bt, ctx, eip, gpa)) {
@@ -351,16 +367,8 @@ struct block *bt_translate(struct bt *bt, struct context *ctx, guest_pc_t eip, g
 		bt->ctx = ctx;
 		xlat_begin(&t, bt, ctx, eip, gpa);
 	}
-	t.b->map = &bt->maps[bt->nmaps];
-	t.b->insns = bt->ninsns;
-	memset(t.b->map, 0, (BLOCK_MAX_INSNS + 1) * sizeof(*t.b->map));
-
-	count = xlat_decode(&t, ins, MIN(max_insns, (unsigned)BLOCK_MAX_INSNS));
-	if (t.unfetched)
+	if (!xlat_block(&t, max_insns))
 		return NULL;
-	xlat_head(&t);
-	emit_body(&t, ins, count);
-	xlat_stubs(&t);
 	commit(bt, &t);
 	return t.b;
 }

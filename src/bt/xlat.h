@@ -41,7 +41,9 @@ struct xlat {
 	int32_t moved[GPR_COUNT]; /* of those that are near: by how much since they were in it */
 	bool adapted;		  /* an instruction is not translated as it would be at first */
 	unsigned nrelocs;	  /* may exceed MAX_RELOCS: too many to note */
-	uint16_t relocs[MAX_RELOCS];
+	const struct block *like; /* decides as for that block, but for its place: to compare a copy of it */
+	uint32_t like_chunk;	  /* block.chunk, then */
+	struct bt_reloc relocs[MAX_RELOCS];
 };
 
 /*
@@ -61,6 +63,8 @@ unsigned xlat_decode(struct xlat *t, struct insn *ins, unsigned max);
 bool xlat_has_room(const struct bt *bt);
 /* A new block, to be emitted behind the last one. False: the cache was flushed for it, and contexts with it. */
 bool xlat_begin(struct xlat *t, struct bt *bt, struct context *ctx, guest_pc_t eip, gpa_t gpa);
+/* Emits all of it, but enters it nowhere. False: bt_translate() has none. */
+bool xlat_block(struct xlat *t, unsigned max_insns);
 void xlat_head(struct xlat *t); /* the entry for indirect branches; the body follows */
 void xlat_insert(struct xlat *t);
 void xlat_count(struct xlat *t); /* brings HOST_COUNT up to date */
@@ -78,8 +82,10 @@ uint16_t xlat_here(const struct xlat *t);  /* offset from the body */
 /* --- xlat_exit.c --- */
 /* Does control never come to what follows a callout for the instruction (INSN_*)? */
 bool xlat_callout_ends_block(unsigned id);
-/* The last four bytes are an EIP. */
-void xlat_reloc_eip(struct xlat *t);
+/* The last `back` bytes depend on where the block is. */
+void xlat_reloc(struct xlat *t, unsigned back, enum reloc_kind kind);
+/* Is there such a reloc in the present instruction of t->like? */
+bool xlat_like(const struct xlat *t, enum reloc_kind kind);
 /* A jump to `target` in this context, linked later. Ends nothing. cc: condition, or -1. */
 void xlat_link(struct xlat *t, guest_pc_t target, int cc);
 void xlat_callout(struct xlat *t);
@@ -213,5 +219,9 @@ bool xlat_load_sreg(struct xlat *t);
 void xlat_unless_zero(struct xlat *t, uint8_t **slow);
 /* RCX is free from here on, and in T1, until the last access that can fault (the map's swap_to, to be set there). */
 void xlat_save_rcx(struct xlat *t);
+
+/* --- twin_audit.c --- */
+/* The copy, which has been made but not inserted, is what a translation of the same place would be. */
+void bt_audit_twin(struct xlat *t, const struct block *from);
 
 #endif

@@ -37,6 +37,7 @@ void xlat64_count(struct xlat *t, unsigned scratch)
 
 void xlat64_leave(struct xlat *t, unsigned number)
 {
+	xlat_reloc(t, 0, RELOC_LEAVE64);
 	emit_store_imm(&t->e, 4, number, AT_HOME(t, value));
 	emit_jmp_to(&t->e, t->bt->stubs.exit64);
 }
@@ -58,7 +59,7 @@ void xlat64_head(struct xlat *t)
 	uint8_t *same;
 
 	t->delta = DELTA_NONE;
-	t->adapted = true; /* no twins of 64-bit code yet */
+	t->b->chunk_by = CHUNK_BY_NOTHING;
 	if (xlat64_probe_target(t, t->b->eip)) {
 		if (t->bt->count)
 			add(t, HOST64_T, AT_HOME(t, hits), 1);
@@ -106,8 +107,10 @@ void xlat64_jump_indirect(struct xlat *t, enum xlat_branch_kind kind)
 {
 	(void)kind; /* counted in 32-bit code only */
 	emit_store(&t->e, 8, HOST64_T, AT_HOME(t, target));
-	if (!xlat64_probes(t))
+	if (!xlat64_probes(t)) {
 		emit_store_imm(&t->e, 4, HOME_FROM((unsigned)(t->b - t->bt->blocks), t->n), AT_HOME(t, from));
+		t->adapted = true; /* no copies */
+	}
 	xlat64_count(t, HOST64_DELTA);
 	emit_mov(&t->e, 4, HOST64_T, HOST64_T);
 	through_table(t);

@@ -71,6 +71,8 @@ bool xlat64_probes(const struct xlat *t);
 bool xlat64_probe_target(struct xlat *t, guest_pc_t rip);
 /* Faults unless the register is an address in the block's chunk. Changes HOST64_T. */
 void xlat64_probe_chunk(struct xlat *t, unsigned reg);
+/* The displacement by which it does. */
+uint32_t xlat64_probe_displacement(const struct bt *bt, uint32_t chunk);
 /* Faults unless HOST64_T is a canonical address. Changes HOST64_DELTA. */
 void xlat64_probe_canonical(struct xlat *t);
 
@@ -96,15 +98,15 @@ struct host_addr xlat64_operand(struct xlat *t);
 bool xlat64_can_access(const struct xlat *t);
 /* ... these? */
 void xlat64_access(struct xlat *t, struct host_addr at);
-/* HOST64_DELTA = delta of a chunk. */
-void xlat64_constant_delta(struct xlat *t, uint32_t chunk);
+/* HOST64_DELTA = delta of a chunk. kind: what its displacement is. */
+void xlat64_constant_delta(struct xlat *t, uint32_t chunk, enum reloc_kind kind);
 /* HOST64_T = the linear address of that operand. */
 void xlat64_linear(struct xlat *t);
 bool xlat64_ident(struct xlat *t);
 
 /* --- xlat64_near.c --- */
-/* The block's chunk is that one, if it has none yet: true. */
-bool xlat64_near_choose(struct xlat *t, uint32_t chunk);
+/* The block's chunk is that one, if it has none yet: true. by: enum chunk_by, or a register. */
+bool xlat64_near_choose(struct xlat *t, uint32_t chunk, unsigned by);
 /* HOST64_DELTA = the delta of the block's chunk. */
 void xlat64_near_delta(struct xlat *t);
 /* A memory operand [base + disp]: in the block's chunk, or fault; HOST64_DELTA is its delta. False: not expected

@@ -28,31 +28,47 @@ void xlat64_serve(struct xlat *t, unsigned reg, int32_t apart)
 	t->apart[reg] = apart;
 }
 
-void xlat64_constant_delta(struct xlat *t, uint32_t chunk)
+void xlat64_constant_delta(struct xlat *t, uint32_t chunk, enum reloc_kind kind)
 {
 	int64_t at = (int64_t)chunk * 8;
 
 	if (at == (int32_t)at) {
 		emit_load(&t->e, 8, HOST64_DELTA, (struct host_addr){REG_NONE, REG_NONE, 1, (int32_t)at, true, false});
+		xlat_reloc(t, 4, kind);
 	} else {
 		emit_mov_imm(&t->e, HOST64_DELTA, chunk);
 		load_delta(t);
+		t->adapted = true; /* no copies: not of user mode's addresses */
 	}
 	t->delta = DELTA_NONE;
 }
 
-/* A constant address. */
+/* HOST64_T = a constant that depends on RIP if the operand does. */
+static void constant(struct xlat *t, uint64_t offset, enum reloc_kind kind)
+{
+	emit_mov_imm64(&t->e, HOST64_T, offset);
+	if (!t->in->rip_relative)
+		return;
+	xlat_reloc(t, 8, kind);
+	t->adapted |= t->in->addrsize == 4;
+}
+
+/* A constant address. Those that 32 bits hold are not of programs that are moved: no copies. */
 static struct host_addr constant_address(struct xlat *t, gva_t linear)
 {
 	uint32_t chunk = (uint32_t)(linear >> SHADOW_VIEW_SHIFT);
+	bool near = xlat64_near_choose(t, chunk, CHUNK_BY_RIP);
 
-	if (xlat64_near_choose(t, chunk))
+	if (near)
 		xlat64_near_delta(t);
 	else
-		xlat64_constant_delta(t, chunk);
-	if (linear == (uint64_t)(int64_t)(int32_t)linear)
+		xlat64_constant_delta(t, chunk, RELOC_RIP_CHUNK);
+	t->adapted |= !t->in->rip_relative;
+	if (linear == (uint64_t)(int64_t)(int32_t)linear) {
+		t->adapted = true;
 		return (struct host_addr){HOST64_DELTA, REG_NONE, 1, (int32_t)linear, false, false};
-	emit_mov_imm64(&t->e, HOST64_T, linear);
+	}
+	constant(t, linear, near ? RELOC_RIP_NEAR : RELOC_RIP);
 	return (struct host_addr){HOST64_T, HOST64_DELTA, 1, 0, false, false};
 }
 
@@ -80,7 +96,7 @@ void xlat64_linear(struct xlat *t)
 	uint64_t offset;
 
 	if (constant_offset(t, &offset)) {
-		emit_mov_imm64(&t->e, HOST64_T, offset);
+		constant(t, offset, RELOC_RIP);
 	} else {
 		if (in->base == R10 || in->index == R10)
 			xlat64_load_reg(t, R10, R10);
@@ -132,7 +148,7 @@ static void lea_constant(struct xlat *t, uint64_t offset)
 {
 	const struct operand *to = &t->in->op[0];
 
-	emit_mov_imm64(&t->e, HOST64_T, offset);
+	constant(t, offset, RELOC_RIP);
 	if (to->size == 4)
 		emit_mov(&t->e, 4, HOST64_T, HOST64_T);
 	if (xlat64_in_memory(to->reg))

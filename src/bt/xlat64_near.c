@@ -7,22 +7,33 @@
  */
 #include "xlat64.h"
 
-bool xlat64_near_choose(struct xlat *t, uint32_t chunk)
+static enum chunk_in chunk_in(const struct xlat *t, uint32_t chunk)
+{
+	if (chunk == t->b->eip >> SHADOW_VIEW_SHIFT)
+		return CHUNK_OF_CODE;
+	return chunk == t->bt->cpu->gpr[RSP] >> SHADOW_VIEW_SHIFT ? CHUNK_OF_STACK : CHUNK_OF_OTHERS;
+}
+
+bool xlat64_near_choose(struct xlat *t, uint32_t chunk, unsigned by)
 {
 	if (!opt_on(t->bt->cpu->opt_off, OPT_DELTAS))
 		return false;
+	if (t->like && !xlat_like(t, by == CHUNK_BY_RIP ? RELOC_RIP_NEAR : RELOC_PROBE))
+		return false;
 	if (!t->has_chunk) {
 		t->has_chunk = true;
-		t->b->chunk = chunk;
+		t->b->chunk = t->like ? t->like_chunk : chunk;
+		t->b->chunk_by = (uint8_t)by;
+		t->b->chunk_in = (uint8_t)chunk_in(t, chunk);
 	}
-	return t->b->chunk == chunk;
+	return t->like || t->b->chunk == chunk;
 }
 
 void xlat64_near_delta(struct xlat *t)
 {
 	if (t->delta == DELTA_CHUNK)
 		return;
-	xlat64_constant_delta(t, t->b->chunk);
+	xlat64_constant_delta(t, t->b->chunk, RELOC_CHUNK);
 	t->delta = DELTA_CHUNK;
 }
 
@@ -31,15 +42,18 @@ static bool usable(const struct xlat *t)
 	opt_off_t off = t->bt->cpu->opt_off;
 
 	return xlat64_probes(t) && !xlat64_wide(t) && opt_on(off, OPT_NEAR) && opt_on(off, OPT_DELTAS) &&
-	       !bt_site_strays(t->bt, t->b, xlat_map((struct xlat *)t)->guest);
+	       (t->like || !bt_site_strays(t->bt, t->b, xlat_map((struct xlat *)t)->guest));
 }
 
 /* Is `linear` what the register will hold, as far as is known? */
 static bool expected(struct xlat *t, unsigned reg, uint64_t linear)
 {
+	uint32_t chunk = (uint32_t)(linear >> SHADOW_VIEW_SHIFT);
+
 	if (t->as_begun & BIT(reg))
-		return xlat64_near_choose(t, (uint32_t)(linear >> SHADOW_VIEW_SHIFT));
-	return t->has_chunk && ((t->near | t->loaded) & BIT(reg));
+		return xlat64_near_choose(t, chunk,
+					  t->bt->cpu->gpr[reg] >> SHADOW_VIEW_SHIFT == chunk ? reg : CHUNK_BY_SUM);
+	return t->has_chunk && (t->like ? xlat_like(t, RELOC_PROBE) : (t->near | t->loaded) & BIT(reg));
 }
 
 bool xlat64_near_base(struct xlat *t, unsigned base)

@@ -24,13 +24,18 @@ bool xlat64_probe_target(struct xlat *t, guest_pc_t rip)
 	return true;
 }
 
+uint32_t xlat64_probe_displacement(const struct bt *bt, uint32_t chunk)
+{
+	return bt->probe - (chunk << (SHADOW_VIEW_SHIFT - PROBE_ROTATE));
+}
+
 void xlat64_probe_chunk(struct xlat *t, unsigned reg)
 {
-	uint32_t page = t->b->chunk << (SHADOW_VIEW_SHIFT - PROBE_ROTATE);
-
 	emit_rorx64(&t->e, HOST64_T, reg, PROBE_ROTATE);
 	emit_load(&t->e, 1, HOST64_T,
-		  (struct host_addr){HOST64_T, REG_NONE, 1, (int32_t)(t->bt->probe - page), false, true});
+		  (struct host_addr){HOST64_T, REG_NONE, 1, (int32_t)xlat64_probe_displacement(t->bt, t->b->chunk),
+				     false, true});
+	xlat_reloc(t, 4, RELOC_PROBE);
 }
 
 /* Shifted to the right, canonical addresses are numbers from -2048 to 2047. */

@@ -98,10 +98,13 @@ static void push_return(struct xlat *t)
 
 	if (rip == (uint64_t)(int64_t)(int32_t)rip) {
 		emit_store_imm(&t->e, 8, (uint32_t)rip, at);
+		t->adapted = true; /* no copies: programs there are not moved */
 	} else {
 		emit_store_imm(&t->e, 4, (uint32_t)rip, at);
+		xlat_reloc(t, 4, RELOC_END_LOW);
 		at.disp += 4;
 		emit_store_imm(&t->e, 4, (uint32_t)(rip >> 32), at);
+		xlat_reloc(t, 4, RELOC_END_HIGH);
 	}
 	xlat64_stack_move(t, -8);
 }

@@ -172,6 +172,7 @@ bool xlat64_syscall(struct xlat *t)
 	xlat64_take_flags(t);
 	change_ring(t, to, cs, (uint16_t)(cs + 8), 0);
 	emit_mov_imm64(&t->e, RCX, t->eip + t->in->len);
+	xlat_reloc(t, 8, RELOC_RIP);
 	emit_load(&t->e, 8, HOST64_T, AT_CPU64(offsetof(struct cpu, lstar)));
 	finish(t, false, slow, ARRAY_LEN(slow));
 	return true;

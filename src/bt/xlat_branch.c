@@ -66,7 +66,7 @@ static void push_return(struct xlat *t)
 
 	emit_store_imm(&t->e, size, eip, xlat_stack(t, -(int32_t)size, size));
 	if (size == 4)
-		xlat_reloc_eip(t);
+		xlat_reloc(t, 4, RELOC_EIP);
 	else
 		t->adapted = true; /* half an EIP */
 	xlat_stack_move(t, -(int32_t)size);

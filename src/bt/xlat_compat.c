@@ -185,7 +185,7 @@ bool xlat_syscall_compat(struct xlat *t)
 	xlat_take_flags(t, HOST_T0);
 	flat_segments(t, (uint16_t)(cpu->star >> 32 & ~(uint64_t)SEL_RPL));
 	emit_mov_imm(&t->e, RCX, t->eip + t->in->len);
-	xlat_reloc_eip(t);
+	xlat_reloc(t, 4, RELOC_EIP);
 	emit_load(&t->e, 8, HOST_T0, AT_CPU(CPU_OFF(cstar)));
 	xlat_finish_code64(t, to, slow, ARRAY_LEN(slow));
 	return true;

@@ -74,7 +74,7 @@ static void push_selector(struct xlat *t, unsigned seg, int32_t offset)
 static void push_frame(struct xlat *t)
 {
 	emit_mov_imm(&t->e, HOST_T2, t->eip + t->in->len);
-	xlat_reloc_eip(t);
+	xlat_reloc(t, 4, RELOC_EIP);
 	emit_store(&t->e, 8, HOST_T2, at(HOST_T3, FRAME_RIP));
 	push_selector(t, SEG_CS, FRAME_CS);
 	emit_load(&t->e, 8, HOST_T2, AT_HOME(t, spare));

@@ -41,16 +41,24 @@ void xlat_link(struct xlat *t, guest_pc_t target, int cc)
 	x->patch = (uint16_t)(xlat_here(t) - 4u);
 }
 
-static void add_reloc(struct xlat *t, unsigned offset, unsigned kind)
+void xlat_reloc(struct xlat *t, unsigned back, enum reloc_kind kind)
 {
-	if (t->in_body && t->nrelocs < MAX_RELOCS)
-		t->relocs[t->nrelocs] = (uint16_t)(offset | kind);
-	t->nrelocs += t->in_body;
+	if (!t->in_body)
+		return;
+	if (t->nrelocs < MAX_RELOCS)
+		t->relocs[t->nrelocs] = (struct bt_reloc){(uint16_t)(xlat_here(t) - back), (uint8_t)kind};
+	t->nrelocs++;
 }
 
-void xlat_reloc_eip(struct xlat *t)
+bool xlat_like(const struct xlat *t, enum reloc_kind kind)
 {
-	add_reloc(t, xlat_here(t) - 4u, RELOC_EIP);
+	const struct bt_reloc *r = &t->bt->relocs[t->like->relocs];
+	const struct insn_map *m = &t->like->map[t->n];
+
+	for (unsigned i = 0; i < t->like->nrelocs; i++)
+		if (r[i].kind == kind && r[i].at >= m[0].host && r[i].at < m[1].host)
+			return true;
+	return false;
 }
 
 /* mov r8d, number; jmp stub: leaves for the monitor. */
@@ -60,7 +68,7 @@ static void leave(struct xlat *t, const struct bt_exit *x)
 		xlat64_leave(t, (uint32_t)(x - t->bt->exits));
 		return;
 	}
-	add_reloc(t, xlat_here(t), RELOC_LEAVE);
+	xlat_reloc(t, 0, RELOC_LEAVE);
 	emit_mov_imm(&t->e, HOST_T0, (uint32_t)(x - t->bt->exits));
 	emit_jmp_to(&t->e, t->bt->stubs.exit);
 }

@@ -104,7 +104,7 @@ static struct host_addr in_frame(int32_t offset)
 static void push_frame(struct xlat *t)
 {
 	emit_store_imm(&t->e, 4, t->eip + t->in->len, in_frame(FRAME_EIP));
-	xlat_reloc_eip(t);
+	xlat_reloc(t, 4, RELOC_EIP);
 	emit_load(&t->e, 2, HOST_T2, AT_CPU(SEG_OFF(SEG_CS, selector)));
 	emit_store(&t->e, 4, HOST_T2, in_frame(FRAME_CS));
 	xlat_flags_image(t, HOST_T2, RCX, HOST_T3);

@@ -127,7 +127,7 @@ static void load_and_switch(struct xlat *t, unsigned seg, uint8_t **slow)
 	take_segment(t, seg);
 	xlat_count(t);
 	emit_mov_imm(&t->e, HOST_T0, t->eip + t->in->len);
-	xlat_reloc_eip(t);
+	xlat_reloc(t, 4, RELOC_EIP);
 	t->branch = BRANCH_UNCOUNTED;
 	xlat_jump_table(t);
 	t->branch = BRANCH_TABLE;
