@@ -12,7 +12,7 @@
 /* Space that one instruction, its exits and stubs can take at most. */
 enum { INSN_HOST_MAX = 400, TRANSFER_HOST_MAX = 2900 /* the last of a block */, STUB_BYTES = 64, HEAD_BYTES = 128 };
 
-struct insn_map *xlat_map(struct xlat *t)
+struct insn_map *xlat_map(const struct xlat *t)
 {
 	return &t->b->map[t->n];
 }
@@ -128,15 +128,20 @@ static bool rewrite(struct xlat *t)
 	}
 }
 
+/* As the next process of the program will: copies look, too. */
+static bool looks(const struct xlat *t)
+{
+	return t->like ? t->like->map[t->n].flags & MAP_LOOKS : bt_look_pays(t->bt, t->b, xlat_map(t)->guest);
+}
+
 static bool translate_insn64(struct xlat *t, enum site_level level)
 {
 	bool ident = insn_rows[t->in->id].class == CLASS_IDENT;
 
 	if (level != SITE_PLAIN)
 		return ident && xlat64_ident_guarded(t);
-	if (!t->like && bt_look_pays(t->bt, t->b, xlat_map(t)->guest)) {
+	if (looks(t)) {
 		xlat_map(t)->flags |= MAP_LOOKS;
-		t->adapted = true;
 		if (ident && xlat64_ident_present(t))
 			return true;
 	}

@@ -7,15 +7,16 @@
 #include "xlat.h"
 
 /* What these are translated to depends on registers and tables, and on what the translator has learnt of those. */
-static bool depends_on_state(unsigned id)
+static bool depends_on_state(unsigned id, bool code64)
 {
 	switch (id) {
 	case INSN_SYSCALL:
+		return true;
 	case INSN_SYSENTER:
 	case INSN_INT:
 	case INSN_MOV_TO_SREG:
 	case INSN_POP_SREG:
-		return true;
+		return !code64;
 	default:
 		return false;
 	}
@@ -28,7 +29,8 @@ static bool comparable(const struct block *b)
 
 	for (unsigned i = 0; i < b->ninsns; i++) {
 		unsigned at = b->map[i].guest;
-		if (insn_decode(&in, b->source + at, b->guest_len - at, code_size) || depends_on_state(in.id))
+		if (insn_decode(&in, b->source + at, b->guest_len - at, code_size) ||
+		    depends_on_state(in.id, code_size == 8))
 			return false;
 	}
 	return true;

@@ -76,8 +76,8 @@ static inline unsigned host_reg(unsigned guest)
 {
 	return guest == RSP ? HOST_ESP : guest;
 }
-struct insn_map *xlat_map(struct xlat *t); /* of the current instruction */
-uint16_t xlat_here(const struct xlat *t);  /* offset from the body */
+struct insn_map *xlat_map(const struct xlat *t); /* of the current instruction */
+uint16_t xlat_here(const struct xlat *t);	 /* offset from the body */
 
 /* --- xlat_exit.c --- */
 /* Does control never come to what follows a callout for the instruction (INSN_*)? */

@@ -42,7 +42,7 @@ static bool usable(const struct xlat *t)
 	opt_off_t off = t->bt->cpu->opt_off;
 
 	return xlat64_probes(t) && !xlat64_wide(t) && opt_on(off, OPT_NEAR) && opt_on(off, OPT_DELTAS) &&
-	       (t->like || !bt_site_strays(t->bt, t->b, xlat_map((struct xlat *)t)->guest));
+	       (t->like || !bt_site_strays(t->bt, t->b, xlat_map(t)->guest));
 }
 
 /* Is `linear` what the register will hold, as far as is known? */
