@@ -368,6 +368,7 @@ struct bt {
 	struct stats *stats;
 	const volatile sig_atomic_t *stop;
 	bool count, audit, lockstep;
+	struct contain *contain; /* audit_emitted.c */
 	unsigned audit_countdown; /* audits are dear: one every AUDIT_EVERY translations */
 
 	/* the cache: two mappings of one memfd */
@@ -654,6 +655,13 @@ bool bt_breakpoint_within(const struct bt *bt, gva_t linear, unsigned len);
 
 /* --- audit.c --- */
 void bt_audit(struct bt *bt);
+
+/* --- audit_emitted.c --- */
+/* 0 or a negative errno. */
+int bt_audit_emitted_init(struct bt *bt);
+void bt_audit_emitted_destroy(struct bt *bt);
+/* Is the block's code, which is complete and in the cache, contained? (64-bit code; under --audit.) */
+void bt_audit_emitted(struct bt *bt, const struct block *b);
 
 /* --- adapt.c --- */
 /* What is known of the instruction; all zeros if it has never faulted. */

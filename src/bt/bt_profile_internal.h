@@ -25,6 +25,9 @@ void bt_profile_count_branch(struct xlat *t);
 /* The body (writable) was copied from another block's: it counts for itself. */
 void bt_profile_copied(struct xlat *t, uint8_t *body);
 
+/* Where translated code's counters are; nowhere, if it has none. */
+void bt_profile_counters(const struct bt *bt, uint64_t *from, uint64_t *to);
+
 /* The dispatcher has to find the target of such a branch. */
 void bt_profile_missed_table(struct bt *bt);
 

@@ -139,6 +139,14 @@ void bt_profile_count_entry(struct xlat *t)
 	emit_increment(t, (struct host_addr){HOST_T2, REG_NONE, 1, 0, false, false});
 }
 
+void bt_profile_counters(const struct bt *bt, uint64_t *from, uint64_t *to)
+{
+	const struct bt_profile_state *p = bt->profile;
+
+	*from = p ? (uintptr_t)p->costs : 0;
+	*to = p ? (uintptr_t)(p->costs + p->max_blocks) : 0;
+}
+
 /* The entry's counting begins the body, with a MOV of its address: two bytes, then the constant. */
 void bt_profile_copied(struct xlat *t, uint8_t *body)
 {

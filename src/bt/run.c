@@ -93,6 +93,8 @@ int bt_create(struct bt **out, const struct bt_config *cfg)
 		err = bt_cache_init(bt, cfg->cache_bytes ? cfg->cache_bytes : DEFAULT_CACHE_BYTES);
 	if (!err)
 		err = bt_profile_init(bt, cfg);
+	if (!err)
+		err = bt_audit_emitted_init(bt);
 	if (err) {
 		bt_profile_destroy(bt);
 		bt_cache_destroy(bt);
@@ -116,6 +118,7 @@ void bt_destroy(struct bt *bt)
 	physmem_unlisten(bt->pm, bt);
 	shadow_on_lost(bt->shadow, NULL, NULL);
 	bt_lockstep_destroy(bt);
+	bt_audit_emitted_destroy(bt);
 	bt_profile_destroy(bt);
 	bt_cache_destroy(bt);
 	track_subscribe(bt->shadow, TRACK_CODE, NULL, NULL);

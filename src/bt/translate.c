@@ -303,6 +303,7 @@ void xlat_insert(struct xlat *t)
 	bt->stats->host_bytes_emitted += (uint64_t)(t->e.p - t->e.start);
 	bt->stats->cache_bytes_used = bt_cache_used(bt);
 	bt_insert(bt, b);
+	bt_audit_emitted(bt, b);
 	if (bt->audit && ++bt->audit_countdown % AUDIT_EVERY == 0)
 		bt_audit(bt);
 	trace(bt, "block %" PRIx64 " ctx %u: %u insns, %u bytes -> %u bytes", block_linear(b, 0), b->ctx->id, b->ninsns,

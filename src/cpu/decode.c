@@ -295,6 +295,16 @@ static void note_pause(struct insn *in)
 	}
 }
 
+/* Zydis does not say that comparing string instructions move their pointers. */
+static void note_comparison(struct insn *in)
+{
+	if (!insn_compares_strings(in))
+		return;
+	in->gpr_written |= BIT(RDI);
+	if (in->gpr_read & BIT(RSI))
+		in->gpr_written |= BIT(RSI);
+}
+
 /* Zydis knows of no segment that MONITOR's address is in. */
 static void note_monitor(struct insn *in)
 {
@@ -457,6 +467,7 @@ int insn_decode(struct insn *in, const uint8_t *bytes, unsigned avail, unsigned 
 	correct_memory(in);
 	note_registers(in, &d);
 	note_pause(in);
+	note_comparison(in);
 	note_monitor(in);
 	if (d.zi.cpu_flags) {
 		in->flags_read = d.zi.cpu_flags->tested;

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Follows the control of a block's code. Loops lead to entries only: once through is enough. */
+#include "contain.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "contain_internal.h"
+#include "cpu/cpu.h"
+
+struct contain *contain_create(const struct contain_rules *rules)
+{
+	struct contain *k = calloc(1, sizeof(*k));
+
+	if (k)
+		k->rules = *rules;
+	return k;
+}
+
+void contain_destroy(struct contain *k)
+{
+	free(k);
+}
+
+static void fail(struct contain *k, const char *why)
+{
+	if (!k->wrong)
+		k->wrong = why;
+}
+
+static bool is_entry(const struct contain *k, unsigned offset)
+{
+	for (unsigned i = 0; i < CONTAIN_ENTRIES; i++)
+		if (k->code->entries[i] == offset)
+			return true;
+	return false;
+}
+
+/* Control goes on there, too, as things are now. */
+static void lead_to(struct contain *k, unsigned offset)
+{
+	struct pending *free_one = NULL;
+
+	if (is_entry(k, offset))
+		return;
+	if (offset <= k->offset) {
+		fail(k, "a jump back, to no entry");
+		return;
+	}
+	for (unsigned i = 0; i < PENDING; i++) {
+		struct pending *p = &k->pending[i];
+		if (p->at == offset) {
+			state_meet(k, &p->state, &k->now);
+			return;
+		}
+		if (!p->at)
+			free_one = p;
+	}
+	if (!free_one) {
+		fail(k, "too many jumps");
+		return;
+	}
+	free_one->at = offset;
+	free_one->state = k->now;
+}
+
+static void jump_to(struct contain *k, uint64_t displacement)
+{
+	uint64_t to = (uint32_t)(k->code->run + k->next + displacement);
+
+	if (to - k->code->run < k->code->len) {
+		lead_to(k, (unsigned)(to - k->code->run));
+		return;
+	}
+	for (unsigned i = 0; i < CONTAIN_EXITS; i++)
+		if (k->rules.exits[i] == to)
+			return;
+	fail(k, "a jump out of the block");
+}
+
+/* Through a table: what it holds, and what that is counted from. */
+static void check_indirect(struct contain *k)
+{
+	const struct operand *op = &k->in.op[0];
+	struct value v = op->kind == OPD_GPR ? k->now.gpr[op->reg] : value_constant(0);
+	uint64_t miss = v.constant;
+	const struct symbol *s;
+
+	v.constant = 0;
+	s = value_only(k, &v);
+	if (!s || s->kind != SYM_ENTRY || (miss != k->rules.miss[0] && miss != k->rules.miss[1]))
+		fail(k, "a jump to what is in no table");
+}
+
+static void branch(struct contain *k)
+{
+	const struct insn *in = &k->in;
+
+	switch (in->id) {
+	case INSN_JMP_REL:
+		jump_to(k, in->op[0].imm);
+		k->live = false;
+		break;
+	case INSN_JMP_IND:
+		check_indirect(k);
+		k->live = false;
+		break;
+	case INSN_CALL_REL:
+	case INSN_CALL_IND:
+	case INSN_RET:
+	case INSN_LOOP:
+	case INSN_LOOPE:
+	case INSN_LOOPNE:
+		fail(k, "a transfer that translations are not made of");
+		break;
+	default:
+		jump_to(k, in->op[0].imm);
+	}
+}
+
+/* Those who come in here have seen to what the point says; so has the code, if it comes here itself. */
+static void at_point(struct contain *k, const struct contain_point *p)
+{
+	const struct contain_code *c = k->code;
+	struct value *delta = &k->now.gpr[c->delta], at;
+	struct fact f = {.value = value_constant(0), .chunk = c->chunk};
+	bool came = k->live;
+
+	if (!came)
+		state_reset(k);
+	k->live = true;
+	for (unsigned r = 0; r < 16; r++) {
+		f.value = k->now.gpr[r];
+		if (!(p->near >> r & 1))
+			continue;
+		if (!came)
+			state_learn(k, &f);
+		else if (!value_near(k, &f.value, c->chunk))
+			fail(k, "a register is not where it is said to be");
+	}
+	if (p->delta == CONTAIN_NONE)
+		return;
+	at = p->delta == CONTAIN_CHUNK ? value_constant((uint64_t)c->chunk << 32) : k->now.gpr[p->delta];
+	if (!came)
+		*delta = value_made(k, SYM_DELTA, 0, at);
+	at = value_sum(k, at, *delta, 1);
+	if (!value_placed(k, &at, 0))
+		fail(k, "the delta is not what it is said to be");
+}
+
+/* What is known where control comes to. */
+static void arrive(struct contain *k)
+{
+	for (unsigned i = 0; i < PENDING; i++) {
+		struct pending *p = &k->pending[i];
+		if (p->at != k->offset)
+			continue;
+		if (k->live)
+			state_meet(k, &k->now, &p->state);
+		else
+			k->now = p->state;
+		k->live = true;
+		p->at = 0;
+	}
+	if (is_entry(k, k->offset)) {
+		state_reset(k);
+		k->live = true;
+	}
+	for (unsigned i = 0; i < k->code->npoints; i++)
+		if (k->code->points[i].at == k->offset)
+			at_point(k, &k->code->points[i]);
+}
+
+static void one_insn(struct contain *k)
+{
+	const struct contain_code *c = k->code;
+
+	if (insn_decode(&k->in, c->bytes + k->offset, MIN(c->len - k->offset, 15u), 8) || k->in.id == INSN_INVALID) {
+		fail(k, "no instruction");
+		return;
+	}
+	k->next = k->offset + k->in.len;
+	arrive(k);
+	if (!k->live || k->wrong) /* what nobody comes to is checked where somebody does */
+		return;
+	if (insn_rows[k->in.id].class == CLASS_BRANCH)
+		branch(k);
+	else
+		effect_apply(k);
+}
+
+bool contain_check(struct contain *k, const struct contain_code *code, char *why, size_t size)
+{
+	char text[96];
+
+	k->code = code;
+	k->nsymbols = 0;
+	k->wrong = NULL;
+	k->live = false;
+	for (unsigned i = 0; i < PENDING; i++)
+		k->pending[i].at = 0;
+	for (k->offset = 0; k->offset < code->len && !k->wrong; k->offset = k->next)
+		one_insn(k);
+	for (unsigned i = 0; i < PENDING && !k->wrong; i++)
+		if (k->pending[i].at)
+			fail(k, "a jump into an instruction");
+	if (!k->wrong && k->live)
+		fail(k, "control runs off the end");
+	if (!k->wrong)
+		return true;
+	insn_format(&k->in, code->run + k->offset, text, sizeof(text));
+	snprintf(why, size, "%s: at byte %u, %s", k->wrong, k->offset, text);
+	return false;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Is emitted 64-bit code contained? Under --audit, what the translator has emitted for a block is decoded again and run
+ * with symbols for registers: each memory operand must be of a form that docs/isolation.md allows, whatever the
+ * registers hold. Nothing of the translator's own bookkeeping is believed but what is said here.
+ */
+#ifndef GNOMON_BT_CONTAIN_H
+#define GNOMON_BT_CONTAIN_H
+
+#include "base.h"
+
+enum { CONTAIN_ENTRIES = 3, CONTAIN_EXITS = 4, CONTAIN_DATA = 2 };
+
+/* Where the monitor may enter the code in the middle, and what it sees to then. */
+struct contain_point {
+	uint16_t at;   /* offset */
+	uint8_t delta; /* register of whose chunk the delta is, CONTAIN_CHUNK or CONTAIN_NONE */
+	uint16_t near; /* registers that are in the block's chunk */
+};
+enum { CONTAIN_CHUNK = 254, CONTAIN_NONE = 255 };
+
+struct contain_code {
+	const uint8_t *bytes;
+	unsigned len;
+	uint32_t run;			    /* address of the first byte when it runs */
+	unsigned entries[CONTAIN_ENTRIES];  /* offsets at which others enter, who see to nothing */
+	uint32_t chunk;			    /* the block's */
+	uint8_t delta;			    /* host register that has the delta at points */
+	const struct contain_point *points; /* by offset */
+	unsigned npoints;
+};
+
+struct contain_rules {
+	uint64_t home;		       /* struct bt_home */
+	uint32_t probe;		       /* the page of probes */
+	uint32_t exits[CONTAIN_EXITS]; /* jumps out of the block lead to these, */
+	uint32_t miss[2];	       /* or to what a table holds, counted from one of these */
+	struct {
+		uint64_t from, to;
+	} data[CONTAIN_DATA]; /* more of the monitor's, at constant addresses */
+};
+
+struct contain;
+
+/* NULL: no memory. */
+struct contain *contain_create(const struct contain_rules *rules);
+void contain_destroy(struct contain *k);
+
+/* False: `why` says what is wrong, and where. */
+bool contain_check(struct contain *k, const struct contain_code *code, char *why, size_t size);
+
+#endif

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The forms of memory operands that are allowed: docs/isolation.md. */
+#include "bt_internal.h"
+#include "contain_internal.h"
+
+enum {
+	OPERAND_MAX = PAGE_SIZE,
+	CHUNK_BITS = 20,  /* that a probe compares */
+	HALF_ROTATE = 19, /* of a probe that compares with half a chunk */
+	CHUNK_ROTATE = 20,
+};
+
+#define CHUNK_BYTES BIT(SHADOW_VIEW_SHIFT)
+#define GUARD	    ((int64_t)SHADOW_VIEW_REACH)
+#define TABLE_BYTES ((int64_t)8 << 32)
+
+struct value operand_address(struct contain *k)
+{
+	const struct insn *in = &k->in;
+	struct value v = value_constant((uint64_t)in->disp);
+
+	if (in->rip_relative)
+		v.constant += k->code->run + k->next;
+	if (in->base != REG_NONE)
+		v = value_sum(k, v, k->now.gpr[in->base], 1);
+	if (in->index != REG_NONE)
+		v = value_sum(k, v, k->now.gpr[in->index], in->scale);
+	return v;
+}
+
+static struct value refuse(struct contain *k, const char *why)
+{
+	if (!k->wrong)
+		k->wrong = why;
+	return value_constant(0);
+}
+
+bool value_near(struct contain *k, const struct value *v, uint32_t chunk)
+{
+	const uint64_t base = (uint64_t)chunk << SHADOW_VIEW_SHIFT;
+	struct value apart;
+
+	if (value_is_constant(v))
+		return v->constant - (base - (uint64_t)GUARD) <= CHUNK_BYTES + 2 * (uint64_t)GUARD - OPERAND_MAX;
+	for (unsigned i = 0; i < k->now.nfacts; i++) {
+		const struct fact *f = &k->now.fact[i];
+		if (f->bounds || (f->chunk ^ chunk) & (BIT(CHUNK_BITS) - 1))
+			continue;
+		apart = value_sum(k, *v, f->value, -1);
+		if (value_within(k, &apart, -GUARD, GUARD - OPERAND_MAX))
+			return true;
+	}
+	return false;
+}
+
+/* The symbol of the delta that was added, once; NULL: none. *rest: the value without it. */
+static const struct symbol *take_delta(struct contain *k, const struct value *v, struct value *rest)
+{
+	for (unsigned i = 0; i < v->n; i++) {
+		const struct symbol *s = &k->symbols[v->term[i].symbol];
+		if (s->kind != SYM_DELTA || v->term[i].times != 1)
+			continue;
+		*rest = value_sum(k, *v, (struct value){.n = 1, .term[0] = v->term[i]}, -1);
+		return s;
+	}
+	return NULL;
+}
+
+bool value_placed(struct contain *k, const struct value *v, unsigned size)
+{
+	struct value rest, apart;
+	const struct symbol *delta;
+
+	if (value_is_constant(v) || size > OPERAND_MAX)
+		return false;
+	delta = take_delta(k, v, &rest);
+	if (!delta)
+		return false;
+	apart = value_sum(k, rest, delta->of, -1);
+	if (value_within(k, &apart, -GUARD, GUARD - OPERAND_MAX))
+		return true;
+	return value_is_constant(&delta->of) &&
+	       value_near(k, &rest, (uint32_t)(delta->of.constant >> SHADOW_VIEW_SHIFT));
+}
+
+/* gs:[index * 8] */
+static struct value view_access(struct contain *k, const struct value *at)
+{
+	const struct insn *in = &k->in;
+	struct value of = value_any(k);
+
+	if (in->mem_write || in->mem_size != 8 || in->addrsize != 8 || !value_within(k, at, 0, TABLE_BYTES - 8))
+		return refuse(k, "GS: no index of the view");
+	if (value_is_constant(at)) {
+		of = value_constant(at->constant / 8 << SHADOW_VIEW_SHIFT);
+	} else if (at->n == 1 && at->term[0].times == 8 && !at->constant) {
+		const struct symbol *s = &k->symbols[at->term[0].symbol];
+		if (s->kind == SYM_SHIFTED && s->count == SHADOW_VIEW_SHIFT)
+			of = s->of;
+	}
+	return value_made(k, SYM_DELTA, 0, of);
+}
+
+/* [register of 32 bits + constant]: a probe. */
+static struct value probe_access(struct contain *k, const struct value *at)
+{
+	uint32_t page = k->rules.probe - (uint32_t)at->constant;
+	struct value base = {.n = at->n, .term[0] = at->term[0]};
+	const struct symbol *s = value_only(k, &base);
+	struct fact f = {.chunk = page >> PAGE_SHIFT};
+
+	if (!s || s->kind != SYM_ROTATED || k->in.mem_size != 1 || k->in.mem_write || k->in.index != REG_NONE)
+		return refuse(k, "an address of 32 bits that is no probe");
+	f.value = s->of;
+	f.bounds = s->count == HALF_ROTATE;
+	f.low = (int64_t)(int32_t)page << HALF_ROTATE;
+	f.high = f.low + (int64_t)BIT(31) - 1;
+	if (!(page & PAGE_MASK) && (f.bounds ? value_only(k, &f.value) != NULL : s->count == CHUNK_ROTATE))
+		state_learn(k, &f);
+	return value_symbol(k, SYM_SECRET, 0, UINT8_MAX);
+}
+
+static struct value home_access(struct contain *k, unsigned offset)
+{
+	const struct insn *in = &k->in;
+	struct value *slot = &k->now.slot[offset / 8], v;
+	bool whole = offset % 8 == 0 && in->mem_size == 8;
+
+	if (offset % 8 + in->mem_size > 8)
+		return refuse(k, "across two of bt_home's");
+	if (offset / 8 == offsetof(struct bt_home, cpu) / 8)
+		return in->mem_write ? refuse(k, "struct cpu's address is written")
+				     : value_symbol(k, SYM_CPU, INT64_MIN, INT64_MAX);
+	if (slot->n > TERMS) {
+		*slot = value_any(k);
+		if (offset / 8 == offsetof(struct bt_home, table) / 8)
+			*slot = value_symbol(k, SYM_TABLE, INT64_MIN, INT64_MAX);
+		else if (offset - offsetof(struct bt_home, view) < sizeof(((struct bt_home *)0)->view))
+			*slot = value_symbol(k, SYM_VIEW, INT64_MIN, INT64_MAX);
+	}
+	v = whole ? *slot : value_sized(k, in->mem_size);
+	if (in->mem_write)
+		slot->n = TERMS + 1;
+	return v;
+}
+
+/* What struct cpu has for the cache's own use. */
+static struct value cpu_access(struct contain *k, uint64_t offset)
+{
+	const size_t window = offsetof(struct cpu, bt_window), windows = sizeof(((struct cpu *)0)->bt_window);
+
+	if (offset + k->in.mem_size > sizeof(struct cpu) || offset > sizeof(struct cpu))
+		return refuse(k, "beyond struct cpu");
+	if (offset == offsetof(struct cpu, bt_indirect))
+		return value_symbol(k, SYM_TABLE, INT64_MIN, INT64_MAX);
+	if (offset == offsetof(struct cpu, bt_compat.table))
+		return value_symbol(k, SYM_TABLE_PTR, INT64_MIN, INT64_MAX);
+	if (offset - window < windows && k->in.mem_size == 8)
+		return value_symbol(k, SYM_VIEW, INT64_MIN, INT64_MAX);
+	return value_sized(k, k->in.mem_size);
+}
+
+static struct value constant_access(struct contain *k, uint64_t at)
+{
+	const struct contain_rules *r = &k->rules;
+
+	if (at - r->home < sizeof(struct bt_home))
+		return home_access(k, (unsigned)(at - r->home));
+	for (unsigned i = 0; i < CONTAIN_DATA; i++)
+		if (at >= r->data[i].from && at + k->in.mem_size <= r->data[i].to)
+			return value_symbol(k, SYM_TABLE, INT64_MIN, INT64_MAX);
+	return refuse(k, "a constant address");
+}
+
+/* [table + index * 4] */
+static struct value table_access(struct contain *k, const struct value *at)
+{
+	struct value index = *at;
+
+	for (unsigned i = 0; i < index.n; i++)
+		if (k->symbols[index.term[i].symbol].kind == SYM_TABLE && index.term[i].times == 1)
+			index.term[i] = index.term[--index.n];
+	if (index.n + 1 != at->n || k->in.mem_write || k->in.mem_size != 4 ||
+	    !value_within(k, &index, 0, ((int64_t)4 << 32) - 4))
+		return refuse(k, "beyond a table of branch targets");
+	return value_symbol(k, SYM_ENTRY, 0, UINT32_MAX);
+}
+
+struct value operand_access(struct contain *k)
+{
+	const struct insn *in = &k->in;
+	struct value at = operand_address(k), base = at;
+	int64_t page = k->rules.probe;
+	const struct symbol *s;
+
+	base.constant = 0;
+	s = value_only(k, &base);
+	if (in->vsib || in->seg == SEG_FS)
+		return refuse(k, "no operand of translated code's");
+	if (in->seg == SEG_GS)
+		return view_access(k, &at);
+	if (in->addrsize != 8)
+		return probe_access(k, &at);
+	if (value_is_constant(&at))
+		return constant_access(k, at.constant);
+	if (s && s->kind == SYM_CPU)
+		return cpu_access(k, at.constant);
+	if (s && s->kind == SYM_TABLE_PTR && !at.constant && !in->mem_write && in->mem_size == 8)
+		return value_symbol(k, SYM_TABLE, INT64_MIN, INT64_MAX);
+	if (value_has(k, &at, SYM_TABLE))
+		return table_access(k, &at);
+	if (value_placed(k, &at, in->mem_size))
+		return value_sized(k, in->mem_size);
+	if (!in->mem_write && in->mem_size == 1 && value_within(k, &at, page - BT_PROBE_REACH, page + BT_PROBE_REACH))
+		return value_symbol(k, SYM_SECRET, 0, UINT8_MAX);
+	return refuse(k, "nothing keeps the address in a chunk's place");
+}
+
+struct value *stack_word(struct contain *k, bool push)
+{
+	const struct value *rsp = &k->now.gpr[RSP];
+	uint64_t at = rsp->constant - (push ? 8 : 0) - (k->rules.home + offsetof(struct bt_home, stack));
+
+	if (!value_is_constant(rsp) || at % 8 || at >= sizeof(((struct bt_home *)0)->stack)) {
+		refuse(k, "the stack is not the monitor's");
+		return NULL;
+	}
+	return &k->now.slot[offsetof(struct bt_home, stack) / 8 + at / 8];
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is known of registers while a block is checked (contain.h): sums of symbols, modulo 2^64. */
+#ifndef GNOMON_BT_CONTAIN_INTERNAL_H
+#define GNOMON_BT_CONTAIN_INTERNAL_H
+
+#include "contain.h"
+#include "cpu/decode.h"
+#include "home.h"
+
+enum {
+	TERMS = 6,
+	SLOTS = sizeof(struct bt_home) / 8,
+	FACTS = 32,
+	SYMBOLS = 20000,
+	PENDING = 96, /* places that jumps lead to further on */
+};
+
+/* constant + sum of coefficient * symbol */
+struct value {
+	uint64_t constant;
+	uint32_t n;
+	struct term {
+		uint32_t symbol;
+		int32_t times;
+	} term[TERMS];
+};
+
+enum kind {
+	SYM_ANY,
+	SYM_SHIFTED,   /* `of`, shifted right by `count` */
+	SYM_ROTATED,   /* `of`, rotated right by `count` */
+	SYM_DELTA,     /* the delta of the chunk that `of` is in */
+	SYM_CPU,       /* struct cpu */
+	SYM_TABLE,     /* a table of branch targets */
+	SYM_TABLE_PTR, /* where such a pointer is */
+	SYM_ENTRY,     /* what such a table holds */
+	SYM_VIEW,      /* what GS.base may become */
+	SYM_SECRET,    /* what a probe has read: of the monitor's */
+};
+
+struct symbol {
+	enum kind kind;
+	unsigned count;
+	struct value of;
+	int64_t low, high; /* as a signed number */
+};
+
+/* A value that is in a chunk, whose number is known modulo 2^20; or a symbol that is within bounds. */
+struct fact {
+	struct value value;
+	uint32_t chunk;
+	bool bounds;
+	int64_t low, high;
+};
+
+struct state {
+	struct value gpr[16];
+	struct value slot[SLOTS]; /* of struct bt_home */
+	struct fact fact[FACTS];
+	unsigned nfacts;
+};
+
+struct pending {
+	unsigned at; /* offset; 0: free */
+	struct state state;
+};
+
+struct contain {
+	struct contain_rules rules;
+	const struct contain_code *code;
+	struct symbol symbols[SYMBOLS];
+	unsigned nsymbols;
+	struct state now;
+	bool live; /* control comes here */
+	struct pending pending[PENDING];
+	unsigned offset, next; /* of the instruction, and of the one behind */
+	struct insn in;
+	const char *wrong;
+};
+
+/* --- contain_value.c --- */
+struct value value_constant(uint64_t c);
+struct value value_symbol(struct contain *k, enum kind kind, int64_t low, int64_t high);
+struct value value_any(struct contain *k);
+/* Of `size` bytes, zero-extended. */
+struct value value_sized(struct contain *k, unsigned size);
+/* a + times * b */
+struct value value_sum(struct contain *k, struct value a, struct value b, int64_t times);
+/* A symbol that is made of a value. */
+struct value value_made(struct contain *k, enum kind kind, unsigned count, struct value of);
+bool value_same(const struct value *a, const struct value *b);
+static inline bool value_is_constant(const struct value *v)
+{
+	return !v->n;
+}
+/* The symbol that the value is, or NULL. */
+const struct symbol *value_only(const struct contain *k, const struct value *v);
+/* As a signed number that does not overflow. */
+bool value_bounds(const struct contain *k, const struct value *v, int64_t *low, int64_t *high);
+bool value_within(const struct contain *k, const struct value *v, int64_t low, int64_t high);
+bool value_has(const struct contain *k, const struct value *v, enum kind kind);
+void state_reset(struct contain *k);
+void state_meet(struct contain *k, struct state *into, const struct state *other);
+void state_learn(struct contain *k, const struct fact *f);
+
+/* --- contain_access.c --- */
+/* The address of the instruction's operand, without its segment's base. */
+struct value operand_address(struct contain *k);
+/* Checks the instruction's memory operand; what it reads, if it is 4 or 8 bytes. */
+struct value operand_access(struct contain *k);
+/* Is that within the place that a delta in it leads to? */
+bool value_placed(struct contain *k, const struct value *v, unsigned size);
+/* Is the value in the chunk, as far as the facts tell? */
+bool value_near(struct contain *k, const struct value *v, uint32_t chunk);
+/* Is the stack pointer that of the words of the monitor's, with room for one more word (push), or one in it? The word;
+ * NULL: no. */
+struct value *stack_word(struct contain *k, bool push);
+
+/* --- contain_effect.c --- */
+/* What the instruction does to registers; its accesses are checked. */
+void effect_apply(struct contain *k);
+
+#endif

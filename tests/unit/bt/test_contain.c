@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* contain.c: code as translations have it is found to be contained, and with a mistake of each kind it is not. */
+#include <check.h>
+#include <string.h>
+
+#include "../run_suite.h"
+#include "bt/contain.h"
+#include "bt/emit.h"
+#include "bt/home.h"
+#include "bt/xlat64.h"
+#include "cpu/cpu.h"
+
+enum {
+	RUN = 0x41000000,
+	HOME = 0x42000000,
+	PROBE = 0x20000000,
+	EXIT = 0x40001000,
+	MISS = 0x40002000,
+	CHUNK = 7,
+};
+
+static struct contain *k;
+static uint8_t bytes[512];
+static struct emit e;
+static struct contain_code code;
+static struct contain_point point;
+static char why[256];
+
+static void begin(void)
+{
+	const struct contain_rules rules = {.home = HOME, .probe = PROBE, .exits = {EXIT}, .miss = {MISS}};
+
+	k = contain_create(&rules);
+	ck_assert_ptr_nonnull(k);
+	e = (struct emit){.p = bytes, .start = bytes, .end = bytes + sizeof(bytes), .run = RUN};
+	code = (struct contain_code){.bytes = bytes, .run = RUN, .chunk = CHUNK, .delta = R11, .points = &point};
+}
+
+static void end(void)
+{
+	contain_destroy(k);
+}
+
+static struct host_addr mem(unsigned base, unsigned index, int32_t disp)
+{
+	return (struct host_addr){(uint8_t)base, (uint8_t)index, 1, disp, false, false};
+}
+
+static struct host_addr home(size_t field)
+{
+	return mem(REG_NONE, REG_NONE, (int32_t)(HOME + field));
+}
+
+static bool contained(void)
+{
+	emit_jmp_to(&e, EXIT);
+	ck_assert(!e.full);
+	code.len = (unsigned)(e.p - bytes);
+	return contain_check(k, &code, why, sizeof(why));
+}
+
+static void is_contained(void)
+{
+	ck_assert_msg(contained(), "%s", why);
+	end();
+}
+
+/* With these words. */
+static void is_caught(const char *how)
+{
+	ck_assert_msg(!contained(), "%s: not seen", how);
+	ck_assert_msg(strstr(why, how), "%s: %s", how, why);
+	end();
+}
+
+static const char no_place[] = "nothing keeps the address in a chunk's place";
+
+/* R11 = the delta of the register's chunk. */
+static void look_up(unsigned reg)
+{
+	emit_mov_imm(&e, R11, 32);
+	emit_shrx64(&e, R11, reg, R11);
+	emit_load(&e, 8, R11, (struct host_addr){REG_NONE, R11, 8, 0, true, false});
+}
+
+static void chunk_delta(unsigned chunk)
+{
+	emit_load(&e, 8, R11, (struct host_addr){REG_NONE, REG_NONE, 1, (int32_t)chunk * 8, true, false});
+}
+
+static void probe(unsigned reg, unsigned chunk)
+{
+	emit_rorx64(&e, R10, reg, 20);
+	emit_load(&e, 1, R10, (struct host_addr){R10, REG_NONE, 1, (int32_t)(PROBE - (chunk << 12)), false, true});
+}
+
+START_TEST(test_look_up)
+{
+	begin();
+	look_up(RBX);
+	emit_load(&e, 8, RAX, mem(RBX, R11, 0x1000));
+	emit_store(&e, 4, RCX, mem(RBX, R11, -0x100000));
+	emit_lea(&e, 8, RDX, mem(RBX, REG_NONE, 0x800)); /* moved by little: served by the same delta */
+	emit_load(&e, 8, RAX, mem(RDX, R11, 8));
+	emit_store(&e, 8, RSP, home(offsetof(struct bt_home, rsp)));
+	is_contained();
+
+	begin();
+	emit_load(&e, 8, RAX, mem(RBX, REG_NONE, 0));
+	is_caught(no_place);
+	begin(); /* another register's */
+	look_up(RBX);
+	emit_load(&e, 8, RAX, mem(RCX, R11, 0));
+	is_caught(no_place);
+	begin(); /* written in between */
+	look_up(RBX);
+	emit_load(&e, 8, RBX, mem(RBX, R11, 0));
+	emit_load(&e, 8, RAX, mem(RBX, R11, 0));
+	is_caught(no_place);
+	begin(); /* by an instruction that names it nowhere */
+	look_up(RAX);
+	emit_rdtsc(&e);
+	emit_load(&e, 8, RCX, mem(RAX, R11, 0));
+	is_caught(no_place);
+	begin(); /* twice */
+	look_up(RBX);
+	emit_lea(&e, 8, RBX, mem(RBX, R11, 0));
+	emit_load(&e, 8, RAX, mem(RBX, R11, 0));
+	is_caught(no_place);
+	begin(); /* an index of which nothing is known */
+	look_up(RBX);
+	emit_lea(&e, 8, RBX, mem(RBX, RCX, 0));
+	emit_load(&e, 8, RAX, mem(RBX, R11, 0));
+	is_caught(no_place);
+	begin(); /* moved away */
+	look_up(RBX);
+	for (unsigned i = 0; i < 20; i++)
+		emit_lea(&e, 8, RBX, mem(RBX, REG_NONE, INT32_MAX));
+	emit_load(&e, 8, RAX, mem(RBX, R11, 0));
+	is_caught(no_place);
+	begin(); /* of the index by a wrong number of bits */
+	emit_mov_imm(&e, R11, 31);
+	emit_shrx64(&e, R11, RBX, R11);
+	emit_load(&e, 8, R11, (struct host_addr){REG_NONE, R11, 8, 0, true, false});
+	is_caught("no index of the view");
+	begin();
+	emit_store(&e, 8, RAX, (struct host_addr){REG_NONE, REG_NONE, 1, 64, true, false});
+	is_caught("no index of the view");
+}
+END_TEST
+
+START_TEST(test_index_of_32_bits)
+{
+	begin();
+	emit_mov(&e, 4, RCX, RCX);
+	emit_lea(&e, 8, R10, mem(RBX, RCX, 0));
+	look_up(R10);
+	emit_load(&e, 8, RAX, mem(R10, R11, 0));
+	is_contained();
+	begin(); /* the low half of an address is in no chunk's place */
+	look_up(RBX);
+	emit_mov(&e, 4, R10, RBX);
+	emit_load(&e, 8, RAX, mem(R10, R11, 0));
+	is_caught(no_place);
+}
+END_TEST
+
+START_TEST(test_near)
+{
+	begin();
+	chunk_delta(CHUNK);
+	probe(RBX, CHUNK);
+	emit_load(&e, 8, RAX, mem(RBX, R11, 0x1000));
+	emit_lea(&e, 8, RCX, mem(RBX, REG_NONE, 16));
+	emit_store(&e, 8, RAX, mem(RCX, R11, 0));
+	emit_mov_imm64(&e, R10, (uint64_t)CHUNK << 32 | 0x1234);
+	emit_store(&e, 8, RAX, mem(R10, R11, 0));
+	is_contained();
+
+	begin();
+	chunk_delta(CHUNK);
+	emit_load(&e, 8, RAX, mem(RBX, R11, 0));
+	is_caught(no_place);
+	begin(); /* with another chunk */
+	chunk_delta(CHUNK);
+	probe(RBX, CHUNK + 1);
+	emit_load(&e, 8, RAX, mem(RBX, R11, 0));
+	is_caught(no_place);
+	begin();
+	chunk_delta(CHUNK);
+	probe(RCX, CHUNK);
+	emit_load(&e, 8, RAX, mem(RBX, R11, 0));
+	is_caught(no_place);
+	begin(); /* before it was written */
+	chunk_delta(CHUNK);
+	probe(RBX, CHUNK);
+	emit_bswap32(&e, RBX);
+	emit_load(&e, 8, RAX, mem(RBX, R11, 0));
+	is_caught(no_place);
+	begin();
+	chunk_delta(CHUNK);
+	emit_mov_imm64(&e, R10, (uint64_t)(CHUNK + 3) << 32);
+	emit_store(&e, 8, RAX, mem(R10, R11, 0));
+	is_caught(no_place);
+	begin(); /* on one of two ways only */
+	chunk_delta(CHUNK);
+	uint8_t *past = emit_jrcxz(&e);
+	probe(RBX, CHUNK);
+	emit_target8(&e, past);
+	emit_load(&e, 8, RAX, mem(RBX, R11, 0));
+	is_caught(no_place);
+	begin(); /* what is read is used */
+	probe(RBX, CHUNK);
+	emit_store(&e, 8, R10, home(offsetof(struct bt_home, spare)));
+	is_caught("probe");
+	begin(); /* any address of 32 bits */
+	emit_load(&e, 4, RAX, (struct host_addr){RBX, REG_NONE, 1, 0, false, true});
+	is_caught("no probe");
+}
+END_TEST
+
+START_TEST(test_points)
+{
+	begin();
+	emit_jmp_to(&e, EXIT);
+	point = (struct contain_point){.at = (uint16_t)(e.p - bytes), .delta = RSI, .near = BIT(RDI)};
+	code.npoints = 1;
+	emit_load(&e, 8, RAX, mem(RSI, R11, 8));
+	chunk_delta(CHUNK);
+	emit_load(&e, 8, RAX, mem(RDI, R11, 8));
+	is_contained();
+
+	begin(); /* says more than it sees to */
+	emit_jmp_to(&e, EXIT);
+	point = (struct contain_point){.at = (uint16_t)(e.p - bytes), .delta = RSI};
+	code.npoints = 1;
+	emit_load(&e, 8, RAX, mem(RDI, R11, 8));
+	is_caught(no_place);
+	begin(); /* the code comes there with another delta */
+	look_up(RBX);
+	point = (struct contain_point){.at = (uint16_t)(e.p - bytes), .delta = RSI};
+	code.npoints = 1;
+	emit_load(&e, 8, RAX, mem(RBX, R11, 8));
+	is_caught("the delta is not what");
+	begin();
+	probe(RBX, CHUNK);
+	point = (struct contain_point){.at = (uint16_t)(e.p - bytes), .delta = CONTAIN_NONE, .near = BIT(RCX)};
+	code.npoints = 1;
+	is_caught("a register is not where");
+}
+END_TEST
+
+static void string(bool rsi, bool rdi)
+{
+	static const uint8_t rep_movsq[] = {0xf3, 0x48, 0xa5};
+
+	look_up(RSI);
+	if (rsi)
+		emit_lea(&e, 8, RSI, mem(RSI, R11, 0));
+	look_up(RDI);
+	if (rdi)
+		emit_lea(&e, 8, RDI, mem(RDI, R11, 0));
+	emit_bytes(&e, rep_movsq, sizeof(rep_movsq));
+}
+
+START_TEST(test_implicit)
+{
+	static const uint8_t caught[][8] = {
+	    {6, 0xc4, 0xe2, 0xf9, 0x90, 0x04, 0x0b}, /* VPGATHERDQ XMM0, [RBX + XMM1], XMM0 */
+	    {3, 0x66, 0x0f, 0xf7},
+	    {1, 0xd7},
+	    {2, 0x0f, 0x05},
+	    {2, 0xcd, 0x80},
+	    {2, 0x0f, 0x34},
+	    {2, 0x8e, 0xe0},		       /* MOV FS, AX */
+	    {5, 0xf3, 0x48, 0x0f, 0xae, 0xd0}, /* WRFSBASE RAX */
+	    {5, 0xf3, 0x48, 0x0f, 0xae, 0xd8}, /* WRGSBASE RAX */
+	    {3, 0x64, 0x8b, 0x03},	       /* MOV EAX, FS:[RBX] */
+	    {1, 0x50},
+	    {1, 0x9c},
+	    {1, 0xc3},
+	    {2, 0xff, 0xe0},
+	    {2, 0xff, 0xd0},
+	    {1, 0xec},
+	    {4, 0xc8, 0, 0, 1},
+	    {1, 0xc9},
+	    {1, 0xaa},
+	    {3, 0x0f, 0xab, 0x03}, /* BTS [RBX], EAX */
+	};
+
+	begin();
+	string(true, true);
+	is_contained();
+	begin();
+	string(false, true);
+	is_caught("string");
+	begin();
+	string(true, false);
+	is_caught("string");
+	for (unsigned i = 0; i < ARRAY_LEN(caught); i++) {
+		begin();
+		emit_bytes(&e, caught[i] + 1, caught[i][0]);
+		is_caught(":");
+	}
+	begin(); /* the monitor's own words */
+	emit_store(&e, 8, RSP, home(offsetof(struct bt_home, rsp)));
+	emit_mov_imm(&e, RSP, HOME + offsetof(struct bt_home, stack) + 8);
+	emit_pushf(&e);
+	emit_pop(&e, R10);
+	emit_load(&e, 8, RSP, home(offsetof(struct bt_home, rsp)));
+	is_contained();
+	begin(); /* one word too many */
+	emit_mov_imm(&e, RSP, HOME + offsetof(struct bt_home, stack) + 8);
+	emit_pushf(&e);
+	emit_pushf(&e);
+	is_caught("stack");
+}
+END_TEST
+
+START_TEST(test_own)
+{
+	begin();
+	emit_load(&e, 8, R11, home(offsetof(struct bt_home, cpu)));
+	emit_store(&e, 8, RAX, mem(R11, REG_NONE, offsetof(struct cpu, gpr[R8])));
+	emit_load(&e, 8, R10, home(offsetof(struct bt_home, view[1])));
+	emit_wrgsbase(&e, R10);
+	emit_load(&e, 8, R11, home(offsetof(struct bt_home, table)));
+	emit_mov(&e, 4, R10, RAX);
+	emit_load(&e, 4, R10, (struct host_addr){R11, R10, 4, 0, false, false});
+	emit_lea(&e, 8, R10, mem(R10, REG_NONE, MISS));
+	emit_jmp_reg(&e, R10);
+	is_contained();
+
+	begin();
+	emit_load(&e, 8, R11, home(offsetof(struct bt_home, cpu)));
+	emit_store(&e, 8, RAX, mem(R11, REG_NONE, sizeof(struct cpu)));
+	is_caught("beyond struct cpu");
+	begin();
+	emit_load(&e, 8, R11, home(offsetof(struct bt_home, cpu)));
+	emit_store(&e, 8, RAX, mem(R11, RBX, 0));
+	is_caught(no_place);
+	begin();
+	emit_store(&e, 8, RAX, home(offsetof(struct bt_home, cpu)));
+	is_caught("address is written");
+	begin();
+	emit_store(&e, 8, RAX, home(offsetof(struct bt_home, view)));
+	is_caught("address is written");
+	begin();
+	emit_store(&e, 8, RAX, home(offsetof(struct bt_home, table)));
+	is_caught("something else");
+	begin();
+	emit_store(&e, 8, RAX, home(sizeof(struct bt_home)));
+	is_caught("a constant address");
+	begin(); /* all of RIP */
+	emit_load(&e, 8, R11, home(offsetof(struct bt_home, table)));
+	emit_load(&e, 4, R10, (struct host_addr){R11, RAX, 4, 0, false, false});
+	is_caught("beyond a table");
+	begin(); /* the index, not what it leads to */
+	emit_mov(&e, 4, R10, RAX);
+	emit_lea(&e, 8, R10, mem(R10, REG_NONE, MISS));
+	emit_jmp_reg(&e, R10);
+	is_caught("in no table");
+	begin();
+	emit_jmp_to(&e, EXIT + 1);
+	is_caught("out of the block");
+	begin();
+	emit_target32(&e, emit_jmp(&e), RUN + 1);
+	is_caught("a jump into");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("contain");
+	TCase *t = tcase_create("contain");
+
+	tcase_set_timeout(t, 60);
+	tcase_add_test(t, test_look_up);
+	tcase_add_test(t, test_index_of_32_bits);
+	tcase_add_test(t, test_near);
+	tcase_add_test(t, test_points);
+	tcase_add_test(t, test_implicit);
+	tcase_add_test(t, test_own);
+	suite_add_tcase(s, t);
+	return run_suite(s);
+}
