@@ -8,25 +8,32 @@
 
 int bt_audit_emitted_init(struct bt *bt)
 {
-	struct contain_rules rules = {
+	bt->contain = bt->audit ? contain_create() : NULL;
+	return bt->audit && !bt->contain ? -ENOMEM : 0;
+}
+
+void bt_audit_emitted_destroy(struct bt *bt)
+{
+	contain_destroy(bt->contain);
+}
+
+static struct contain_rules rules(const struct bt *bt)
+{
+	struct contain_rules r = {
 	    .home = (uintptr_t)bt->home,
 	    .probe = bt->probe,
 	    .exits = {(uint32_t)bt->stubs.exit, (uint32_t)bt->stubs.exit64, (uint32_t)bt->stubs.indirect_miss,
 		      (uint32_t)bt->stubs.indirect_miss64},
 	    .miss = {(uint32_t)bt->stubs.indirect_miss, (uint32_t)bt->stubs.indirect_miss64},
 	    .data[0] = {(uintptr_t)bt->contexts, (uintptr_t)(bt->contexts + MAX_CONTEXTS)},
+	    .states = shadow_host_states(bt->shadow),
+	    .frames = shadow_host_frames(bt->shadow),
+	    .traced = (uintptr_t)bt->pm->traced,
+	    .ram = (uintptr_t)bt->pm->ram.host,
 	};
 
-	if (!bt->audit)
-		return 0;
-	bt_profile_counters(bt, &rules.data[1].from, &rules.data[1].to);
-	bt->contain = contain_create(&rules);
-	return bt->contain ? 0 : -ENOMEM;
-}
-
-void bt_audit_emitted_destroy(struct bt *bt)
-{
-	contain_destroy(bt->contain);
+	bt_profile_counters(bt, &r.data[1].from, &r.data[1].to);
+	return r;
 }
 
 /* What find_delta() of run64.c sees to. */
@@ -55,14 +62,16 @@ void bt_audit_emitted(struct bt *bt, const struct block *b)
 	    .points = points,
 	    .npoints = b->ninsns + b->open,
 	};
+	struct contain_rules r;
 	char why[256];
 
 	if (!bt->contain || !context_code64(b->ctx))
 		return;
+	r = rules(bt);
 	for (unsigned i = 0; i < code.npoints; i++) {
 		points[i] = point(&b->map[i]);
 		points[i].at = (uint16_t)(points[i].at + head);
 	}
-	ASSERTF(contain_check(bt->contain, &code, why, sizeof(why)), "BT-12: block %" PRIx64 " is not contained: %s",
-		block_linear(b, 0), why);
+	ASSERTF(contain_check(bt->contain, &r, &code, why, sizeof(why)),
+		"BT-12: block %" PRIx64 " is not contained: %s", block_linear(b, 0), why);
 }

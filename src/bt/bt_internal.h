@@ -368,7 +368,7 @@ struct bt {
 	struct stats *stats;
 	const volatile sig_atomic_t *stop;
 	bool count, audit, lockstep;
-	struct contain *contain; /* audit_emitted.c */
+	struct contain *contain;  /* audit_emitted.c */
 	unsigned audit_countdown; /* audits are dear: one every AUDIT_EVERY translations */
 
 	/* the cache: two mappings of one memfd */

@@ -9,13 +9,9 @@
 #include "contain_internal.h"
 #include "cpu/cpu.h"
 
-struct contain *contain_create(const struct contain_rules *rules)
+struct contain *contain_create(void)
 {
-	struct contain *k = calloc(1, sizeof(*k));
-
-	if (k)
-		k->rules = *rules;
-	return k;
+	return calloc(1, sizeof(struct contain));
 }
 
 void contain_destroy(struct contain *k)
@@ -74,7 +70,7 @@ static void jump_to(struct contain *k, uint64_t displacement)
 		return;
 	}
 	for (unsigned i = 0; i < CONTAIN_EXITS; i++)
-		if (k->rules.exits[i] == to)
+		if (k->rules->exits[i] == to)
 			return;
 	fail(k, "a jump out of the block");
 }
@@ -89,8 +85,19 @@ static void check_indirect(struct contain *k)
 
 	v.constant = 0;
 	s = value_only(k, &v);
-	if (!s || s->kind != SYM_ENTRY || (miss != k->rules.miss[0] && miss != k->rules.miss[1]))
+	if (!s || s->kind != SYM_ENTRY || (miss != k->rules->miss[0] && miss != k->rules->miss[1]))
 		fail(k, "a jump to what is in no table");
+}
+
+/* What RCX being 0 tells, or not being it, is known on one way only. */
+static void if_zero(struct contain *k)
+{
+	unsigned before = k->now.nfacts;
+
+	look_zero(k);
+	jump_to(k, k->in.op[0].imm);
+	k->now.nfacts = MIN(before, k->now.nfacts);
+	look_not_zero(k);
 }
 
 static void branch(struct contain *k)
@@ -113,6 +120,10 @@ static void branch(struct contain *k)
 	case INSN_LOOPE:
 	case INSN_LOOPNE:
 		fail(k, "a transfer that translations are not made of");
+		break;
+	case INSN_JRCXZ:
+	case INSN_JECXZ:
+		if_zero(k);
 		break;
 	default:
 		jump_to(k, in->op[0].imm);
@@ -190,10 +201,12 @@ static void one_insn(struct contain *k)
 		effect_apply(k);
 }
 
-bool contain_check(struct contain *k, const struct contain_code *code, char *why, size_t size)
+bool contain_check(struct contain *k, const struct contain_rules *rules, const struct contain_code *code, char *why,
+		   size_t size)
 {
 	char text[96];
 
+	k->rules = rules;
 	k->code = code;
 	k->nsymbols = 0;
 	k->wrong = NULL;

@@ -38,15 +38,18 @@ struct contain_rules {
 	struct {
 		uint64_t from, to;
 	} data[CONTAIN_DATA]; /* more of the monitor's, at constant addresses */
+	/* of looks at states of pages: by page of host addresses, by page of RAM; RAM */
+	uint64_t states, frames, traced, ram;
 };
 
 struct contain;
 
 /* NULL: no memory. */
-struct contain *contain_create(const struct contain_rules *rules);
+struct contain *contain_create(void);
 void contain_destroy(struct contain *k);
 
 /* False: `why` says what is wrong, and where. */
-bool contain_check(struct contain *k, const struct contain_code *code, char *why, size_t size);
+bool contain_check(struct contain *k, const struct contain_rules *rules, const struct contain_code *code, char *why,
+		   size_t size);
 
 #endif

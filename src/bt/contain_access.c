@@ -28,7 +28,7 @@ struct value operand_address(struct contain *k)
 	return v;
 }
 
-static struct value refuse(struct contain *k, const char *why)
+struct value access_refused(struct contain *k, const char *why)
 {
 	if (!k->wrong)
 		k->wrong = why;
@@ -44,7 +44,7 @@ bool value_near(struct contain *k, const struct value *v, uint32_t chunk)
 		return v->constant - (base - (uint64_t)GUARD) <= CHUNK_BYTES + 2 * (uint64_t)GUARD - OPERAND_MAX;
 	for (unsigned i = 0; i < k->now.nfacts; i++) {
 		const struct fact *f = &k->now.fact[i];
-		if (f->bounds || (f->chunk ^ chunk) & (BIT(CHUNK_BITS) - 1))
+		if (f->kind != FACT_NEAR || (f->chunk ^ chunk) & (BIT(CHUNK_BITS) - 1))
 			continue;
 		apart = value_sum(k, *v, f->value, -1);
 		if (value_within(k, &apart, -GUARD, GUARD - OPERAND_MAX))
@@ -90,7 +90,7 @@ static struct value view_access(struct contain *k, const struct value *at)
 	struct value of = value_any(k);
 
 	if (in->mem_write || in->mem_size != 8 || in->addrsize != 8 || !value_within(k, at, 0, TABLE_BYTES - 8))
-		return refuse(k, "GS: no index of the view");
+		return access_refused(k, "GS: no index of the view");
 	if (value_is_constant(at)) {
 		of = value_constant(at->constant / 8 << SHADOW_VIEW_SHIFT);
 	} else if (at->n == 1 && at->term[0].times == 8 && !at->constant) {
@@ -104,18 +104,18 @@ static struct value view_access(struct contain *k, const struct value *at)
 /* [register of 32 bits + constant]: a probe. */
 static struct value probe_access(struct contain *k, const struct value *at)
 {
-	uint32_t page = k->rules.probe - (uint32_t)at->constant;
+	uint32_t page = k->rules->probe - (uint32_t)at->constant;
 	struct value base = {.n = at->n, .term[0] = at->term[0]};
 	const struct symbol *s = value_only(k, &base);
 	struct fact f = {.chunk = page >> PAGE_SHIFT};
 
 	if (!s || s->kind != SYM_ROTATED || k->in.mem_size != 1 || k->in.mem_write || k->in.index != REG_NONE)
-		return refuse(k, "an address of 32 bits that is no probe");
+		return access_refused(k, "an address of 32 bits that is no probe");
 	f.value = s->of;
-	f.bounds = s->count == HALF_ROTATE;
+	f.kind = s->count == HALF_ROTATE ? FACT_BOUNDS : FACT_NEAR;
 	f.low = (int64_t)(int32_t)page << HALF_ROTATE;
 	f.high = f.low + (int64_t)BIT(31) - 1;
-	if (!(page & PAGE_MASK) && (f.bounds ? value_only(k, &f.value) != NULL : s->count == CHUNK_ROTATE))
+	if (!(page & PAGE_MASK) && (f.kind == FACT_BOUNDS ? value_only(k, &f.value) != NULL : s->count == CHUNK_ROTATE))
 		state_learn(k, &f);
 	return value_symbol(k, SYM_SECRET, 0, UINT8_MAX);
 }
@@ -125,11 +125,12 @@ static struct value home_access(struct contain *k, unsigned offset)
 	const struct insn *in = &k->in;
 	struct value *slot = &k->now.slot[offset / 8], v;
 	bool whole = offset % 8 == 0 && in->mem_size == 8;
+	const struct value none = value_constant(0);
 
 	if (offset % 8 + in->mem_size > 8)
-		return refuse(k, "across two of bt_home's");
+		return access_refused(k, "across two of bt_home's");
 	if (offset / 8 == offsetof(struct bt_home, cpu) / 8)
-		return in->mem_write ? refuse(k, "struct cpu's address is written")
+		return in->mem_write ? access_refused(k, "struct cpu's address is written")
 				     : value_symbol(k, SYM_CPU, INT64_MIN, INT64_MAX);
 	if (slot->n > TERMS) {
 		*slot = value_any(k);
@@ -139,6 +140,12 @@ static struct value home_access(struct contain *k, unsigned offset)
 			*slot = value_symbol(k, SYM_VIEW, INT64_MIN, INT64_MAX);
 	}
 	v = whole ? *slot : value_sized(k, in->mem_size);
+	if (offset == offsetof(struct bt_home, table_stores) && in->mem_size == 4) {
+		v = value_symbol(k, SYM_ANY, 0, TABLE_STORES - (state_knows(k, FACT_ROOM, &none) ? 1 : 0));
+		k->stores = v.term[0].symbol;
+	}
+	if (offset / 8 == offsetof(struct bt_home, table_stores) / 8 && in->mem_write)
+		state_forget(k, FACT_ROOM);
 	if (in->mem_write)
 		slot->n = TERMS + 1;
 	return v;
@@ -150,7 +157,7 @@ static struct value cpu_access(struct contain *k, uint64_t offset)
 	const size_t window = offsetof(struct cpu, bt_window), windows = sizeof(((struct cpu *)0)->bt_window);
 
 	if (offset + k->in.mem_size > sizeof(struct cpu) || offset > sizeof(struct cpu))
-		return refuse(k, "beyond struct cpu");
+		return access_refused(k, "beyond struct cpu");
 	if (offset == offsetof(struct cpu, bt_indirect))
 		return value_symbol(k, SYM_TABLE, INT64_MIN, INT64_MAX);
 	if (offset == offsetof(struct cpu, bt_compat.table))
@@ -162,14 +169,14 @@ static struct value cpu_access(struct contain *k, uint64_t offset)
 
 static struct value constant_access(struct contain *k, uint64_t at)
 {
-	const struct contain_rules *r = &k->rules;
+	const struct contain_rules *r = k->rules;
 
 	if (at - r->home < sizeof(struct bt_home))
 		return home_access(k, (unsigned)(at - r->home));
 	for (unsigned i = 0; i < CONTAIN_DATA; i++)
 		if (at >= r->data[i].from && at + k->in.mem_size <= r->data[i].to)
 			return value_symbol(k, SYM_TABLE, INT64_MIN, INT64_MAX);
-	return refuse(k, "a constant address");
+	return access_refused(k, "a constant address");
 }
 
 /* [table + index * 4] */
@@ -182,21 +189,21 @@ static struct value table_access(struct contain *k, const struct value *at)
 			index.term[i] = index.term[--index.n];
 	if (index.n + 1 != at->n || k->in.mem_write || k->in.mem_size != 4 ||
 	    !value_within(k, &index, 0, ((int64_t)4 << 32) - 4))
-		return refuse(k, "beyond a table of branch targets");
+		return access_refused(k, "beyond a table of branch targets");
 	return value_symbol(k, SYM_ENTRY, 0, UINT32_MAX);
 }
 
 struct value operand_access(struct contain *k)
 {
 	const struct insn *in = &k->in;
-	struct value at = operand_address(k), base = at;
-	int64_t page = k->rules.probe;
+	struct value at = operand_address(k), base = at, read;
+	int64_t page = k->rules->probe;
 	const struct symbol *s;
 
 	base.constant = 0;
 	s = value_only(k, &base);
 	if (in->vsib || in->seg == SEG_FS)
-		return refuse(k, "no operand of translated code's");
+		return access_refused(k, "no operand of translated code's");
 	if (in->seg == SEG_GS)
 		return view_access(k, &at);
 	if (in->addrsize != 8)
@@ -211,18 +218,20 @@ struct value operand_access(struct contain *k)
 		return table_access(k, &at);
 	if (value_placed(k, &at, in->mem_size))
 		return value_sized(k, in->mem_size);
+	if (look_access(k, &at, &read))
+		return read;
 	if (!in->mem_write && in->mem_size == 1 && value_within(k, &at, page - BT_PROBE_REACH, page + BT_PROBE_REACH))
 		return value_symbol(k, SYM_SECRET, 0, UINT8_MAX);
-	return refuse(k, "nothing keeps the address in a chunk's place");
+	return access_refused(k, "nothing keeps the address in a chunk's place");
 }
 
 struct value *stack_word(struct contain *k, bool push)
 {
 	const struct value *rsp = &k->now.gpr[RSP];
-	uint64_t at = rsp->constant - (push ? 8 : 0) - (k->rules.home + offsetof(struct bt_home, stack));
+	uint64_t at = rsp->constant - (push ? 8 : 0) - (k->rules->home + offsetof(struct bt_home, stack));
 
 	if (!value_is_constant(rsp) || at % 8 || at >= sizeof(((struct bt_home *)0)->stack)) {
-		refuse(k, "the stack is not the monitor's");
+		access_refused(k, "the stack is not the monitor's");
 		return NULL;
 	}
 	return &k->now.slot[offsetof(struct bt_home, stack) / 8 + at / 8];

@@ -13,7 +13,7 @@ static struct value low_half(struct contain *k, const struct value *v)
 {
 	if (value_is_constant(v))
 		return value_constant((uint32_t)v->constant);
-	return value_within(k, v, 0, UINT32_MAX) ? *v : value_sized(k, 4);
+	return value_within(k, v, 0, UINT32_MAX) ? *v : value_made(k, SYM_LOW, 0, *v);
 }
 
 static struct value signed_of(struct contain *k, unsigned size)
@@ -99,7 +99,7 @@ static struct value result64(struct contain *k, const struct value *read)
 	case INSN_MOVSXD:
 		return signed_of(k, op[1].size);
 	case INSN_MOVZX:
-		return value_sized(k, op[1].size);
+		return op[1].kind == OPD_MEM ? *read : value_sized(k, op[1].size);
 	default:
 		return is_cmov(k->in.id) ? either(k, &a, &b) : value_any(k);
 	}
@@ -119,7 +119,7 @@ static struct value result32(struct contain *k, const struct value *read)
 		v = operand_address(k);
 		return low_half(k, &v);
 	case INSN_MOVZX:
-		return value_sized(k, op[1].size);
+		return op[1].kind == OPD_MEM ? *read : value_sized(k, op[1].size);
 	case INSN_AND:
 		if (op[1].kind == OPD_IMM)
 			return value_symbol(k, SYM_ANY, 0, (int64_t)(uint32_t)op[1].imm);
@@ -176,9 +176,16 @@ static bool moved_bits(struct contain *k, const struct value *read, struct value
 		if (op[2].kind != OPD_GPR || !value_is_constant(reg(k, op[2].reg)))
 			return false;
 		other = *reg(k, op[2].reg);
+		if (op[1].kind == OPD_GPR && op[1].size == 4) /* bits that the mask may have */
+			from = *reg(k, op[1].reg);
+		*v = value_made(k, SYM_EXTRACTED, 0, from);
+		k->symbols[v->term[0].symbol].mask = other.constant;
 		if (k->in.id == INSN_PEXT)
 			other.constant = BIT(__builtin_popcountll(other.constant) & 63) - 1;
-		*v = value_symbol(k, SYM_ANY, 0, (int64_t)other.constant);
+		k->symbols[v->term[0].symbol].low = 0;
+		k->symbols[v->term[0].symbol].high = (int64_t)other.constant;
+		if (k->in.id == INSN_PDEP)
+			k->symbols[v->term[0].symbol].kind = SYM_ANY;
 		return other.constant <= INT64_MAX;
 	case INSN_CDQE:
 		*v = signed_of(k, 4);
@@ -198,7 +205,7 @@ static void forget_written(struct contain *k)
 static void store(struct contain *k, const struct value *stored)
 {
 	struct value at = operand_address(k), base = at;
-	uint64_t home = at.constant - k->rules.home;
+	uint64_t home = at.constant - k->rules->home;
 	const struct symbol *to;
 	bool table;
 

@@ -36,20 +36,34 @@ enum kind {
 	SYM_ENTRY,     /* what such a table holds */
 	SYM_VIEW,      /* what GS.base may become */
 	SYM_SECRET,    /* what a probe has read: of the monitor's */
+	SYM_LOW,       /* the low 32 bits of `of` */
+	SYM_EXTRACTED, /* those bits of `of` that `mask` has */
+	SYM_STATE,     /* the state of the page at the host address `of`, */
+	SYM_VERDICT,   /* ... what it tells of a store, */
+	SYM_FRAME,     /* ... and the page of RAM there */
 };
 
 struct symbol {
 	enum kind kind;
 	unsigned count;
+	uint64_t mask;
 	struct value of;
 	int64_t low, high; /* as a signed number */
 };
 
-/* A value that is in a chunk, whose number is known modulo 2^20; or a symbol that is within bounds. */
+enum fact_kind {
+	FACT_NEAR,    /* the value is in a chunk, whose number is known modulo 2^20 */
+	FACT_BOUNDS,  /* the symbol is within bounds */
+	FACT_TRACED,  /* all that keeps the page at that host address from being stored to is a trace */
+	FACT_ALIGNED, /* the value's bits of `mask` are 0 */
+	FACT_ROOM,    /* for one more of bt_home.table_store */
+};
+
 struct fact {
+	enum fact_kind kind;
 	struct value value;
 	uint32_t chunk;
-	bool bounds;
+	uint64_t mask;
 	int64_t low, high;
 };
 
@@ -66,7 +80,7 @@ struct pending {
 };
 
 struct contain {
-	struct contain_rules rules;
+	const struct contain_rules *rules;
 	const struct contain_code *code;
 	struct symbol symbols[SYMBOLS];
 	unsigned nsymbols;
@@ -75,6 +89,7 @@ struct contain {
 	struct pending pending[PENDING];
 	unsigned offset, next; /* of the instruction, and of the one behind */
 	struct insn in;
+	uint32_t stores; /* the symbol that bt_home.table_stores last was */
 	const char *wrong;
 };
 
@@ -102,6 +117,9 @@ bool value_has(const struct contain *k, const struct value *v, enum kind kind);
 void state_reset(struct contain *k);
 void state_meet(struct contain *k, struct state *into, const struct state *other);
 void state_learn(struct contain *k, const struct fact *f);
+void state_forget(struct contain *k, enum fact_kind kind);
+/* Is there a fact of that kind and value? */
+const struct fact *state_knows(const struct contain *k, enum fact_kind kind, const struct value *v);
 
 /* --- contain_access.c --- */
 /* The address of the instruction's operand, without its segment's base. */
@@ -115,6 +133,16 @@ bool value_near(struct contain *k, const struct value *v, uint32_t chunk);
 /* Is the stack pointer that of the words of the monitor's, with room for one more word (push), or one in it? The word;
  * NULL: no. */
 struct value *stack_word(struct contain *k, bool push);
+
+struct value access_refused(struct contain *k, const char *why);
+
+/* --- contain_look.c --- */
+/* Is the operand at that address one of a look, or of a store that follows from one? Then what it reads. */
+bool look_access(struct contain *k, const struct value *at, struct value *read);
+/* RCX is 0: what follows. */
+void look_zero(struct contain *k);
+/* It is not. */
+void look_not_zero(struct contain *k);
 
 /* --- contain_effect.c --- */
 /* What the instruction does to registers; its accesses are checked. */

@@ -39,7 +39,9 @@ struct value value_sized(struct contain *k, unsigned size)
 
 struct value value_made(struct contain *k, enum kind kind, unsigned count, struct value of)
 {
-	int64_t high = kind == SYM_SHIFTED && count ? (int64_t)(UINT64_MAX >> count) : INT64_MAX;
+	int64_t high = kind == SYM_SHIFTED && count ? (int64_t)(UINT64_MAX >> count)
+		       : kind == SYM_LOW	    ? UINT32_MAX
+						    : INT64_MAX;
 	struct value v = value_symbol(k, kind, high == INT64_MAX ? INT64_MIN : 0, high);
 	struct symbol *s = &k->symbols[v.term[0].symbol];
 
@@ -94,7 +96,7 @@ static void symbol_bounds(const struct contain *k, uint32_t n, int64_t *low, int
 	*high = k->symbols[n].high;
 	for (unsigned i = 0; i < k->now.nfacts; i++) {
 		const struct fact *f = &k->now.fact[i];
-		if (f->bounds && f->value.term[0].symbol == n) {
+		if (f->kind == FACT_BOUNDS && f->value.term[0].symbol == n) {
 			*low = MAX(*low, f->low);
 			*high = MIN(*high, f->high);
 		}
@@ -158,8 +160,8 @@ static void meet(struct contain *k, struct value *into, const struct value *othe
 
 static bool same_fact(const struct fact *a, const struct fact *b)
 {
-	return value_same(&a->value, &b->value) && a->chunk == b->chunk && a->bounds == b->bounds && a->low == b->low &&
-	       a->high == b->high;
+	return a->kind == b->kind && value_same(&a->value, &b->value) && a->chunk == b->chunk && a->mask == b->mask &&
+	       a->low == b->low && a->high == b->high;
 }
 
 void state_meet(struct contain *k, struct state *into, const struct state *other)
@@ -190,4 +192,23 @@ void state_learn(struct contain *k, const struct fact *f)
 	if (s->nfacts == FACTS)
 		memmove(&s->fact[0], &s->fact[1], --s->nfacts * sizeof(s->fact[0]));
 	s->fact[s->nfacts++] = *f;
+}
+
+void state_forget(struct contain *k, enum fact_kind kind)
+{
+	struct state *s = &k->now;
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < s->nfacts; i++)
+		if (s->fact[i].kind != kind)
+			s->fact[kept++] = s->fact[i];
+	s->nfacts = kept;
+}
+
+const struct fact *state_knows(const struct contain *k, enum fact_kind kind, const struct value *v)
+{
+	for (unsigned i = 0; i < k->now.nfacts; i++)
+		if (k->now.fact[i].kind == kind && value_same(&k->now.fact[i].value, v))
+			return &k->now.fact[i];
+	return NULL;
 }

@@ -19,6 +19,21 @@ enum {
 	CHUNK = 7,
 };
 
+/* Not small: constants of 64 bits. */
+#define STATES 0x500000000000ull
+#define FRAMES 0x510000000000ull
+#define TRACED 0x520000000000ull
+#define RAM    0x530000000000ull
+
+static const struct contain_rules rules = {.home = HOME,
+					   .probe = PROBE,
+					   .exits = {EXIT},
+					   .miss = {MISS},
+					   .states = STATES,
+					   .frames = FRAMES,
+					   .traced = TRACED,
+					   .ram = RAM};
+
 static struct contain *k;
 static uint8_t bytes[512];
 static struct emit e;
@@ -28,9 +43,7 @@ static char why[256];
 
 static void begin(void)
 {
-	const struct contain_rules rules = {.home = HOME, .probe = PROBE, .exits = {EXIT}, .miss = {MISS}};
-
-	k = contain_create(&rules);
+	k = contain_create();
 	ck_assert_ptr_nonnull(k);
 	e = (struct emit){.p = bytes, .start = bytes, .end = bytes + sizeof(bytes), .run = RUN};
 	code = (struct contain_code){.bytes = bytes, .run = RUN, .chunk = CHUNK, .delta = R11, .points = &point};
@@ -56,7 +69,7 @@ static bool contained(void)
 	emit_jmp_to(&e, EXIT);
 	ck_assert(!e.full);
 	code.len = (unsigned)(e.p - bytes);
-	return contain_check(k, &code, why, sizeof(why));
+	return contain_check(k, &rules, &code, why, sizeof(why));
 }
 
 static void is_contained(void)
@@ -369,6 +382,86 @@ START_TEST(test_own)
 }
 END_TEST
 
+/* --- a store to a page table, as xlat64_look.c has it --- */
+
+enum look_mistake { NONE, NO_STATE, NO_VERDICT, OF_LOADS, OTHER_BITS, NOT_ALIGNED, OTHER_PAGE, NO_ROOM };
+
+static uint8_t *unless_zero(void)
+{
+	uint8_t *zero = emit_jrcxz(&e), *slow = emit_jmp(&e);
+
+	emit_target8(&e, zero);
+	return slow;
+}
+
+static void page_entry(uint64_t table, unsigned to, unsigned size)
+{
+	emit_mov_imm(&e, RCX, 12);
+	emit_shrx64(&e, RCX, R11, RCX);
+	emit_mov_imm64(&e, R10, table);
+	emit_load(&e, size, to, (struct host_addr){R10, RCX, (uint8_t)size, 0, false, false});
+}
+
+static void table_store(enum look_mistake mistake)
+{
+	uint8_t *slow[4], *full, *room;
+	size_t verdict = offsetof(struct bt_home, verdict) + (mistake == OF_LOADS ? 0 : PAGE_STATES);
+
+	look_up(RBX);
+	emit_lea(&e, 8, R11, mem(RBX, R11, 0));
+	page_entry(STATES, RCX, 1);
+	if (mistake == NO_STATE)
+		emit_mov_imm(&e, RCX, 3);
+	emit_load(&e, 1, RCX, mem(RCX, REG_NONE, (int32_t)(HOME + verdict)));
+	emit_lea(&e, 4, RCX, mem(RCX, REG_NONE, -(mistake == NO_VERDICT ? LOOK_CANNOT : LOOK_TRACED)));
+	slow[0] = unless_zero();
+	emit_mov_imm(&e, RCX, mistake == OTHER_BITS ? 3 : 7);
+	emit_pext32(&e, RCX, R11, RCX);
+	slow[1] = mistake == NOT_ALIGNED ? NULL : unless_zero();
+	emit_load(&e, 4, RCX, home(offsetof(struct bt_home, table_stores)));
+	emit_lea(&e, 4, RCX, mem(RCX, REG_NONE, -TABLE_STORES));
+	full = emit_jecxz(&e);
+	room = emit_jmp8(&e);
+	emit_target8(&e, full);
+	slow[2] = emit_jmp(&e);
+	emit_target8(&e, room);
+	page_entry(FRAMES, R10, 4);
+	emit_mov_imm64(&e, RCX, TRACED);
+	emit_load(&e, 1, RCX, mem(RCX, R10, 0));
+	slow[3] = unless_zero();
+	if (mistake == OTHER_PAGE)
+		emit_lea(&e, 8, R11, mem(R11, REG_NONE, 4096));
+	emit_mov_imm(&e, RCX, 0xfff);
+	emit_pext32(&e, R11, R11, RCX);
+	emit_rorx64(&e, R10, R10, 52);
+	emit_lea(&e, 8, R10, mem(R10, R11, 0));
+	if (mistake == NO_ROOM)
+		emit_store_imm(&e, 8, 3, home(offsetof(struct bt_home, table_stores)));
+	emit_load(&e, 4, RCX, home(offsetof(struct bt_home, table_stores)));
+	emit_store(&e, 8, R10,
+		   (struct host_addr){REG_NONE, RCX, 8, (int32_t)(HOME + offsetof(struct bt_home, table_store)), false,
+				      false});
+	emit_mov_imm64(&e, R11, RAM);
+	emit_lea(&e, 8, R11, mem(R10, R11, 0));
+	emit_store(&e, 8, RAX, mem(R11, REG_NONE, 0));
+	for (unsigned i = 0; i < ARRAY_LEN(slow); i++)
+		if (slow[i])
+			emit_target32_here(&e, slow[i]);
+}
+
+START_TEST(test_looks)
+{
+	begin();
+	table_store(NONE);
+	is_contained();
+	for (enum look_mistake m = NO_STATE; m <= NO_ROOM; m++) {
+		begin();
+		table_store(m);
+		is_caught(no_place);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("contain");
@@ -381,6 +474,7 @@ int main(void)
 	tcase_add_test(t, test_points);
 	tcase_add_test(t, test_implicit);
 	tcase_add_test(t, test_own);
+	tcase_add_test(t, test_looks);
 	suite_add_tcase(s, t);
 	return run_suite(s);
 }
