@@ -320,8 +320,9 @@ def log_here(gnomon, boot, options):
         return vm.serial.drain()
 
 
-def log_under_tcg(boot):
-    return run(host_tool("qemu-system-i386"), "-accel", "tcg", *(option.replace("--", "-") for option in boot), "-append", "console=ttyS0 quiet",
+def log_under_tcg(kernel, boot):
+    qemu = "qemu-system-i386" if image.KERNELS[kernel] == "i386" else "qemu-system-x86_64"
+    return run(host_tool(qemu), "-accel", "tcg", *(option.replace("--", "-") for option in boot), "-append", "console=ttyS0 quiet",
                "-serial", "stdio", "-display", "none", "-m", "256", "-no-reboot", stdin=subprocess.DEVNULL, timeout=200).replace("\r", "")
 
 
@@ -335,7 +336,7 @@ def warnings(gnomon, kernel, options, folder):
         assert "end of log" in ours, ours[-2000:]
         lines = set(kernel_log(ours))
         if known is None:
-            theirs = log_under_tcg(boot)
+            theirs = log_under_tcg(kernel, boot)
             assert "end of log" in theirs, theirs[-2000:]
             known = set(kernel_log(theirs))
             print("QEMU:", *sorted(known), sep="\n")

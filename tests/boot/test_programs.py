@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Programs give the same results in a guest as on the host, byte for byte: test_programs.py GNOMON KERNEL [options of gnomon run].
 
-The host runs the same i386 programs from the guest's own file tree, in a chroot.
+The host runs the same programs from the guest's own file tree, in a chroot.
 """
 import os
 import stat
@@ -54,7 +54,7 @@ def on_host(initrd, folder):
     try:
         run(*enter, "chroot", folder, "/bin/sh", "-c", ":")
     except (AssertionError, FileNotFoundError) as error:
-        skip(f"this host cannot run i386 programs in a chroot: {error}")
+        skip(f"this host cannot run the guest's programs in a chroot: {error}")
     return results(run(*enter, "chroot", folder, "/script", env={"PATH": "/usr/sbin:/usr/bin"}))
 
 
