@@ -109,6 +109,21 @@ static bool any_memory(const struct physmem *pm, gpa_t base, uint64_t len)
 	}
 }
 
+/* Of RAM, if there is any. */
+static void find_widest(struct physmem *pm)
+{
+	uint64_t len = 0;
+
+	pm->widest = 0;
+	for (unsigned i = 0; i < pm->nspans; i++) {
+		const struct pm_span *s = &pm->spans[i];
+		if (!s->region || s->region->kind != PM_RAM || s->len < len)
+			continue;
+		pm->widest = i;
+		len = s->len;
+	}
+}
+
 /*
  * Recomputes the spans and tells listeners that [base, base + len) may have changed, if there is memory or was: a
  * kernel that looks at its BARs has them vanish and come back one after the other.
@@ -130,6 +145,7 @@ static void rebuild(struct physmem *pm, gpa_t base, uint64_t len)
 		pm->spans[n++] = (struct pm_span){at, end - at, r};
 	}
 	pm->nspans = n;
+	find_widest(pm);
 	if (memory || any_memory(pm, base, len))
 		physmem_forget(pm, base, len);
 	else
@@ -206,7 +222,10 @@ void physmem_unlisten(struct physmem *pm, const void *arg)
 const struct pm_span *physmem_span(const struct physmem *pm, gpa_t gpa)
 {
 	unsigned low = 0, high = pm->nspans - 1;
+	const struct pm_span *widest = &pm->spans[pm->widest];
 
+	if (LIKELY(gpa - widest->base < widest->len))
+		return widest;
 	if (gpa >= BIT(PHYSMEM_BITS)) {
 		static const struct pm_span beyond = {BIT(PHYSMEM_BITS), -BIT(PHYSMEM_BITS), NULL};
 		return &beyond;

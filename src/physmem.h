@@ -78,7 +78,7 @@ struct physmem {
 	struct pm_region *regions[PM_MAX_REGIONS];
 	unsigned nregions;
 	struct pm_span spans[PM_MAX_SPANS];
-	unsigned nspans;
+	unsigned nspans, widest; /* the widest of RAM: what is asked for nearly always */
 	struct pm_listener listeners[PM_MAX_LISTENERS];
 	unsigned nlisteners;
 	uint8_t *traced;     /* one byte for each page of RAM backing: who traces it (bit set), 0 = nobody */

@@ -317,7 +317,7 @@ void bt_indirect_event(struct bt *bt)
 {
 	unsigned space = shadow_space(bt->shadow, true);
 
-	for (unsigned i = 0; i < bt->ncontexts; i++)
+	for (unsigned i = 0; bt->fills_noted && i < bt->ncontexts; i++)
 		if (bt->contexts[i].fills.count)
 			forget_fills(bt, &bt->contexts[i]);
 	bt->fills_noted = false;
@@ -325,5 +325,6 @@ void bt_indirect_event(struct bt *bt)
 		return;
 	bt->space = space;
 	for (unsigned i = 0; i < bt->ncontexts; i++)
-		bt_indirect_select(bt, &bt->contexts[i]);
+		if (context_user(&bt->contexts[i])) /* all others have one table */
+			bt_indirect_select(bt, &bt->contexts[i]);
 }

@@ -328,8 +328,9 @@ uint64_t window_entry(const struct shadow *sh, const struct window *w, unsigned 
 /* Brings what is known of a quarter up to date. False: nothing can be mapped there. */
 bool quarter_claim(struct shadow *sh, struct window *w, unsigned q);
 void quarter_drop(struct shadow *sh, struct batch *b, struct window *w, unsigned q);
-/* Drops what upper tables no longer say from the windows of present views. */
-void upper_sync(struct shadow *sh);
+/* Drops what upper tables no longer say from the windows of present views. switched: chunks_switch() has just looked at
+ * supervisor mode's chunks. */
+void upper_sync(struct shadow *sh, bool switched);
 /* Do all quarters that have been claimed show what upper tables say now? */
 bool upper_window_right(const struct shadow *sh, const struct window *w);
 

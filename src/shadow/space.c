@@ -152,17 +152,18 @@ static void drop_spaces(struct shadow *sh)
 	sh->paged.current = NO_SPACE;
 }
 
-static void select_space(struct shadow *sh)
+/* Is it another one than before? */
+static bool select_space(struct shadow *sh)
 {
 	struct paged *p = &sh->paged;
 	uint64_t key[DIRECTORIES];
 	unsigned n;
 
 	if (!(p->mode & CR0_PG) || (is_long(p) && !places_for_chunks(sh)))
-		return;
+		return false;
 	read_key(sh->cpu, key);
 	if (p->current != NO_SPACE && !memcmp(p->spaces[p->current].key, key, sizeof(key)))
-		return;
+		return false;
 	if (!tables_room(sh) || !opt_on(sh->cpu->opt_off, OPT_SPACES))
 		drop_spaces(sh);
 	n = find_space(sh, key);
@@ -178,6 +179,7 @@ static void select_space(struct shadow *sh)
 	p->spaces[n].used = ++p->switches;
 	for (unsigned i = 0; i < DIRECTORIES; i++)
 		p->tables[p->spaces[n].directory[i]].writes = 0;
+	return true;
 }
 
 void spaces_drop(struct shadow *sh)
@@ -212,8 +214,7 @@ void spaces_flush(struct shadow *sh)
 
 	if (mode == p->mode) {
 		tables_sync(sh);
-		select_space(sh);
-		upper_sync(sh);
+		upper_sync(sh, select_space(sh));
 		return;
 	}
 	p->mode = 0;

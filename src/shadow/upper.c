@@ -157,23 +157,26 @@ static void sync_window(struct shadow *sh, struct batch *b, struct window *w)
 	}
 }
 
-static void sync_view(struct shadow *sh, struct batch *b, unsigned view)
+static void sync_chunks(struct shadow *sh, struct batch *b, unsigned view)
 {
 	struct paged *p = &sh->paged;
 
-	sync_window(sh, b, &p->windows[view]);
 	for (unsigned n = p->views[view].chunks; n; n = p->windows[n].next)
 		sync_window(sh, b, &p->windows[n]);
 }
 
-void upper_sync(struct shadow *sh)
+void upper_sync(struct shadow *sh, bool switched)
 {
+	struct paged *p = &sh->paged;
 	struct batch b = {0};
 
-	if (!is_long(&sh->paged) || sh->paged.current == NO_SPACE)
+	if (!is_long(p) || p->current == NO_SPACE)
 		return;
-	sync_view(sh, &b, SUPERVISOR);
-	sync_view(sh, &b, 1 + sh->paged.current);
+	sync_window(sh, &b, &p->windows[SUPERVISOR]);
+	sync_window(sh, &b, &p->windows[1 + p->current]);
+	if (!switched)
+		sync_chunks(sh, &b, SUPERVISOR);
+	sync_chunks(sh, &b, 1 + p->current);
 	batch_flush(sh, &b);
 }
 
