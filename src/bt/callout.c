@@ -2,6 +2,7 @@
 /* Callouts: the C body of an instruction, and what is remembered of it for translated code. */
 #include "bt_internal.h"
 #include "cpu/event.h"
+#include "cpu/mem.h"
 #include "cpu/step.h"
 #include "leave_internal.h"
 #include "phase.h"
@@ -55,18 +56,23 @@ static void remember_transfer(struct bt *bt, struct block *b, const struct insn 
 struct store {
 	bool looked; /* it does look */
 	bool user;   /* in user mode's window */
-	gva_t linear;
+	bool loads;  /* looks at a page to load from, too */
+	gva_t linear, source;
 };
 
-static struct store store_of(struct bt *bt, const struct block *b, const struct insn *in, gva_t pc)
+static struct store store_of(struct bt *bt, const struct block *b, const struct insn *in, unsigned n)
 {
-	const struct site *site = bt_site(bt, pc);
+	const struct site *site = bt_site(bt, block_linear(b, b->map[n].guest));
 	const struct cpu *cpu = bt->cpu;
+	bool looks = site->level != SITE_PLAIN || (b->map[n].flags & MAP_LOOKS);
 	struct store s = {.user = cpu->cpl == 3};
 
-	if (context_code64(b->ctx)) { /* xlat64_ident_guarded() */
-		s.looked = site->level != SITE_PLAIN && cpu->cpl != 3 && in->has_mem && in->mem_write;
-		s.linear = bt_operand64(cpu, in);
+	if (context_code64(b->ctx)) { /* xlat64_ident_guarded(), xlat64_string_guarded() */
+		s.looked =
+		    looks && cpu->cpl != 3 && (in->repeats ? !insn_compares_strings(in) : in->has_mem && in->mem_write);
+		s.linear = in->repeats ? cpu->gpr[RDI] : bt_operand64(cpu, in);
+		s.loads = in->repeats && insn_moves_strings(in);
+		s.source = cpu->gpr[RSI];
 		return s;
 	}
 	if (!cpu_paging(cpu) || (site->level == SITE_PLAIN && !site->guarded))
@@ -98,14 +104,31 @@ static bool stored_again(struct bt *bt, uint32_t page)
 	return ++s->stores >= STORES_TO_MAP;
 }
 
+/* Memory of a program lasts. */
+static bool is_users(struct bt *bt, gva_t linear)
+{
+	struct translation t;
+	struct x86_fault f;
+
+	return cpu_walk(bt->cpu, linear, ACC_READ, false, false, &t, &f) && t.user;
+}
+
+static void make_accessible(struct bt *bt, gva_t linear, bool user, bool write)
+{
+	uint8_t state = shadow_page_state(bt->shadow, linear, user) & SHADOW_PAGE_MASK;
+
+	if (write ? state == SHADOW_PAGE_STORABLE || state == SHADOW_PAGE_TRACED : state & SHADOW_PAGE_LOADABLE)
+		return;
+	if (user || is_users(bt, linear) || stored_again(bt, (uint32_t)(linear >> PAGE_SHIFT)))
+		shadow_install(bt->shadow, linear, user);
+}
+
 /* The store went to memory: if more seem to follow to this page, the next one is to find it mapped, or traced only. */
 static void make_storable(struct bt *bt, const struct store *s)
 {
-	uint32_t page = (uint32_t)(s->linear >> PAGE_SHIFT);
-	uint8_t state = shadow_page_state(bt->shadow, s->linear, s->user) & SHADOW_PAGE_MASK;
-
-	if (state != SHADOW_PAGE_STORABLE && state != SHADOW_PAGE_TRACED && stored_again(bt, page))
-		shadow_install(bt->shadow, s->linear, s->user);
+	make_accessible(bt, s->linear, s->user, true);
+	if (s->loads)
+		make_accessible(bt, s->source, s->user, false);
 }
 
 void bt_callout(struct bt *bt, struct block *b, const struct bt_exit *x)
@@ -124,7 +147,7 @@ void bt_callout(struct bt *bt, struct block *b, const struct bt_exit *x)
 
 	cpu->rip = pc;
 	bt_restore_rf(bt);
-	store = store_of(bt, b, in, linear);
+	store = store_of(bt, b, in, x->insn);
 	bt->stats->callouts++;
 	bt->stats->insn_callouts[in->id]++;
 	bt->stats->phase_insn = in->id;

@@ -139,10 +139,12 @@ static bool translate_insn64(struct xlat *t, enum site_level level)
 	bool ident = insn_rows[t->in->id].class == CLASS_IDENT;
 
 	if (level != SITE_PLAIN)
-		return ident && xlat64_ident_guarded(t);
+		return ident ? xlat64_ident_guarded(t)
+			     : opt_on(t->bt->cpu->opt_off, OPT_STRINGS) && xlat64_string_guarded(t);
 	if (looks(t)) {
 		xlat_map(t)->flags |= MAP_LOOKS;
-		if (ident && xlat64_ident_present(t))
+		if (ident ? xlat64_ident_present(t)
+			  : opt_on(t->bt->cpu->opt_off, OPT_STRINGS) && xlat64_string_guarded(t))
 			return true;
 	}
 	return xlat64_insn(t);

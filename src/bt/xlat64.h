@@ -120,6 +120,9 @@ void xlat64_near_forget(struct xlat *t);
 void xlat64_near_behind(struct xlat *t);
 
 /* --- xlat64_look.c --- */
+/* RCX = 0 if the page at the host address in HOST64_DELTA can be stored to (write) or loaded from, else what it is
+ * (enum look_verdict). Changes HOST64_T. */
+void xlat64_look(struct xlat *t, bool write);
 /* Looks whether the page is mapped, and leaves as a fault would, without a signal. */
 bool xlat64_ident_present(struct xlat *t);
 /* In supervisor mode: where a plain store would fault a callout, or, to a page table, a store that is noted. */
@@ -176,5 +179,7 @@ void xlat64_enter_compat(struct xlat *t);
 
 /* --- xlat64_string.c --- */
 bool xlat64_string(struct xlat *t);
+/* A repeated one of supervisor mode's that looks at its pages first. False: not of the kind. */
+bool xlat64_string_guarded(struct xlat *t);
 
 #endif

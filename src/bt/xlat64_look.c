@@ -18,16 +18,21 @@ static void host_address(struct xlat *t)
 	t->delta = DELTA_NONE;
 }
 
-/* Jumps if the page at HOST64_DELTA can be stored to (write) or loaded from; behind the jump RCX is what else it is
- * (enum look_verdict). There and here the guest's is in home.rcx. Changes HOST64_T. */
-static uint8_t *if_page(struct xlat *t, bool write)
+void xlat64_look(struct xlat *t, bool write)
 {
-	emit_store(&t->e, 8, RCX, AT_HOME(t, rcx));
 	emit_mov_imm(&t->e, RCX, PAGE_SHIFT);
 	emit_shrx64(&t->e, RCX, HOST64_DELTA, RCX);
 	emit_mov_imm64(&t->e, HOST64_T, shadow_host_states(t->bt->shadow));
 	emit_load(&t->e, 1, RCX, (struct host_addr){HOST64_T, RCX, 1, 0, false, false});
 	emit_load(&t->e, 1, RCX, (struct host_addr){RCX, REG_NONE, 1, AT_HOME(t, verdict[write]).disp, false, false});
+}
+
+/* Jumps if the page at HOST64_DELTA can be stored to (write) or loaded from; behind the jump RCX is what else it is
+ * (enum look_verdict). There and here the guest's is in home.rcx. Changes HOST64_T. */
+static uint8_t *if_page(struct xlat *t, bool write)
+{
+	emit_store(&t->e, 8, RCX, AT_HOME(t, rcx));
+	xlat64_look(t, write);
 	return emit_jrcxz(&t->e);
 }
 

@@ -99,3 +99,83 @@ bool xlat64_string(struct xlat *t)
 	t->delta = DELTA_NONE;
 	return true;
 }
+
+/* --- repeated ones at sites that have been adapted --- */
+
+enum { MAX_SLOW = 3 };
+
+/* Ways to the C body, which works in bulk. There, and where they are taken, RCX is in home.rcx. */
+struct slow {
+	uint8_t *at[MAX_SLOW];
+	unsigned count;
+};
+
+static void unless_zero(struct xlat *t, struct slow *s)
+{
+	ASSERT(s->count < MAX_SLOW);
+	xlat_unless_zero(t, &s->at[s->count++]);
+}
+
+/* Upwards, all elements from RDI on are within its page. */
+static void within_page(struct xlat *t, struct slow *s)
+{
+	const struct insn *in = t->in;
+	unsigned size = in->bytes[in->opcode_off] & 1 ? in->opsize : 1;
+
+	emit_lea(&t->e, 8, RCX, (struct host_addr){RDI, RCX, (uint8_t)size, -1, false, false});
+	emit_mov_imm(&t->e, HOST64_T, PAGE_SHIFT);
+	emit_shrx64(&t->e, RCX, RCX, HOST64_T);
+	emit_shrx64(&t->e, HOST64_T, RDI, HOST64_T);
+	emit_not64(&t->e, HOST64_T);
+	emit_lea(&t->e, 8, RCX, (struct host_addr){RCX, HOST64_T, 1, 1, false, false});
+	unless_zero(t, s);
+}
+
+/* The pointer's page can be loaded from or (write) stored to; else slow. It has been looked up before, so that this
+ * cannot fault. */
+static void page_there(struct xlat *t, unsigned reg, bool write, struct slow *s)
+{
+	xlat64_look_up(t, reg);
+	emit_lea(&t->e, 8, HOST64_DELTA, (struct host_addr){(uint8_t)reg, HOST64_DELTA, 1, 0, false, false});
+	t->delta = DELTA_NONE;
+	xlat64_look(t, write);
+	unless_zero(t, s);
+}
+
+/*
+ * One that has stored to traced pages (a page that was a page table is cleared), or comes to new pages all the time:
+ * where it seems to stay within pages that can be accessed, it runs here. That saves signals and is no matter of
+ * safety: what faults all the same (it goes downwards, say) does so as it does elsewhere.
+ */
+bool xlat64_string_guarded(struct xlat *t)
+{
+	const struct insn *in = t->in;
+	unsigned uses = pointers(in->id);
+	struct slow slow = {.count = 0};
+	uint8_t *done;
+
+	if (!(uses & STRING_DI) || insn_compares_strings(in) || !in->repeats || in->addrsize != 8 ||
+	    (t->ctx->key.flags & CTX_CPL3) || ((uses & STRING_SI) && (in->seg == SEG_FS || in->seg == SEG_GS)))
+		return false;
+	xlat64_near_forget(t);
+	t->delta = DELTA_NONE; /* each is to fault here, if at all */
+	if (uses & STRING_SI)
+		xlat64_look_up(t, RSI);
+	t->delta = DELTA_NONE;
+	xlat64_look_up(t, RDI); /* for page_there() as well */
+	emit_store(&t->e, 8, RCX, AT_HOME(t, rcx));
+	within_page(t, &slow);
+	page_there(t, RDI, true, &slow);
+	if (uses & STRING_SI)
+		page_there(t, RSI, false, &slow);
+	emit_load(&t->e, 8, RCX, AT_HOME(t, rcx));
+	xlat64_string(t);
+	done = emit_jmp(&t->e);
+	for (unsigned i = 0; i < slow.count; i++)
+		emit_target32_here(&t->e, slow.at[i]);
+	emit_load(&t->e, 8, RCX, AT_HOME(t, rcx));
+	xlat_slow_callout(t);
+	emit_target32_here(&t->e, done);
+	xlat64_near_behind(t);
+	return true;
+}

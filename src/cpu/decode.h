@@ -235,6 +235,18 @@ static inline bool insn_compares_strings(const struct insn *in)
 	return false;
 }
 
+static inline bool insn_moves_strings(const struct insn *in)
+{
+	switch (in->id) {
+	case INSN_MOVSB:
+	case INSN_MOVSW:
+	case INSN_MOVSD_STRING:
+	case INSN_MOVSQ:
+		return true;
+	}
+	return false;
+}
+
 /* Name of a row for statistics and tests. */
 static inline const char *insn_name(const struct insn *in)
 {

@@ -306,10 +306,10 @@ places:	dq PLAY, PLAY2, PLAY, UPPER + PLAY2
 entries: dq PT_, PT2, PT3, PT5
 spaces:	dq PML4, PML4, PML43, PML43
 PLACES	equ 4
-sites:	dq load, load_rcx, load_r10, load_index, load_fs, compare, load_sse, store, store_rcx, store_r11, exchange, add_, shift
-SITES	equ 13
-LOADS	equ 5
-writers: db 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1
+sites:	dq load, load_rcx, load_r10, load_index, load_fs, move, compare, load_sse, store, store_rcx, store_r11, exchange, add_, shift, move_to, fill
+SITES	equ 16
+LOADS	equ 6
+writers: db 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1
 
 load:	mov	rax, [rbx + 0x10]
 	int	BACK
@@ -324,6 +324,12 @@ load_index: mov	rax, [rbx + rcx * 4 + 0x10]
 	int	BACK
 load_fs: lea	rcx, [rbx - BASE]
 	mov	rax, [fs:rcx + 0x10]
+	int	BACK
+move:	lea	rsi, [rbx + 0x10]
+	mov	edi, F(0) + 0x800
+	mov	ecx, 1
+	rep	movsq
+	mov	rax, [rdi - 8]
 	int	BACK
 compare: cmp	[rbx + 0x10], rax
 	int	BACK
@@ -345,4 +351,14 @@ shift:	xor	ecx, ecx
 	mov	cl, 4
 	shl	qword [rbx + 0x10], cl
 	shr	qword [rbx + 0x10], cl
+	int	BACK
+move_to: mov	esi, F(0) + 0x900
+	mov	[rsi], rax
+	lea	rdi, [rbx + 0x10]
+	mov	ecx, 1
+	rep	movsq
+	int	BACK
+fill:	lea	rdi, [rbx + 0x10]
+	mov	ecx, 1
+	rep	stosq
 	int	BACK

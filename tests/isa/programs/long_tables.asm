@@ -83,6 +83,19 @@ writers:
 	mov	eax, F(4)|P|W|U
 	mov	[r10 - 0x20], rax
 	SHOWS	4
+	mov	eax, F(10)|P|W|U
+	mov	ecx, 1
+	rep	stosq
+	sub	rdi, 8
+	SHOWS	10
+	mov	rax, F(11)|P|W|U
+	push	rax
+	mov	rsi, rsp
+	mov	ecx, 1
+	rep	movsq
+	sub	rdi, 8
+	pop	rax
+	SHOWS	11
 	mov	r11, rdi
 	xor	r10d, r10d
 	mov	ecx, F(5)|P|W|U
