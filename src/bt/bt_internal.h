@@ -759,9 +759,9 @@ void bt_recover64(struct bt *bt, const struct insn_map *m, unsigned offset);
 bool bt_half_way64(const struct bt *bt);
 /* The linear address of the memory operand of the instruction, at which the CPU is. */
 gva_t bt_operand64(const struct cpu *cpu, const struct insn *in);
-/* The linear addresses of what instruction n of the block may access, at most BT_ACCESSES; their number. */
-enum { BT_ACCESSES = 8 };
-unsigned bt_accesses64(struct bt *bt, const struct block *b, unsigned n, gva_t *linear);
+/* The present view owns the chunks of what instruction n of the block, at which the CPU is, may access. True: it did
+ * not before, and owns all of them now that it can own at all. */
+bool bt_own_accesses(struct bt *bt, const struct block *b, unsigned n);
 /* Supervisor mode's view owns the chunks of GDT, IDT and TSS, where translated code of long mode looks itself (VERW,
  * IRETQ, INT n). */
 void bt_own_tables(struct bt *bt);

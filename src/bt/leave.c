@@ -211,9 +211,8 @@ static void no_access(struct bt *bt, struct block *b, int n, enum shadow_fault w
 {
 	uint64_t slow = bt_slow_accesses(bt->stats), exceptions = bt->stats->exceptions;
 	const struct insn_map *m = &b->map[n];
-	gva_t linear = block_linear(b, m->guest), accesses[BT_ACCESSES];
+	gva_t linear = block_linear(b, m->guest);
 	bool code64 = context_code64(b->ctx), user = bt->cpu->cpl == 3;
-	unsigned naccesses = 0;
 
 	if (!code64 && (what == SHADOW_RESOLVED_USER || what == SHADOW_EMULATE_USER))
 		bt_site_touched_user(bt, b, linear, (uint32_t)address, m->flags & MAP_USER);
@@ -229,11 +228,7 @@ static void no_access(struct bt *bt, struct block *b, int n, enum shadow_fault w
 		raise_page_fault(bt);
 		return;
 	}
-	if (code64 && what == SHADOW_EMULATE) /* perhaps for want of a chunk */
-		naccesses = bt_accesses64(bt, b, (unsigned)n, accesses);
 	bt_step(bt, step_reason(bt, what));
-	for (unsigned i = 0; i < naccesses; i++)
-		shadow_own(bt->shadow, accesses[i], user);
 	if (what == SHADOW_EMULATE && (b->ctx->key.flags & (CTX_CODE64 | CTX_COMPAT)))
 		bt_own_tables(bt);
 	if ((m->flags & MAP_USER) && what == SHADOW_EMULATE) {
@@ -255,6 +250,16 @@ static bool is_probe(uint64_t address)
 	return address < 4 * GiB;
 }
 
+/* The instruction, at which the CPU is, has accessed a host address. */
+static enum shadow_fault handle_access(struct bt *bt, const struct block *b, int n, hva_t address, bool write)
+{
+	enum shadow_fault what = shadow_handle_fault(bt->shadow, address, write);
+
+	if (what == SHADOW_EMULATE && context_code64(b->ctx) && bt_own_accesses(bt, b, (unsigned)n))
+		what = SHADOW_RESOLVED;
+	return what;
+}
+
 /* A signal. */
 static void fault(struct bt *bt)
 {
@@ -274,7 +279,7 @@ static void fault(struct bt *bt)
 	b = block_at(bt, (cache_pc_t)fr->pc, &n);
 	recover(bt, b, n, (cache_pc_t)fr->pc);
 	if (fr->trap == TRAP_PAGE_FAULT && !is_probe(fr->address))
-		what = shadow_handle_fault(bt->shadow, fr->address, fr->error & 2);
+		what = handle_access(bt, b, n, fr->address, fr->error & 2);
 	/* Contained or not, this must not happen: docs/isolation.md. */
 	ASSERTF(!bt->audit || !context_code64(b->ctx) || fr->trap != TRAP_PAGE_FAULT || what != SHADOW_FOREIGN ||
 		    is_probe(fr->address),
@@ -302,7 +307,7 @@ static void foreseen_fault(struct bt *bt, struct block *b, const struct bt_exit 
 	enum shadow_fault what;
 
 	recover_insn(bt, b, x->insn);
-	what = shadow_handle_fault(bt->shadow, at, x->extra & FAULT_WRITE);
+	what = handle_access(bt, b, x->insn, at, x->extra & FAULT_WRITE);
 	if (context_code64(b->ctx))
 		bt_look_faulted(bt, b, x->insn);
 	no_access(bt, b, x->insn, what, address, x->extra & FAULT_ALONE);

@@ -158,7 +158,10 @@ gva_t bt_operand64(const struct cpu *cpu, const struct insn *in)
 	return insn_ea(cpu, in) + (in->seg == SEG_FS || in->seg == SEG_GS ? cpu->seg[in->seg].base : 0);
 }
 
-unsigned bt_accesses64(struct bt *bt, const struct block *b, unsigned n, gva_t *linear)
+enum { ACCESSES = 8 };
+
+/* The linear addresses of what instruction n of the block may access; their number. */
+static unsigned accesses_of(const struct bt *bt, const struct block *b, unsigned n, gva_t linear[ACCESSES])
 {
 	const struct cpu *cpu = bt->cpu;
 	unsigned count = 0;
@@ -175,6 +178,24 @@ unsigned bt_accesses64(struct bt *bt, const struct block *b, unsigned n, gva_t *
 	linear[count++] = cpu->gpr[RSP] - 8;
 	linear[count++] = cpu->gpr[in.id == INSN_LEAVE ? RBP : RSP];
 	return count;
+}
+
+bool bt_own_accesses(struct bt *bt, const struct block *b, unsigned n)
+{
+	bool user = is_user(bt), missed = false, all = true;
+	gva_t linear[ACCESSES];
+	unsigned count = accesses_of(bt, b, n, linear), owned = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		bool before = shadow_owns(bt->shadow, linear[i], user);
+		if (!shadow_own(bt->shadow, linear[i], user))
+			continue;
+		missed |= !before;
+		owned |= 1u << i;
+	}
+	for (unsigned i = 0; i < count; i++)
+		all &= !(owned >> i & 1) || shadow_owns(bt->shadow, linear[i], user);
+	return missed && all;
 }
 
 void bt_own_tables(struct bt *bt)

@@ -146,6 +146,7 @@ static bool translate_insn64(struct xlat *t, enum site_level level)
 		if (ident ? xlat64_ident_present(t)
 			  : opt_on(t->bt->cpu->opt_off, OPT_STRINGS) && xlat64_string_guarded(t))
 			return true;
+		xlat64_look_at_stack(t);
 	}
 	return xlat64_insn(t);
 }

@@ -125,6 +125,8 @@ void xlat64_near_behind(struct xlat *t);
 void xlat64_look(struct xlat *t, bool write);
 /* Looks whether the page is mapped, and leaves as a fault would, without a signal. */
 bool xlat64_ident_present(struct xlat *t);
+/* Looks the same before the access to the stack of an instruction that makes no other. */
+void xlat64_look_at_stack(struct xlat *t);
 /* In supervisor mode: where a plain store would fault a callout, or, to a page table, a store that is noted. */
 bool xlat64_ident_guarded(struct xlat *t);
 

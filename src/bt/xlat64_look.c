@@ -9,10 +9,10 @@
 
 #define AT_OPERAND ((struct host_addr){HOST64_DELTA, REG_NONE, 1, 0, false, false})
 
-/* HOST64_DELTA = host address of the operand. It is looked up as it is: nothing is added behind the lookup. */
+/* HOST64_DELTA = host address of the linear one in HOST64_T. It is looked up as it is: nothing is added behind the
+ * lookup. */
 static void host_address(struct xlat *t)
 {
-	xlat64_linear(t);
 	xlat64_look_up(t, HOST64_T);
 	emit_lea(&t->e, 8, HOST64_DELTA, (struct host_addr){HOST64_T, HOST64_DELTA, 1, 0, false, false});
 	t->delta = DELTA_NONE;
@@ -41,23 +41,57 @@ static void restore_rcx(struct xlat *t)
 	emit_load(&t->e, 8, RCX, AT_HOME(t, rcx));
 }
 
+/* Leaves unless the page at HOST64_DELTA, which stays, can be accessed. */
+static void look(struct xlat *t, bool write)
+{
+	uint8_t *can = if_page(t, write);
+
+	restore_rcx(t);
+	emit_store(&t->e, 8, HOST64_DELTA, AT_HOME(t, fault));
+	xlat_fault_exit(t, write);
+	emit_target8(&t->e, can);
+	restore_rcx(t);
+}
+
 bool xlat64_ident_present(struct xlat *t)
 {
 	const struct insn *in = t->in;
-	uint8_t *can;
 
 	if (!in->has_mem || in->agen || !(in->mem_read || in->mem_write) || !xlat64_can_access(t))
 		return false;
+	xlat64_linear(t);
 	host_address(t);
-	can = if_page(t, in->mem_write);
-	restore_rcx(t);
-	emit_store(&t->e, 8, HOST64_DELTA, AT_HOME(t, fault));
-	xlat_fault_exit(t, in->mem_write);
-	emit_target8(&t->e, can);
-	restore_rcx(t);
+	look(t, in->mem_write);
 	xlat64_access(t, AT_OPERAND);
 	xlat64_near_behind(t);
 	return true;
+}
+
+void xlat64_look_at_stack(struct xlat *t)
+{
+	struct host_addr at = {RSP, REG_NONE, 1, 0, false, false};
+	bool write = false;
+
+	if (t->in->has_mem || t->in->opsize != 8) /* an operand of PUSH comes first */
+		return;
+	switch (t->in->id) {
+	case INSN_PUSH:
+	case INSN_CALL_REL:
+		at.disp = -8;
+		write = true;
+		break;
+	case INSN_POP:
+	case INSN_RET:
+		break;
+	case INSN_LEAVE:
+		at.base = RBP;
+		break;
+	default:
+		return;
+	}
+	emit_lea(&t->e, 8, HOST64_T, at);
+	host_address(t);
+	look(t, write);
 }
 
 /* --- stores to page tables --- */
@@ -127,6 +161,7 @@ bool xlat64_ident_guarded(struct xlat *t)
 
 	if ((t->ctx->key.flags & CTX_CPL3) || !in->has_mem || in->agen || !in->mem_write || !xlat64_can_access(t))
 		return false;
+	xlat64_linear(t);
 	host_address(t);
 	can = if_page(t, true);
 	cannot = emit_jmp(&t->e);

@@ -59,6 +59,8 @@ hva_t shadow_view_of(const struct shadow *sh, bool user);
 /* The view owns the chunk of a linear address from now on. To be asked for what an instruction accessed that had to be
  * single-stepped without it. False: there is no view, or the address is not canonical. */
 bool shadow_own(struct shadow *sh, gva_t linear, bool user);
+/* Does it? */
+bool shadow_owns(const struct shadow *sh, gva_t linear, bool user);
 
 /*
  * The alias: the same memory at window + SHADOW_ALIAS, without the write protection of traces. Only for writes that

@@ -97,9 +97,10 @@ bool view_is_present(const struct paged *p, unsigned view)
 struct window *view_find(const struct shadow *sh, unsigned view, gva_t linear)
 {
 	const struct view *v = &sh->paged.views[view];
+	unsigned n = page_of(linear);
 	uint64_t base;
 
-	if (!v->table || !page_readable(v, page_of(linear)))
+	if (!v->table || !page_readable(v, n) || (linear ^ view_page_linear(n)) >> (SHADOW_VIEW_SHIFT + 9))
 		return NULL;
 	base = v->table[linear >> SHADOW_VIEW_SHIFT] + ALIGN_DOWN(linear, WINDOW_BYTES);
 	return base == places_nowhere(sh) ? NULL : (struct window *)paged_window_at(sh, base);
@@ -132,6 +133,11 @@ hva_t shadow_view(const struct shadow *sh)
 bool shadow_own(struct shadow *sh, gva_t linear, bool user)
 {
 	return view_own(sh, user, linear) != NULL;
+}
+
+bool shadow_owns(const struct shadow *sh, gva_t linear, bool user)
+{
+	return view_find(sh, paged_window_of(sh, user), linear) != NULL;
 }
 
 bool views_hold(const struct shadow *sh, hva_t address)
