@@ -46,7 +46,7 @@ static struct block *find(struct bt *bt, const struct context *ctx, gpa_t gpa)
 /* Is no target of a direct branch there beyond what is canonical? */
 static bool far_from_edge(const struct cpu *cpu, guest_pc_t eip)
 {
-	return cpu_canonical(cpu, eip) && cpu_canonical(cpu, eip + 4 * GiB);
+	return cpu_canonical(cpu, eip) && cpu_canonical(cpu, eip + 4 * GiB) && cpu_canonical(cpu, eip - 4 * GiB);
 }
 
 void bt_place_add(struct bt *bt, struct block *b)
