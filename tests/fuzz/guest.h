@@ -20,7 +20,7 @@ struct code {
 	struct rng *r;
 	uint8_t *out;
 	unsigned len, cap;
-	unsigned size;	 /* of the code segment: 2 or 4 */
+	unsigned size;	 /* of the code segment: 2, 4 or 8 */
 	uint32_t offset; /* of out[0] in CS */
 	uint32_t linear; /* of out[0] */
 };
@@ -47,6 +47,19 @@ uint32_t guest_number(struct rng *r);
 uint32_t guest_address(struct rng *r);
 /* A selector: mostly of the harness's GDT. */
 uint16_t guest_selector(struct rng *r);
+
+/* Of 64-bit code: the same. */
+enum {
+	GUEST64_PLACES = 8,
+	GUEST64_PLACE_BYTES = 0x8000,
+	GUEST64_TABLES = 0x20000000, /* where ring 0 finds its page tables */
+	GUEST64_TABLES_BYTES = ISA_RAM - ISA_TABLES,
+};
+extern const uint64_t guest64_places[GUEST64_PLACES];
+uint64_t guest64_number(struct rng *r);
+void code64_sequence(struct code *c);
+uint64_t guest64_address(struct rng *r);
+void guest64_setup(struct machine *m, struct rng *r);
 
 /* Fills memory and registers of a machine that has just been reset, from a seed. */
 void guest_setup(struct machine *m, struct rng *r);

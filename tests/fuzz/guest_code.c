@@ -105,6 +105,8 @@ static void random_prefixes(struct code *c)
 			code_put(c, 1, RNG_PICK(c->r, segments));
 		}
 	}
+	if (c->size == 8 && rng_percent(c->r, 60))
+		code_put(c, 1, 0x40 | rng_below(c->r, 16));
 }
 
 static void random_opcode(struct code *c)
@@ -182,8 +184,8 @@ void code_generate(struct code *c)
 	while (c->len + 64 < c->cap) {
 		if (rng_percent(c->r, noisy))
 			code_noise(c);
-		else if (rng_percent(c->r, 25))
-			code_sequence(c);
+		else if (rng_percent(c->r, c->size == 8 ? 65 : 25))
+			(c->size == 8 ? code64_sequence : code_sequence)(c);
 		else
 			code_valid_insn(c);
 	}

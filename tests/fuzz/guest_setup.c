@@ -259,6 +259,10 @@ static uint32_t choose_code_segment(struct machine *m, struct rng *r, uint32_t l
 
 void guest_setup(struct machine *m, struct rng *r)
 {
+	if (rng_percent(r, 40)) {
+		guest64_setup(m, r);
+		return;
+	}
 	static const enum isa_mode modes[] = {ISA_REAL, ISA_REAL, ISA_REAL,   ISA_PM32, ISA_PM32,
 					      ISA_PM16, ISA_PM16, ISA_PM32_3, ISA_V86};
 	enum isa_mode mode = RNG_PICK(r, modes);
