@@ -205,6 +205,12 @@ static void raise_page_fault(struct bt *bt)
 	cpu_deliver_fault(bt->cpu, shadow_true_fault(bt->shadow));
 }
 
+/* Is the page fault the only one that the access can raise? One that ends beyond what is canonical raises another. */
+static bool no_other_fault(const struct bt *bt)
+{
+	return cpu_canonical(bt->cpu, shadow_true_fault(bt->shadow)->address + PAGE_MASK);
+}
+
 /* Instruction n of the block, which is at its beginning, cannot make its access. what: what has become of it. alone:
  * see raise_page_fault(). */
 static void no_access(struct bt *bt, struct block *b, int n, enum shadow_fault what, gva_t address, bool alone)
@@ -224,7 +230,7 @@ static void no_access(struct bt *bt, struct block *b, int n, enum shadow_fault w
 		bt->cpu->bt_user_faulted = true;
 		bt->faulted_at = shadow_true_fault(bt->shadow)->address;
 	}
-	if (what == SHADOW_TRUE && alone && opt_on(bt->cpu->opt_off, OPT_RAISE)) {
+	if (what == SHADOW_TRUE && alone && opt_on(bt->cpu->opt_off, OPT_RAISE) && no_other_fault(bt)) {
 		raise_page_fault(bt);
 		return;
 	}
