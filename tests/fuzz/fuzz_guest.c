@@ -23,7 +23,7 @@
 #define SLICE_NS  (1 * NS_PER_MS) /* between kicks */
 #define BUDGET_NS (6 * NS_PER_MS) /* for one case */
 
-enum { MIN_SLICES = 12, MAX_STEPS = 4000, MAX_EVENTS = 200, PORT_A20 = 0x92 };
+enum { MIN_SLICES = 6, MAX_STEPS = 4000, MAX_EVENTS = 200, PORT_A20 = 0x92 };
 
 struct guest {
 	struct machine *m;
