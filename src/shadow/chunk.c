@@ -116,11 +116,15 @@ struct window *view_own(struct shadow *sh, bool user, gva_t linear)
 		return NULL;
 	view = paged_window_of(sh, user);
 	w = view_find(sh, view, linear);
+	/* What the guest does not map takes no chunk, and no page of a table. */
+	if (!w && !upper_maps(sh, linear))
+		return NULL;
 	if (!w) {
-		if (p->edges + OWN_EDGES > p->max_edges) {
+		if (p->view_pages == MAX_VIEW_PAGES)
+			spaces_drop(sh);
+		if (p->edges + OWN_EDGES > p->max_edges)
 			spaces_make_room(sh);
-			view = paged_window_of(sh, user); /* address spaces may be numbered anew */
-		}
+		view = paged_window_of(sh, user); /* address spaces may be numbered anew */
 		if (!view_make_readable(sh, &p->views[view], linear))
 			return NULL;
 		w = free_chunk(sh);

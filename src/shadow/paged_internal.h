@@ -24,9 +24,10 @@ enum {
 	TABLE_ENTRIES = 1024,
 	MAX_TABLES = 1 << 15,
 	MAX_ALIASES = 1 << 21,
-	DIRECTORIES = 4,     /* PAE; else only the first is used */
-	QUARTERS = 4,	     /* of a window in long mode: 1 GiB each, what an entry of the third level maps */
-	VIEW_PAGES = 1 << 16 /* of a view, canonical addresses: bits 56 to 41 of the linear address */
+	DIRECTORIES = 4,      /* PAE; else only the first is used */
+	QUARTERS = 4,	      /* of a window in long mode: 1 GiB each, what an entry of the third level maps */
+	VIEW_PAGES = 1 << 16, /* of a view, canonical addresses: bits 56 to 41 of the linear address */
+	MAX_VIEW_PAGES = 2048 /* that are readable, of all views: 8 MiB */
 };
 
 /* Bits of window.state */
@@ -135,6 +136,7 @@ struct paged {
 	uint8_t *chunk_state;  /* window.state of all chunks, and zeros around them, by page of chunk_places */
 	uint32_t *chunk_frame; /* window.frame likewise */
 	struct view views[WINDOWS];
+	unsigned view_pages; /* of all their tables that are readable */
 	struct space spaces[SPACES];
 	unsigned current;    /* space, or NO_SPACE: no paging, or none that is shadowed */
 	unsigned upper;	     /* levels of tables that are not traced: 2, or 3 with LA57; 0: not long mode */
@@ -325,6 +327,8 @@ bool view_is_present(const struct paged *p, unsigned view);
 /* The entry that region r of a window of a present view comes from, with what tables above it allow; in long mode as of
  * the last quarter_claim() or upper_sync(). 0: there is none. */
 uint64_t window_entry(const struct shadow *sh, const struct window *w, unsigned r);
+/* Do the present upper tables lead anywhere within the 4 GiB around an address? */
+bool upper_maps(const struct shadow *sh, gva_t linear);
 /* Brings what is known of a quarter up to date. False: nothing can be mapped there. */
 bool quarter_claim(struct shadow *sh, struct window *w, unsigned q);
 void quarter_drop(struct shadow *sh, struct batch *b, struct window *w, unsigned q);

@@ -57,7 +57,8 @@ hva_t shadow_view(const struct shadow *sh);
  * user mode of each address space. */
 hva_t shadow_view_of(const struct shadow *sh, bool user);
 /* The view owns the chunk of a linear address from now on. To be asked for what an instruction accessed that had to be
- * single-stepped without it. False: there is no view, or the address is not canonical. */
+ * single-stepped without it. False: there is no view, the address is not canonical, or the guest's upper tables lead
+ * nowhere in all of the chunk. */
 bool shadow_own(struct shadow *sh, gva_t linear, bool user);
 /* Does it? */
 bool shadow_owns(const struct shadow *sh, gva_t linear, bool user);
@@ -141,7 +142,8 @@ void shadow_install(struct shadow *sh, gva_t linear, bool user);
  * expects to be user mode's: pages that user mode may not access in this way are SHADOW_EMULATE there. User mode's code
  * uses supervisor mode's window where the processor itself accesses memory for it: the tables and the stack of INT n.
  * For views: a load from the table that faulted is SHADOW_RESOLVED (the chunk is owned now) or, the address not being
- * canonical, SHADOW_EMULATE. Where a delta led nowhere, or an access left its chunk, it is SHADOW_EMULATE as well.
+ * canonical or nothing mapped anywhere in the chunk, SHADOW_EMULATE. Where a delta led nowhere, or an access left its
+ * chunk, it is SHADOW_EMULATE as well.
  */
 enum shadow_fault shadow_handle_fault(struct shadow *sh, hva_t address, bool write);
 

@@ -55,6 +55,14 @@ static void upper_read(const struct shadow *sh, gva_t linear, uint64_t entry[QUA
 		entry[q] = below(above, entry[q]);
 }
 
+bool upper_maps(const struct shadow *sh, gva_t linear)
+{
+	uint64_t entry[QUARTERS];
+
+	upper_read(sh, ALIGN_DOWN(linear, WINDOW_BYTES), entry);
+	return (entry[0] | entry[1] | entry[2] | entry[3]) & PTE_P;
+}
+
 uint64_t window_entry(const struct shadow *sh, const struct window *w, unsigned r)
 {
 	const struct paged *p = &sh->paged;

@@ -71,6 +71,7 @@ bool view_make_readable(struct shadow *sh, struct view *v, gva_t linear)
 		page[i] = view_nowhere(sh, view_page_linear(n) + (i << SHADOW_VIEW_SHIFT));
 	v->readable[n / 64] |= BIT(n % 64);
 	v->nreadable++;
+	sh->paged.view_pages++;
 	paged_edges(sh, PAGE_EDGES);
 	return true;
 }
@@ -85,6 +86,7 @@ void view_make_unreadable(struct shadow *sh, struct view *v)
 			PANIC("closing a view: %s", strerror(errno));
 		v->readable[n / 64] &= ~BIT(n % 64);
 		v->nreadable--;
+		sh->paged.view_pages--;
 		paged_edges(sh, -(uint64_t)PAGE_EDGES);
 	}
 }

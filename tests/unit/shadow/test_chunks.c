@@ -56,7 +56,7 @@ START_TEST(test_spaces)
 	ck_assert_int_eq(load(low, &byte), SHADOW_TRUE);
 	cpu->cpl = 0;
 	ck_assert(!mapped(low));
-	ck_assert_int_eq(load(low, &byte), SHADOW_TRUE);
+	ck_assert_int_eq(load(low, &byte), SHADOW_EMULATE); /* no chunk for nothing */
 }
 END_TEST
 
@@ -132,6 +132,34 @@ START_TEST(test_compatibility_mode)
 	ck_assert(!shadow_page_states(sh, true)[(3 * GiB >> PAGE_SHIFT) + 5]);
 	ck_assert_int_eq(shadow_handle_fault(sh, shadow_window(sh) + 3 * GiB + 5 * PAGE_SIZE, false), SHADOW_TRUE);
 	shadow_on_lost(sh, NULL, NULL);
+}
+END_TEST
+
+/* A guest that maps all of its 57 bits makes tables of deltas grow to their limit, no further. */
+START_TEST(test_tables_run_out)
+{
+	enum { PML5 = 0x110000, PML4_ALL = 0x111000, PDPT_ALL = 0x112000, REGION_SHIFT = SHADOW_VIEW_SHIFT + 9 };
+	uint8_t byte;
+
+	for (unsigned n = 0; n < 512; n++) {
+		poke(PML5 + n * 8, PML4_ALL | PTE_ALL);
+		poke(PML4_ALL + n * 8, PDPT_ALL | PTE_ALL);
+		poke(PDPT_ALL + n * 8, PD | PTE_ALL);
+	}
+	poke(PD, PT | PTE_ALL);
+	cpu->cr3 = PML5;
+	cpu->cr4 |= CR4_LA57;
+	shadow_mmu_event(sh, MMU_CR4, 0);
+	sh->audit = false; /* this often */
+	for (uint64_t n = 0; n < MAX_VIEW_PAGES + 100; n++) {
+		pm.ram.host[frame(0, 0)] = (uint8_t)n;
+		ck_assert_int_eq(load(n << REGION_SHIFT, &byte), DONE);
+		ck_assert_uint_eq(byte, (uint8_t)n);
+		ck_assert_uint_le(sh->paged.view_pages, MAX_VIEW_PAGES);
+	}
+	ck_assert_uint_eq(sh->paged.view_pages, 100);
+	sh->audit = true;
+	shadow_audit(sh);
 }
 END_TEST
 
@@ -285,6 +313,7 @@ int main(void)
 	tcase_add_test(t, test_hidden_kernel);
 	tcase_add_test(t, test_compatibility_mode);
 	tcase_add_test(t, test_chunks_run_out);
+	tcase_add_test(t, test_tables_run_out);
 	tcase_add_test(t, test_budget);
 	tcase_add_loop_test(t, test_audit, 0, PLANTS + 1);
 	suite_add_tcase(s, t);

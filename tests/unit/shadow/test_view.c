@@ -13,7 +13,11 @@ START_TEST(test_no_view)
 	shadow_mmu_event(sh, MMU_CR0, 0);
 	ck_assert(!shadow_view(sh) && !shadow_own(sh, 0, false) && shadow_window(sh));
 	enter_long_mode(PML4);
-	ck_assert(shadow_view(sh) && shadow_own(sh, 0, false));
+	/* Nothing is owned where nothing is mapped. */
+	ck_assert(shadow_view(sh) && !shadow_own(sh, 0, false));
+	poke(PML4, PDPT | PTE_ALL);
+	poke(PDPT + 3 * 8, PD | PTE_ALL);
+	ck_assert(shadow_own(sh, 0, false) && !shadow_own(sh, 4 * GiB, false));
 	cpu->cr0 = 0;
 	shadow_mmu_event(sh, MMU_CR0, 0);
 	ck_assert(!shadow_view(sh) && !shadow_own(sh, 0, false));
@@ -58,7 +62,7 @@ START_TEST(test_five_levels)
 	shadow_mmu_event(sh, MMU_CR4, 0);
 	ck_assert_int_eq(store(top + 3 * PAGE_SIZE, 0x35), DONE);
 	ck_assert_uint_eq(pm.ram.host[frame(0, 3)], 0x35);
-	ck_assert_int_eq(load(low, &byte), SHADOW_TRUE);
+	ck_assert_int_eq(load(low, &byte), SHADOW_EMULATE);
 	ck_assert_int_eq(load(1ull << 56, &byte), SHADOW_EMULATE);
 	shadow_audit(sh);
 	poke(pml5 + (top >> 48) * 8, PML4 | PTE_P | PTE_A);
