@@ -92,7 +92,9 @@ static void sample(struct profiler *p, const ucontext_t *uc)
 	e = free_entry(p);
 	if (!e)
 		return;
-	if (s.flags & SAMPLE_HAS_PC)
+	if ((s.flags & SAMPLE_HAS_PC) && !(s.flags & SAMPLE_USER))
+		s.depth = (uint8_t)profile_orc_stack(p, s.pc, rbp, rsp, e->stack, PROFILE_MAX_STACK);
+	if ((s.flags & SAMPLE_HAS_PC) && !s.depth)
 		s.depth = (uint8_t)profile_stack(vm, rbp, rsp, e->stack, PROFILE_MAX_STACK);
 	e->head = s;
 	atomic_fetch_add_explicit(&p->head, 1, memory_order_release);
@@ -174,6 +176,7 @@ static void tick(void *arg)
 
 	profile_files_drain(p);
 	profile_files_snapshot(p);
+	profile_orc_look(p);
 	iothread_alarm(p->io, &p->alarm, PROFILE_SNAPSHOT_MS * NS_PER_MS);
 }
 

@@ -4,6 +4,7 @@
 
 #include "phase.h"
 #include "profile/format.h"
+#include "profile/symbols.h"
 #include "profiler.h"
 #include "vm.h"
 
@@ -24,6 +25,20 @@ struct profile_file {
 	const char *name;
 	FILE *file;
 	int error; /* negative errno */
+};
+
+/*
+ * What a 64-bit Linux kernel knows of its stack frames (ORC): two sorted tables in its memory, found by their names in
+ * kallsyms. The I/O thread looks for them, anew when the system call's entry (LSTAR) tells of another kernel, and
+ * leaves the addresses, as linear ones, for the handler.
+ */
+struct profile_orc {
+	atomic_uint changes;	 /* odd: being changed */
+	atomic_ulong ips, count; /* int32_t each, from itself to where an entry begins to hold */
+	atomic_ulong entries;	 /* of 6 bytes */
+	uint64_t lstar;		 /* the I/O thread's: when it last looked */
+	uint64_t look_at;	 /* host_now_ns(): not again before */
+	unsigned looks;
 };
 
 struct profiler {
@@ -53,6 +68,8 @@ struct profiler {
 	struct ring_entry *ring; /* PROFILE_RING */
 	atomic_uint head, tail;	 /* next to write, to read; they count on */
 
+	struct profile_orc orc;
+
 	struct profile_file main;	       /* written at the start and at the end */
 	struct profile_file samples, counters; /* I/O thread */
 	struct profile_file blocks;	       /* vCPU thread */
@@ -75,6 +92,8 @@ int profile_files_main(struct profiler *p, bool complete);
 int profile_names_save(struct profiler *p);
 /* A perf map of all blocks that are in the cache: vCPU thread. Complains itself. */
 void profile_names_perf_map(struct profiler *p);
+/* symbols_each_kallsyms() in the guest's RAM. */
+void profile_names_each(const struct vm *vm, kallsyms_fn *fn, void *arg);
 
 /* --- profiler_stack.c --- */
 /*
@@ -82,5 +101,15 @@ void profile_names_perf_map(struct profiler *p);
  * tables by itself, and only RAM below 3 GiB: it runs in a signal handler that may have interrupted anything.
  */
 unsigned profile_stack(const struct vm *vm, uint64_t rbp, uint64_t rsp, uint64_t *to, unsigned max);
+/* As these do: the guest's physical address of a linear one; `bytes` (at most 8) at a linear address, within a page. */
+bool profile_stack_translate(const struct vm *vm, uint64_t linear, uint64_t *gpa, bool *executable);
+bool profile_stack_read(const struct vm *vm, uint64_t linear, unsigned bytes, uint64_t *value);
+
+/* --- profiler_orc.c --- */
+/* Looks for the kernel's tables, if it is time: I/O thread. */
+void profile_orc_look(struct profiler *p);
+/* As profile_stack(), of 64-bit kernel code at pc. 0 also if the kernel's tables are not known. */
+unsigned profile_orc_stack(const struct profiler *p, uint64_t pc, uint64_t rbp, uint64_t rsp, uint64_t *to,
+			   unsigned max);
 
 #endif

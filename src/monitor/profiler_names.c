@@ -4,24 +4,29 @@
 #include "profiler_internal.h"
 
 #include "bt/bt.h"
-#include "profile/symbols.h"
 
 #include <string.h>
 #include <unistd.h>
 
 /* Memory that the guest has never touched is not looked at: it would only be made. */
-static void find(struct vm *vm, struct symbols *symbols)
+void profile_names_each(const struct vm *vm, kallsyms_fn *fn, void *arg)
 {
 	const struct pm_backing *ram = &vm->pm.ram;
+	size_t given = 0;
 	off_t at = 0, end;
 
-	while (!symbols->count && (at = lseek(ram->fd, at, SEEK_DATA)) >= 0) {
+	while (!given && (at = lseek(ram->fd, at, SEEK_DATA)) >= 0) {
 		end = lseek(ram->fd, at, SEEK_HOLE);
 		if (end <= at)
 			return;
-		symbols_find_kallsyms(symbols, ram->host + at, (size_t)(end - at));
+		given = symbols_each_kallsyms(ram->host + at, (size_t)(end - at), fn, arg);
 		at = end;
 	}
+}
+
+static bool add(void *arg, uint64_t address, char type, const char *name, size_t len)
+{
+	return symbols_add(arg, address, 0, type, name, len);
 }
 
 int profile_names_save(struct profiler *p)
@@ -34,7 +39,7 @@ int profile_names_save(struct profiler *p)
 	if (asprintf(&path, "%s/%s", p->folder, PROFILE_SYMBOLS_FILE) < 0)
 		return -ENOMEM;
 	symbols_init(&symbols);
-	find(p->vm, &symbols);
+	profile_names_each(p->vm, add, &symbols);
 	symbols_finish(&symbols);
 	if (!symbols.count) {
 		unlink(path); /* an older profile's */

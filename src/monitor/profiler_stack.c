@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The guest's stack, by frame pointers: Linux's 32-bit kernels keep them (CONFIG_FRAME_POINTER), 64-bit ones do not,
- * programs may. */
+/* The guest's stack, by frame pointers: Linux's 32-bit kernels keep them (CONFIG_FRAME_POINTER), 64-bit ones do not
+ * (profiler_orc.c), programs may. */
 #include "profiler_internal.h"
 
 enum { FRAME_MAX = 64 * 1024 }; /* bytes between two frames; more is taken for a register that is no frame pointer */
@@ -70,7 +70,18 @@ static bool translate(const struct vm *vm, uint64_t linear, struct place *p)
 	return true;
 }
 
-static bool read_word(const struct vm *vm, uint64_t linear, unsigned bytes, uint64_t *value)
+bool profile_stack_translate(const struct vm *vm, uint64_t linear, uint64_t *gpa, bool *executable)
+{
+	struct place p;
+
+	if (!translate(vm, linear, &p))
+		return false;
+	*gpa = p.gpa;
+	*executable = p.executable;
+	return true;
+}
+
+bool profile_stack_read(const struct vm *vm, uint64_t linear, unsigned bytes, uint64_t *value)
 {
 	struct place p;
 
@@ -97,8 +108,8 @@ unsigned profile_stack(const struct vm *vm, uint64_t rbp, uint64_t rsp, uint64_t
 		return 0;
 	if (!code64)
 		rbp = (uint32_t)rbp;
-	while (n < max && !(rbp & (bytes - 1)) && read_word(vm, rbp, bytes, &next) &&
-	       read_word(vm, rbp + bytes, bytes, &ip)) {
+	while (n < max && !(rbp & (bytes - 1)) && profile_stack_read(vm, rbp, bytes, &next) &&
+	       profile_stack_read(vm, rbp + bytes, bytes, &ip)) {
 		if (ip < PAGE_SIZE || !plausible(vm, rbp, rsp, ip))
 			break;
 		to[n++] = ip;

@@ -163,10 +163,10 @@ static uint64_t address(const struct tables *t, uint32_t n)
 	return offset < 0 ? t->base - 1 - (uint64_t)(int64_t)offset : (uint64_t)offset;
 }
 
-static size_t add_all(struct symbols *s, const struct tables *t)
+static size_t each(const struct tables *t, kallsyms_fn *fn, void *arg)
 {
 	const char *tokens[TOKENS];
-	size_t at = t->names, before = s->count;
+	size_t at = t->names, given = 0;
 
 	for (unsigned i = 0; i < TOKENS; i++)
 		tokens[i] = token(t, (uint8_t)i);
@@ -178,13 +178,16 @@ static size_t add_all(struct symbols *s, const struct tables *t)
 			while (*text && len < sizeof(name))
 				name[len++] = *text++;
 		}
-		if (len > 1 && !symbols_add(s, address(t, i), 0, name[0], name + 1, len - 1))
+		if (len <= 1)
+			continue;
+		if (!fn(arg, address(t, i), name[0], name + 1, len - 1))
 			break;
+		given++;
 	}
-	return s->count - before;
+	return given;
 }
 
-size_t symbols_find_kallsyms(struct symbols *s, const uint8_t *memory, size_t len)
+size_t symbols_each_kallsyms(const uint8_t *memory, size_t len, kallsyms_fn *fn, void *arg)
 {
 	struct tables t = {.memory = memory, .len = len};
 	const uint8_t *at = memory, *end = memory + len;
@@ -192,6 +195,19 @@ size_t symbols_find_kallsyms(struct symbols *s, const uint8_t *memory, size_t le
 	for (; (at = memmem(at, (size_t)(end - at), digits, sizeof(digits))); at++)
 		for (t.word = 4; t.word <= 8; t.word += 4)
 			if (find_token_table(&t, (size_t)(at - memory)) && find_markers_and_names(&t))
-				return add_all(s, &t);
+				return each(&t, fn, arg);
 	return 0;
+}
+
+static bool add(void *arg, uint64_t address, char type, const char *name, size_t len)
+{
+	return symbols_add(arg, address, 0, type, name, len);
+}
+
+size_t symbols_find_kallsyms(struct symbols *s, const uint8_t *memory, size_t len)
+{
+	size_t before = s->count;
+
+	symbols_each_kallsyms(memory, len, add, s);
+	return s->count - before;
 }

@@ -29,6 +29,10 @@ int symbols_load(struct symbols *s, const char *path, char *err, size_t errlen);
  */
 size_t symbols_find_kallsyms(struct symbols *s, const uint8_t *memory, size_t len);
 
+/* The same, with symbols of data, one by one until fn says false: how many it was given. The name ends after len. */
+typedef bool kallsyms_fn(void *arg, uint64_t address, char type, const char *name, size_t len);
+size_t symbols_each_kallsyms(const uint8_t *memory, size_t len, kallsyms_fn *fn, void *arg);
+
 /* Adds one; false without memory. type: as nm's; data symbols are passed over. */
 bool symbols_add(struct symbols *s, uint64_t address, uint64_t size, char type, const char *name, size_t name_len);
 

@@ -452,6 +452,20 @@ def profile(gnomon, kernel, options, folder):
     guest = [line for b in blocks for insn in b["code"] for line in insn["guest"]]
     assert sum("rsp" in line or "rax" in line for line in guest) > 20 and not any(".byte" in line for line in guest), guest
     assert any(b["user"] and int(b["linear"], 16) > 1 << 32 for b in report["blocks"]), "no block of a program"
+    # Stacks by the kernel's own tables: its start, a system call, a kernel thread, each from the outermost function in.
+    stacks = list(paths(report["stacks"]))
+    for outermost, inner in (("secondary_startup_64_no_verify", "start_kernel"), ("entry_SYSCALL_64_after_hwframe", "do_syscall_64"),
+                             ("ret_from_fork", "kernel_init")):
+        assert any(path[2:4] == [outermost, inner] and len(path) >= 6 for path in stacks), (outermost, sorted({tuple(p[:5]) for p in stacks}))
+
+
+def paths(node, above=()):
+    """The names from the root of a tree of stacks to each of its leaves."""
+    path = [*above, node["name"]]
+    if not node["children"]:
+        yield path
+    for child in node["children"]:
+        yield from paths(child, path)
 
 
 def main():

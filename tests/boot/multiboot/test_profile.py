@@ -19,8 +19,8 @@ def gnomon(*args, status=0):
 
 
 def profile(folder, *options):
-    """Ends by --timeout: the kernel halts for good."""
-    gnomon("run", "--display", "none", "--memory", "64M", "--timeout", "5", "--kernel", KERNEL, "--profile", folder, *options, status=124)
+    gnomon("run", "--display", "none", "--memory", "64M", "--debug-exit", "0xf4", "--timeout", "100", "--kernel", KERNEL, "--profile", folder,
+           *options, status=1)
     return json.loads(gnomon("report", folder, "--json", "--blocks", "1000", "--symbols", KERNEL))
 
 
