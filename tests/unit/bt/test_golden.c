@@ -45,6 +45,32 @@ static const struct sample samples16[] = {
 	S("int 10", 0xcd, 0x10), S("retf", 0xcb),
 };
 
+static const struct sample samples64[] = {
+	S("mov eax, ebx", 0x89, 0xd8), S("mov r10, r11", 0x4d, 0x89, 0xda), S("mov r11b, sil", 0x41, 0x88, 0xf3), S("mov rax, [rbx]", 0x48, 0x8b, 0x03), S("mov r10, [rbx]", 0x4c, 0x8b, 0x13),
+	S("mov [rbx], r11", 0x4c, 0x89, 0x1b), S("mov rax, [r10]", 0x49, 0x8b, 0x02), S("add r10, [r11]", 0x4d, 0x03, 0x13), S("mov [rsp + 8], rax", 0x48, 0x89, 0x44, 0x24, 0x08), S("mov rax, [r12]", 0x49, 0x8b, 0x04, 0x24),
+	S("mov rax, [rbx + 200000]: too far", 0x48, 0x8b, 0x83, 0, 0, 0x20, 0), S("mov eax, [rbx + rsi * 4 + 8]", 0x8b, 0x44, 0xb3, 0x08), S("mov rax, [rip + 100]", 0x48, 0x8b, 0x05, 0, 1, 0, 0),
+	S("mov eax, [disp32]", 0x8b, 0x04, 0x25, 0x78, 0x56, 0x34, 0x12), S("mov eax, [-8]", 0x8b, 0x04, 0x25, 0xf8, 0xff, 0xff, 0xff), S("mov eax, [ebx + 8]: 32-bit addressing", 0x67, 0x8b, 0x43, 0x08),
+	S("mov eax, fs:[28]", 0x64, 0x8b, 0x04, 0x25, 0x28, 0, 0, 0), S("mov eax, gs:[rbx]", 0x65, 0x8b, 0x03), S("mov ah, [rbx]: a high byte", 0x8a, 0x23), S("mov spl, [r8]", 0x41, 0x8a, 0x20),
+	S("lea rax, [rip + 100]", 0x48, 0x8d, 0x05, 0, 1, 0, 0), S("lea r10, [r11 + rbx]", 0x4d, 0x8d, 0x14, 0x1b), S("lock xadd [rbx], r10", 0xf0, 0x4c, 0x0f, 0xc1, 0x13), S("xchg [rbx], rax", 0x48, 0x87, 0x03),
+	S("cmpxchg16b [rbx]", 0x48, 0x0f, 0xc7, 0x0b), S("movups xmm9, [rbx]", 0x44, 0x0f, 0x10, 0x0b), S("shl r11, cl", 0x49, 0xd3, 0xe3), S("mul r10", 0x49, 0xf7, 0xe2), S("bts [rbx], rax", 0x48, 0x0f, 0xab, 0x03),
+	S("push rax", 0x50), S("push r10", 0x41, 0x52), S("push rsp", 0x54), S("push 1", 0x6a, 0x01), S("push [rbx]", 0xff, 0x33), S("pop rbx", 0x5b), S("pop r11", 0x41, 0x5b), S("pop rsp", 0x5c), S("pop [rbx]", 0x8f, 0x03),
+	S("leave", 0xc9), S("enter 8, 0", 0xc8, 8, 0, 0), S("pushfq", 0x9c), S("popfq", 0x9d), S("cli", 0xfa), S("sti", 0xfb), S("jmp $ + 2", 0xeb, 0x00), S("jz $ + 16", 0x74, 0x0e), S("jrcxz $ + 16", 0xe3, 0x0e),
+	S("loopne $ + 16", 0xe0, 0x0e), S("call $ + 5", 0xe8, 0, 0, 0, 0), S("call rax", 0xff, 0xd0), S("jmp r11", 0x41, 0xff, 0xe3), S("jmp [rbx]", 0xff, 0x23), S("ret", 0xc3), S("ret 8", 0xc2, 8, 0),
+	S("movsb", 0xa4), S("rep movsq", 0xf3, 0x48, 0xa5), S("repe cmpsb", 0xf3, 0xa6), S("stosd", 0xab), S("lodsw", 0x66, 0xad), S("fs lodsb", 0x64, 0xac), S("xlat", 0xd7), S("mov eax, ds", 0x8c, 0xd8),
+	S("swapgs", 0x0f, 0x01, 0xf8), S("rdfsbase rsp", 0xf3, 0x48, 0x0f, 0xae, 0xc4), S("wrgsbase r10", 0xf3, 0x49, 0x0f, 0xae, 0xda), S("mov rax, cr2", 0x0f, 0x20, 0xd0), S("hlt", 0xf4), S("ud2", 0x0f, 0x0b),
+	S("daa", 0x27), S("prefetchnta [rbx]", 0x0f, 0x18, 0x03),
+};
+
+#define HOME_FIELD(name) {#name, __builtin_offsetof(struct bt_home, name), sizeof(((struct bt_home *)0)->name)}
+
+static const struct {
+	const char *name;
+	size_t offset, size;
+} home_fields[] = {
+	HOME_FIELD(cpu), HOME_FIELD(delta), HOME_FIELD(r10), HOME_FIELD(r11), HOME_FIELD(count), HOME_FIELD(table), HOME_FIELD(fs_base), HOME_FIELD(gs_base), HOME_FIELD(view), HOME_FIELD(target), HOME_FIELD(from),
+	HOME_FIELD(value), HOME_FIELD(rcx), HOME_FIELD(rsp), HOME_FIELD(spare), HOME_FIELD(si_delta), HOME_FIELD(di_delta), HOME_FIELD(rep_count), HOME_FIELD(hits), HOME_FIELD(iret), HOME_FIELD(stack),
+};
+
 #define CPU_FIELD(name) {#name, __builtin_offsetof(struct cpu, name), sizeof(((struct cpu *)0)->name)}
 
 static const struct {
@@ -54,6 +80,7 @@ static const struct {
 	CPU_FIELD(rflags), CPU_FIELD(intr), CPU_FIELD(bt_indirect), CPU_FIELD(bt_indirect_hits),
 	CPU_FIELD(bt_selector[0].seg.selector), CPU_FIELD(bt_selector[0].seg.base), CPU_FIELD(bt_selector[0].minus_raw), CPU_FIELD(bt_selector[0].address), CPU_FIELD(bt_selector[0].class),
 	CPU_FIELD(bt_return), CPU_FIELD(bt_gate), CPU_FIELD(bt_writable), CPU_FIELD(bt_window), CPU_FIELD(bt_flags), CPU_FIELD(nmi_blocked), CPU_FIELD(cpl), CPU_FIELD(tsc_line), CPU_FIELD(bt_rep_count), CPU_FIELD(bt_user_faulted), CPU_FIELD(bt_copy_faulted), CPU_FIELD(bt_rf_at),
+	CPU_FIELD(gpr), CPU_FIELD(cr0), CPU_FIELD(cr2), CPU_FIELD(cr3), CPU_FIELD(cr4), CPU_FIELD(kernel_gs_base),
 };
 /* clang-format on */
 
@@ -94,7 +121,65 @@ static void field_name(int64_t disp, char *out, size_t size)
 	snprintf(out, size, "cpu+%zu", at);
 }
 
-static void put_host_insn(const struct block *b, unsigned at)
+/* The name of a place of bt_home's; false: it is none. */
+static bool home_name(int64_t address, char *out, size_t size)
+{
+	size_t at = (size_t)(address - (int64_t)(uintptr_t)bt->home), last = ARRAY_LEN(home_fields);
+
+	/* An empty stack begins behind the last one. */
+	for (unsigned i = 0; i < last; i++)
+		if (at >= home_fields[i].offset && at < home_fields[i].offset + home_fields[i].size + (i + 1 == last)) {
+			at -= home_fields[i].offset;
+			snprintf(out, size, at ? "home.%s+%zu" : "home.%s", home_fields[i].name, at);
+			return true;
+		}
+	return false;
+}
+
+enum { NEAR_PROBE = 1 << 28 };
+
+/*
+ * 64-bit code: what differs from run to run, or with the layout of structures, by name. cpu_reg: the register that was
+ * last loaded with struct cpu. False: nothing of this.
+ */
+static bool put_host_insn64(const struct insn *in, char *line, uint64_t target, unsigned *cpu_reg)
+{
+	char name[48] = "", *bracket = strchr(line, '['), *comma = strchr(line, ',');
+	int64_t probe = in->has_mem ? (int32_t)((uint32_t)in->disp - bt->probe) : 0;
+	bool home = in->has_mem && home_name(in->disp, name, sizeof(name)), cpu_field;
+
+	cpu_field = in->has_mem && !in->agen && in->base == *cpu_reg && in->index == REG_NONE;
+	if (in->gpr_written >> *cpu_reg & 1)
+		*cpu_reg = GPR_COUNT;
+	if (home && !strcmp(name, "home.cpu"))
+		*cpu_reg = in->op[0].reg;
+	if (cpu_field)
+		field_name(in->disp - CPU_BIAS, name, sizeof(name));
+	if (target == bt->stubs.exit64 || target == bt->stubs.indirect_miss64) {
+		put("\tjmp %s\n", target == bt->stubs.exit64 ? "exit64" : "indirect_miss64");
+	} else if (in->has_mem && in->disp == (int64_t)bt->stubs.indirect_miss64) {
+		*strchr(bracket, '+') = 0;
+		put("\t%s+indirect_miss64]\n", line);
+	} else if (home || cpu_field) {
+		*bracket = 0;
+		put("\t%s[%s%s\n", line, name, strchr(bracket + 1, ']'));
+	} else if (in->has_mem && in->base != REG_NONE && in->mem_size == 1 && probe > -NEAR_PROBE &&
+		   probe <= (int64_t)PAGE_SIZE) {
+		*strpbrk(bracket, "+-") = 0;
+		put("\t%s+probe%+lld]\n", line, (long long)probe);
+	} else if (in->id == INSN_MOV && comma && in->op[1].kind == OPD_IMM &&
+		   home_name((int64_t)in->op[1].imm, name, sizeof(name))) {
+		*comma = 0;
+		put("\t%s, %s\n", line, name);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static unsigned cpu_reg;
+
+static void put_host_insn(const struct block *b, int at)
 {
 	const uint8_t *code = (const uint8_t *)(uintptr_t)b->body + at;
 	char line[128], name[48], *bracket;
@@ -105,7 +190,10 @@ static void put_host_insn(const struct block *b, unsigned at)
 	insn_format(&in, at, line, sizeof(line));
 	target = in.op[0].kind == OPD_REL ? (int64_t)(b->body + at + in.len) + (int64_t)in.op[0].imm : 0;
 	bracket = strstr(line, "[r14");
-	if (bracket) {
+	if (context_code64(b->ctx)) {
+		if (!put_host_insn64(&in, line, (uint64_t)target, &cpu_reg))
+			put("\t%s\n", line);
+	} else if (bracket) {
 		field_name(in.disp, name, sizeof(name));
 		*bracket = 0;
 		put("\t%s[%s%s\n", line, name, strchr(bracket + 1, ']'));
@@ -127,6 +215,19 @@ static void put_host_insn(const struct block *b, unsigned at)
 	}
 }
 
+/* from, to: offsets from the body. */
+static void put_code(const struct block *b, int from, int to)
+{
+	struct insn in;
+
+	cpu_reg = GPR_COUNT;
+	for (int at = from; at < to; at += in.len) {
+		put_host_insn(b, at);
+		insn_decode(&in, (const uint8_t *)(uintptr_t)b->body + at, 15, 8);
+	}
+	put("\n");
+}
+
 static void put_sample(const char *mode, const struct sample *s, enum site_level level)
 {
 	uint32_t eip = cpu_code_size(&cpu) == 2 ? 0 : CODE;
@@ -140,13 +241,33 @@ static void put_sample(const char *mode, const struct sample *s, enum site_level
 	bt_site_set(bt, &(struct site){.linear = CODE, .level = (uint8_t)level});
 	b = bt_translate(bt, bt_context(bt), eip, CODE, 2);
 	put("%s%s: %s\n", mode, level == SITE_CHECKED ? ", checked" : "", s->name);
-	for (unsigned at = 0; at < b->map[1].host;) {
-		struct insn in;
-		put_host_insn(b, at);
-		insn_decode(&in, (const uint8_t *)(uintptr_t)b->body + at, 15, 8);
-		at += in.len;
-	}
-	put("\n");
+	put_code(b, 0, b->map[1].host);
+}
+
+/* The entry of those who come through a table, and the way out by a link to another page. */
+static void put_ends64(void)
+{
+	static const struct sample jump = S("", 0xe9, 0, 0x10, 0, 0);
+	const struct block *b;
+
+	bt_flush(bt);
+	poke_bytes(CODE, jump.bytes, jump.len);
+	b = bt_translate(bt, bt_context(bt), CODE, CODE, 1);
+	put("64-bit code: entry\n");
+	put_code(b, (int)(b->indirect - b->body), 0);
+	put("64-bit code: a jump to another page\n");
+	put_code(b, 0, b->body_len);
+}
+
+static void enter_64bit_mode(unsigned cpl)
+{
+	cpu.lm = true;
+	cpu.features = (BIT(FEAT_COUNT) - 1) & ~BIT(FEAT_LA57); /* not the host's: nothing is run */
+	enter_long(cpl);
+	cpu.cr4 |= CR4_OSFXSR | CR4_FSGSBASE;
+	cpu.idtr.limit = 0x3ff;
+	cpu_mmu_event(&cpu, MMU_CR0, 0);
+	cpu.gpr[RBX] = cpu.gpr[RSI] = cpu.gpr[RBP] = DATA;
 }
 
 static void all_segments(uint32_t base, uint32_t limit, unsigned attr)
@@ -155,6 +276,23 @@ static void all_segments(uint32_t base, uint32_t limit, unsigned attr)
 	for (unsigned seg = 0; seg < SEG_COUNT; seg++)
 		if (seg != SEG_CS)
 			force_segment(seg, SCRATCH);
+}
+
+static void put_everything64(void)
+{
+	enter_64bit_mode(0);
+	put_ends64();
+	for (unsigned i = 0; i < ARRAY_LEN(samples64); i++)
+		put_sample("64-bit code", &samples64[i], SITE_PLAIN);
+	cpu.opt_off = BIT(OPT_NEAR);
+	for (unsigned i = 0; i < ARRAY_LEN(samples64); i++)
+		if (strchr(samples64[i].name, '['))
+			put_sample("64-bit code, lookups", &samples64[i], SITE_PLAIN);
+	cpu.opt_off = 0;
+	enter_64bit_mode(3);
+	for (unsigned i = 0; i < ARRAY_LEN(samples64); i++)
+		if (strchr("pcsw", samples64[i].name[0]))
+			put_sample("64-bit code, ring 3", &samples64[i], SITE_PLAIN);
 }
 
 static void put_everything(void)
@@ -181,6 +319,8 @@ static void put_everything(void)
 		cpu_set_real_segment(&cpu, seg, seg == SEG_CS ? CODE >> 4 : DATA >> 4);
 	for (unsigned i = 0; i < ARRAY_LEN(samples16); i++)
 		put_sample("real mode", &samples16[i], SITE_PLAIN);
+	cpu.cr0 |= CR0_PE;
+	put_everything64();
 }
 
 /* The first line that differs. */
