@@ -190,11 +190,12 @@ static bool same_cpu(const struct cpu *a, const struct cpu *b)
 		same &=
 		    same_value("st", i, load_le(a->fpu.image + 32 + 16 * i, 8), load_le(b->fpu.image + 32 + 16 * i, 8));
 	}
-	for (unsigned i = 0; i < 16 * 2; i++) /* halves */
+	for (unsigned i = 0; i < 16 * 2; i++) { /* halves */
 		same &= same_value("xmm", i, load_le(a->fpu.image + FX_XMM0 + 8 * i, 8),
-				   load_le(b->fpu.image + FX_XMM0 + 8 * i, 8)) &
-			same_value("ymm", i, load_le(a->fpu.image + FX_YMM + 8 * i, 8),
+				   load_le(b->fpu.image + FX_XMM0 + 8 * i, 8));
+		same &= same_value("ymm", i, load_le(a->fpu.image + FX_YMM + 8 * i, 8),
 				   load_le(b->fpu.image + FX_YMM + 8 * i, 8));
+	}
 	return same;
 }
 
