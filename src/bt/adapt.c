@@ -88,10 +88,14 @@ void bt_site_ran(struct bt *bt, struct block *b, gva_t linear, bool slow)
 	retranslate(bt, b);
 }
 
-/* Of the instruction's place in memory: the next process of the program has it, too. */
+/* Of the instruction's place in memory: the next process of the program has it, too. Instructions beside each other
+ * are beside each other there: each is asked for when it is translated. */
 static uint64_t hash(const struct block *b, unsigned offset, unsigned bits)
 {
-	return ((b->gpa + offset) * 0x9e3779b97f4a7c15u) >> (64 - bits);
+	const unsigned low = 4;
+	gpa_t at = b->gpa + offset;
+
+	return ((at >> low) * 0x9e3779b97f4a7c15u) >> (64 - bits + low) << low | (at & (BIT(low) - 1));
 }
 
 /* Most programs have more sites that stray than there are sites: those are counted by a hash, and never less, so that

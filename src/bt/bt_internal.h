@@ -18,6 +18,7 @@ enum {
 	MAX_FILLS = 256,
 	SITE_ENTRIES = 4096,
 	STRAY_BITS = 16,
+	STRAYS_KEPT = 8, /* over so many flushes */
 	LOOK_BITS = 14,
 	STRAYS_MAX = 2, /* times that an address was not where the block expected it */
 	KNOWN_MODES = 8,
