@@ -168,7 +168,8 @@ void bt_flush(struct bt *bt)
 	bt->cache_used = bt->cache_fixed;
 	bt->ncontexts = 0;
 	memset(bt->region_changes, 0, sizeof(bt->region_changes));
-	if (bt->generation % STRAYS_KEPT == STRAYS_KEPT - 1) /* by then pages of memory may be those of other programs */
+	/* By then pages of memory may be those of other programs. */
+	if (bt->generation % STRAYS_KEPT == STRAYS_KEPT - 1)
 		memset(bt->strays, 0, sizeof(bt->strays));
 	memset(bt->known_modes, 0, sizeof(bt->known_modes));
 	bt->cpu->bt_compat.table = NULL;
