@@ -175,6 +175,7 @@ struct bt_exit {
 	uint32_t next_from; /* list of exits linked to the same block */
 	uint16_t patch;	    /* LINK, TABLE: displacement of the jump, by its offset from the block's body */
 	uint16_t stub;	    /* LINK, TABLE: where it leads when not linked, likewise */
+	uint16_t jump;	    /* the same of the stub's jump to blocks of another pair; 0: there is none */
 	uint8_t kind;
 	uint8_t insn;  /* index of the instruction in the block (CALLOUT, STEP) */
 	uint8_t extra; /* CALLOUT: number of the decoded instruction in the block */
@@ -223,6 +224,8 @@ struct block {
 	bool copyable;	   /* has relocs */
 	uint8_t chunk_by;  /* 64-bit code: enum chunk_by, or the register that chose the chunk */
 	uint8_t chunk_in;  /* enum chunk_in */
+	uint8_t pair[2];   /* 64-bit code: guest registers that are in memory while it runs (xlat64_pair.c) */
+	uint8_t inner;	   /* ... and offset from its body of the entry for blocks with the same pair; 0: none */
 	uint32_t chunk;	   /* 64-bit code: the upper half of linear addresses that its code expects */
 	uint32_t indirect; /* entry for those who come through a table */
 	uint32_t body;	   /* entry for links */
@@ -316,11 +319,14 @@ struct look {
 	uint8_t longer;	 /* times that looks did not pay: that many times twice as many faults to the next */
 };
 
+enum { ENTER64_BYTES = 15 };
+
 struct bt_stub_addresses {
 	cache_pc_t exit;	  /* EXIT_*: HOST_T0 = number of the exit */
 	cache_pc_t indirect_miss; /* HOST_T0 = EIP */
 	/* The same for 64-bit code: home.value, home.target */
 	cache_pc_t exit64, indirect_miss64;
+	cache_pc_t enter64; /* the last of bt_enter64, ENTER64_BYTES of code */
 };
 
 /* What cpu->bt_selector, bt_gate, bt_return, bt_writable and bt_compat are of. */
@@ -417,6 +423,7 @@ struct bt {
 	int resume_esp;	      /* insn_map.esp there */
 	unsigned resume_insn; /* its number */
 	struct bt_home *home;
+	const struct block *coming_from; /* an exit of that block led to the one to be found; or NULL */
 	uint32_t probe;				       /* the page of probes: probe.c */
 	uint64_t entry_rf;			       /* RFLAGS.RF when the cache was last entered */
 	unsigned space;				       /* present address space (user mode): shadow_space() */

@@ -78,13 +78,35 @@ void bt_insert(struct bt *bt, struct block *b)
 	bt->stats->blocks_live++;
 }
 
-/* The exit's jump leads to the target. */
-static void patch(struct bt *bt, const struct bt_exit *x, cache_pc_t target)
+/* The jump, whose displacement is at that offset of the block, leads to the target. */
+static void patch(struct bt *bt, const struct block *b, unsigned at, cache_pc_t target)
+{
+	int32_t distance = (int32_t)(target - (b->body + at + sizeof(distance)));
+
+	memcpy(bt_writable(bt, b, at), &distance, sizeof(distance));
+}
+
+/* The exit leads to the block. */
+static void lead_to(struct bt *bt, const struct bt_exit *x, const struct block *to)
 {
 	const struct block *from = bt_block(bt, x->from);
-	int32_t distance = (int32_t)(target - (from->body + x->patch + sizeof(distance)));
 
-	memcpy(bt_writable(bt, from, x->patch), &distance, sizeof(distance));
+	if (!x->jump)
+		patch(bt, from, x->patch, to->body);
+	else if (to->inner && !memcmp(from->pair, to->pair, sizeof(to->pair)))
+		patch(bt, from, x->patch, to->body + to->inner);
+	else
+		patch(bt, from, x->jump, to->body);
+}
+
+/* The exit leads to its stub, and out of the cache. */
+static void lead_out(struct bt *bt, const struct bt_exit *x)
+{
+	const struct block *from = bt_block(bt, x->from);
+
+	patch(bt, from, x->patch, from->body + x->stub);
+	if (x->jump)
+		patch(bt, from, x->jump, from->body + x->jump + sizeof(int32_t));
 }
 
 void bt_link(struct bt *bt, struct bt_exit *x, struct block *to)
@@ -93,7 +115,7 @@ void bt_link(struct bt *bt, struct bt_exit *x, struct block *to)
 	x->to = bt_block_number(bt, to);
 	x->next_from = to->incoming;
 	to->incoming = bt_exit_number(bt, x);
-	patch(bt, x, to->body);
+	lead_to(bt, x, to);
 	bt_page_linked(bt, bt_block(bt, x->from), to, 1);
 	bt->stats->links_made++;
 }
@@ -107,7 +129,7 @@ void bt_unlink(struct bt *bt, struct bt_exit *x)
 	*p = x->next_from;
 	bt_page_linked(bt, bt_block(bt, x->from), bt_block(bt, x->to), -1);
 	x->to = 0;
-	patch(bt, x, bt_block(bt, x->from)->body + x->stub);
+	lead_out(bt, x);
 	bt->stats->links_broken++;
 }
 

@@ -68,6 +68,24 @@ static cache_pc_t make_trampoline64(struct bt *bt, const char *target)
 	return pc;
 }
 
+/* mov r10, home.image[R10]; jmp home.entry: where no register is left. */
+static cache_pc_t make_entry64(struct bt *bt)
+{
+	static const uint8_t load[4] = {0x4c, 0x8b, 0x14, 0x25}, jmp[3] = {0xff, 0x24, 0x25};
+	uint8_t *at = bt->cache_write + bt->cache_used;
+	cache_pc_t pc = bt->cache_run + bt->cache_used;
+	uint32_t image = (uint32_t)(uintptr_t)&bt->home->image[R10], entry = (uint32_t)(uintptr_t)&bt->home->entry;
+
+	_Static_assert(sizeof(load) + sizeof(image) + sizeof(jmp) + sizeof(entry) == ENTER64_BYTES,
+		       "as the handler has it");
+	memcpy(at, load, sizeof(load));
+	memcpy(at + 4, &image, 4);
+	memcpy(at + 8, jmp, sizeof(jmp));
+	memcpy(at + 11, &entry, 4);
+	bt->cache_used += 16;
+	return pc;
+}
+
 static void *records(const struct bt *bt)
 {
 	void *p =
@@ -101,6 +119,8 @@ int bt_cache_init(struct bt *bt, size_t bytes)
 	bt->stubs.indirect_miss = make_trampoline(bt, bt_leave_indirect);
 	bt->stubs.exit64 = make_trampoline64(bt, bt_leave64_exit);
 	bt->stubs.indirect_miss64 = make_trampoline64(bt, bt_leave64_indirect);
+	bt->stubs.enter64 = make_entry64(bt);
+	bt->home->enter = bt->stubs.enter64;
 	bt->cache_fixed = bt->cache_used;
 	bt->ram_pages = bt->pm->ram.size >> PAGE_SHIFT;
 	bt->blocks = records(bt);

@@ -8,8 +8,8 @@
 #define H_FRAME  8
 #define H_CPU    16
 #define H_RSP    24
-#define H_ENTRY  32
-#define H_DELTA  40
+#define H_ENTER  32
+#define H_IMAGE  48
 
 #define F_REASON 0
 #define F_RFLAGS 24
@@ -22,6 +22,7 @@
 #define FX_XMM0  160
 #define FX_YMM   576
 #define G(n)     (n * 8)(%r11)
+#define I(n)     (H_IMAGE + n * 8)(%r10)
 
 	.text
 	.globl bt_enter64_begin, bt_enter64_code_end
@@ -61,22 +62,22 @@ bt_enter64_critical:
 	jne bt_leave64_kicked
 	pushq F_RFLAGS(%rcx)
 	popfq
-	mov G(0), %rax
-	mov G(1), %rcx
-	mov G(2), %rdx
-	mov G(3), %rbx
-	mov G(4), %rsp
-	mov G(5), %rbp
-	mov G(6), %rsi
-	mov G(7), %rdi
-	mov G(8), %r8
-	mov G(9), %r9
-	mov G(12), %r12
-	mov G(13), %r13
-	mov G(14), %r14
-	mov G(15), %r15
-	mov H_DELTA(%r10), %r11
-	jmp *H_ENTRY(%r10)
+	mov I(0), %rax
+	mov I(1), %rcx
+	mov I(2), %rdx
+	mov I(3), %rbx
+	mov I(4), %rsp
+	mov I(5), %rbp
+	mov I(6), %rsi
+	mov I(7), %rdi
+	mov I(8), %r8
+	mov I(9), %r9
+	mov I(11), %r11
+	mov I(12), %r12
+	mov I(13), %r13
+	mov I(14), %r14
+	mov I(15), %r15
+	jmp *H_ENTER(%r10)
 bt_enter64_end:
 
 bt_leave64_exit:

@@ -8,7 +8,7 @@
 
 #include "cpu/cpu.h"
 
-enum { HOME_STACK = 4, HOME_IRET = 5, PAGE_STATES = 256 };
+enum { HOME_STACK = 4, HOME_IRET = 5, HOME_GPRS = 16, PAGE_STATES = 256 };
 
 /* What a look at a page's state tells of an access (xlat64_look.c). */
 enum look_verdict { LOOK_CAN, LOOK_TRACED /* a write: all that is in the way is a trace */, LOOK_CANNOT };
@@ -18,11 +18,13 @@ struct bt_home {
 	uint64_t frame;	 /* struct bt_frame */
 	uint64_t cpu;	 /* struct cpu */
 	uint64_t host_rsp;
-	uint64_t entry; /* where bt_enter64 jumps to, with R11 = delta */
-	uint64_t delta;
-	uint64_t r10, r11; /* the guest's */
-	uint64_t count;	   /* instructions executed: bt_frame.count */
-	uint64_t table;	   /* cpu->bt_indirect */
+	uint64_t enter;		   /* bt_enter64 jumps to: code that loads R10 and jumps to ... */
+	uint64_t entry;		   /* ... where the cache is entered */
+	uint64_t image[HOME_GPRS]; /* what host registers hold there */
+	uint64_t gpr[HOME_GPRS];   /* the guest's that are in no register: R10 and R11, or the block's pair */
+	uint64_t stopped[2];	   /* R10 and R11 as a signal found them */
+	uint64_t count;		   /* instructions executed: bt_frame.count */
+	uint64_t table;		   /* cpu->bt_indirect */
 	uint64_t fs_base, gs_base;
 	uint64_t view[2];	     /* of supervisor and user mode */
 	uint64_t target;	     /* RIP, on the way to a block that compares it */

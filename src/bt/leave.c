@@ -78,7 +78,9 @@ static void follow_link(struct bt *bt, struct bt_exit *x)
 	if (bt->lockstep)
 		return;
 	/* If the mode is another one than that of the code that ran (which would be an error), this must not spread. */
+	bt->coming_from = from;
 	to = bt_context(bt) == from->ctx ? bt_find_block(bt, from->ctx) : NULL;
+	bt->coming_from = NULL;
 	if (!to)
 		return;
 	/* Under paging links stay within a page of RAM; the guest may have changed its mapping without having flushed

@@ -11,7 +11,7 @@
 /* What enter64.S takes for granted. */
 _Static_assert(offsetof(struct bt_home, reason) == 0 && offsetof(struct bt_home, frame) == 8, "enter64.S");
 _Static_assert(offsetof(struct bt_home, cpu) == 16 && offsetof(struct bt_home, host_rsp) == 24, "enter64.S");
-_Static_assert(offsetof(struct bt_home, entry) == 32 && offsetof(struct bt_home, delta) == 40, "enter64.S");
+_Static_assert(offsetof(struct bt_home, enter) == 32 && offsetof(struct bt_home, image) == 48, "enter64.S");
 _Static_assert(offsetof(struct cpu, fpu_live) == 144 && offsetof(struct cpu, gpr) == 0, "enter64.S");
 _Static_assert(sizeof(struct bt_home) <= PAGE_SIZE, "one page");
 
@@ -61,17 +61,19 @@ static bool all_near(const struct bt *bt, const struct insn_map *m)
 	return true;
 }
 
-/* The delta that the code at bt->resume expects in HOST64_DELTA. False: there is none, or it expects something else. */
+/* The delta that the code at bt->resume expects in the second register of its pair. False: there is none, or it expects
+ * something else. */
 static bool find_delta(struct bt *bt, uint64_t *delta)
 {
 	const struct insn_map *m = &bt->current->map[bt->resume_insn];
+	const uint8_t *pair = bt->current->pair;
 	unsigned of = MAP64_DELTA(m->swapped);
-	gva_t linear = of == DELTA_CHUNK ? (gva_t)bt->current->chunk << SHADOW_VIEW_SHIFT : bt->cpu->gpr[of];
+	gva_t linear = of == pair[0] ? (gva_t)bt->current->chunk << SHADOW_VIEW_SHIFT : bt->cpu->gpr[of];
 
 	*delta = 0;
 	if (!all_near(bt, m))
 		return false;
-	if (of == DELTA_NONE)
+	if (of == pair[1])
 		return true;
 	if (!shadow_own(bt->shadow, linear, is_user(bt)))
 		return false;
@@ -92,6 +94,41 @@ void bt_prepare_code64(struct bt *bt)
 	bt->home->view[1] = shadow_view_of(bt->shadow, true);
 }
 
+/* What registers, and home.gpr, hold at a block's beginning, or in the middle of it. */
+static void load_registers(struct bt *bt, bool beginning)
+{
+	static const uint8_t between[] = {R10, R11};
+	const uint8_t *pair = beginning ? between : bt->current->pair;
+	struct bt_home *h = bt->home;
+	uint64_t delta;
+
+	memcpy(h->image, bt->cpu->gpr, sizeof(h->image));
+	for (unsigned i = 0; i < 2; i++)
+		h->gpr[pair[i]] = bt->cpu->gpr[pair[i]];
+	if (beginning || !find_delta(bt, &delta))
+		delta = BIT(62); /* leads to no canonical address */
+	h->image[pair[1]] = delta;
+}
+
+/* Those that a stub has not stored: what struct cpu has of the pair are scratch registers. */
+static void store_registers(struct bt *bt)
+{
+	bool by_signal = bt->frame.reason == LEAVE_FAULT || bt->frame.reason == LEAVE_EVENT;
+	const struct block *b = by_signal ? bt_find_host(bt, (cache_pc_t)bt->frame.pc) : NULL;
+	struct bt_home *h = bt->home;
+	uint64_t *gpr = bt->cpu->gpr;
+
+	if (!b || !context_code64(b->ctx) || (cache_pc_t)bt->frame.pc < b->body) {
+		gpr[R10] = h->gpr[R10];
+		gpr[R11] = h->gpr[R11];
+		return;
+	}
+	gpr[R10] = h->stopped[0];
+	gpr[R11] = h->stopped[1];
+	gpr[b->pair[0]] = h->gpr[b->pair[0]];
+	gpr[b->pair[1]] = h->gpr[b->pair[1]];
+}
+
 void bt_enter_code64(struct bt *bt, cache_pc_t at)
 {
 	struct cpu *cpu = bt->cpu;
@@ -99,15 +136,12 @@ void bt_enter_code64(struct bt *bt, cache_pc_t at)
 
 	bt_prepare_code64(bt);
 	h->entry = at;
-	h->r10 = cpu->gpr[R10];
-	h->r11 = cpu->gpr[R11];
+	load_registers(bt, at == bt->current->body);
 	h->count = bt->frame.count;
 	h->table = (uintptr_t)cpu->bt_indirect;
 	h->fs_base = cpu->seg[SEG_FS].base;
 	h->gs_base = cpu->seg[SEG_GS].base;
 	h->hits = cpu->bt_indirect_hits;
-	if (at == bt->current->body || !find_delta(bt, &h->delta))
-		h->delta = BIT(62); /* leads to no canonical address */
 	bt_enter64(h);
 }
 
@@ -117,8 +151,7 @@ void bt_left_code64(struct bt *bt)
 	const struct bt_home *h = bt->home;
 
 	bt->frame.window = h->view[is_user(bt)];
-	cpu->gpr[R10] = h->r10;
-	cpu->gpr[R11] = h->r11;
+	store_registers(bt);
 	cpu->bt_indirect_hits = h->hits;
 	bt->frame.count = h->count;
 	bt->frame.value = bt->frame.reason == LEAVE_INDIRECT ? h->target : h->value;

@@ -26,8 +26,11 @@ static void go(ucontext_t *uc, const char *label)
 /* Leaves the cache; 64-bit code goes another way, which wants to be told of bt->home. */
 static void leave(const struct bt *bt, ucontext_t *uc, const char *label, const char *label64)
 {
-	if (bt->home->code64)
+	if (bt->home->code64) {
+		bt->home->stopped[0] = *reg(uc, REG_R10);
+		bt->home->stopped[1] = *reg(uc, REG_R11);
 		*reg(uc, REG_R10) = (uintptr_t)bt->home;
+	}
 	go(uc, bt->home->code64 ? label64 : label);
 }
 
@@ -77,7 +80,8 @@ static bool on_kick(struct bt *bt, ucontext_t *uc)
 	} else if (pc >= (uintptr_t)bt_enter_critical && pc < (uintptr_t)bt_enter_end) {
 		*reg(uc, REG_R10) = (uintptr_t)&bt->frame;
 		go(uc, bt_leave_kicked);
-	} else if (pc >= (uintptr_t)bt_enter64_critical && pc < (uintptr_t)bt_enter64_end) {
+	} else if ((pc >= (uintptr_t)bt_enter64_critical && pc < (uintptr_t)bt_enter64_end) ||
+		   pc - bt->stubs.enter64 < ENTER64_BYTES) {
 		*reg(uc, REG_R10) = (uintptr_t)bt->home;
 		go(uc, bt_leave64_kicked);
 	} else {

@@ -10,7 +10,7 @@
 #include "xlat64.h"
 
 /* Space that one instruction, its exits and stubs can take at most. */
-enum { INSN_HOST_MAX = 400, TRANSFER_HOST_MAX = 2900 /* the last of a block */, STUB_BYTES = 64, HEAD_BYTES = 128 };
+enum { INSN_HOST_MAX = 400, TRANSFER_HOST_MAX = 2900 /* the last of a block */, STUB_BYTES = 104, HEAD_BYTES = 128 };
 
 struct insn_map *xlat_map(const struct xlat *t)
 {
@@ -216,6 +216,8 @@ static void emit_body(struct xlat *t, const struct insn *ins, unsigned count)
 	t->in_body = true;
 	t->as_begun = UINT16_MAX;
 	bt_profile_count_entry(t);
+	if (context_code64(t->ctx))
+		xlat64_begin_pair(t);
 	t->eip = b->eip;
 	for (t->n = 0; t->n < count && !t->ended; t->n++) {
 		struct insn_map *map = xlat_map(t);
@@ -342,6 +344,8 @@ bool xlat_begin(struct xlat *t, struct bt *bt, struct context *ctx, guest_pc_t e
 	*t->b = (struct block){.ctx = ctx, .eip = eip};
 	t->b->gpa = gpa;
 	t->b->exits = bt->nexits + 1;
+	t->pair[0] = t->b->pair[0] = R10;
+	t->pair[1] = t->b->pair[1] = R11;
 	t->e = (struct emit){.end = bt->cache_write + bt->cache_bytes, .run = bt->cache_run + bt->cache_used};
 	t->e.p = t->e.start = bt->cache_write + bt->cache_used;
 	return true;
@@ -358,6 +362,8 @@ bool xlat_block(struct xlat *t, unsigned max_insns)
 	count = xlat_decode(t, ins, MIN(max_insns, (unsigned)BLOCK_MAX_INSNS));
 	if (t->unfetched)
 		return false;
+	if (context_code64(t->ctx))
+		xlat64_choose_pair(t, ins, count);
 	xlat_head(t);
 	emit_body(t, ins, count);
 	xlat_stubs(t);

@@ -270,6 +270,8 @@ static struct block *copy(struct bt *bt, const struct block *from, guest_pc_t ei
 	t.b->guest_len = from->guest_len;
 	t.b->ninsns = from->ninsns;
 	t.b->open = from->open;
+	t.b->inner = from->inner;
+	memcpy(t.b->pair, from->pair, sizeof(t.b->pair));
 	t.b->map = from->map;
 	t.b->insns = from->insns;
 	t.b->source = from->source;

@@ -31,6 +31,7 @@ struct xlat {
 	uint8_t branch;		  /* enum xlat_branch_kind: of the jump through the table that is emitted next */
 	bool ended;		  /* control does not come to the next instruction */
 	bool in_body;		  /* not in head or stubs */
+	uint8_t pair[2];	  /* 64-bit code: xlat64.h */
 	uint8_t delta;		  /* xlat64.h: whose delta HOST64_DELTA holds */
 	uint16_t same;		  /* registers that it serves, if it is a register's, ... */
 	int32_t apart[GPR_COUNT]; /* ... and how far they are from where it was looked up */

@@ -5,14 +5,14 @@
 
 void xlat64_load_reg(struct xlat *t, unsigned to, unsigned guest)
 {
-	emit_load(&t->e, 8, to, guest == R10 ? AT_HOME(t, r10) : AT_HOME(t, r11));
+	emit_load(&t->e, 8, to, AT_HOME_GPR(t, guest));
 	if (to == HOST64_DELTA)
 		t->delta = DELTA_NONE;
 }
 
 void xlat64_store_reg(struct xlat *t, unsigned size, unsigned guest, unsigned from)
 {
-	emit_store(&t->e, size, from, guest == R10 ? AT_HOME(t, r10) : AT_HOME(t, r11));
+	emit_store(&t->e, size, from, AT_HOME_GPR(t, guest));
 }
 
 void xlat64_load_cpu(struct xlat *t)
@@ -112,7 +112,13 @@ void xlat64_jump_indirect(struct xlat *t, enum xlat_branch_kind kind)
 		t->adapted = true; /* no copies */
 	}
 	xlat64_count(t, HOST64_DELTA);
-	emit_mov(&t->e, 4, HOST64_T, HOST64_T);
+	if (HOST64_T == R10) {
+		emit_mov(&t->e, 4, HOST64_T, HOST64_T);
+		xlat64_end_pair(t);
+	} else {
+		xlat64_end_pair(t);
+		emit_load(&t->e, 4, HOST64_T, AT_HOME(t, target));
+	}
 	through_table(t);
 	t->ended = true;
 }

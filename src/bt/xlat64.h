@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Translation of 64-bit code: what differs from xlat.h. Guest registers are the host's of the same number, but for R10
- * and R11, which are in memory (home.h) and scratch here. GS is the base of the view (shadow.h): memory operands are
- * [address + delta of its chunk].
+ * Translation of 64-bit code: what differs from xlat.h. Guest registers are the host's of the same number, but for two,
+ * which are in memory (home.h) and scratch here: R10 and R11, or the block's pair. GS is the base of the view
+ * (shadow.h): memory operands are [address + delta of its chunk].
  */
 #ifndef GNOMON_XLAT64_H
 #define GNOMON_XLAT64_H
@@ -10,12 +10,14 @@
 #include "cpu/x86.h"
 #include "xlat.h"
 
+/* The pair (xlat64_pair.c): guest registers that are in memory, their host's scratch. */
+#define HOST64_T     t->pair[0] /* target, linear address, data */
+#define HOST64_DELTA t->pair[1] /* the delta looked up last */
+/* xlat.delta, if it is no register that is looked up: that of the block's chunk (block.chunk); none. */
+#define DELTA_CHUNK t->pair[0]
+#define DELTA_NONE  t->pair[1]
+
 enum {
-	HOST64_T = R10,	    /* scratch: target, linear address, data */
-	HOST64_DELTA = R11, /* scratch: the delta looked up last */
-	/* xlat.delta, if it is no register */
-	DELTA_CHUNK = R10, /* that of the block's chunk: block.chunk */
-	DELTA_NONE = R11,
 	/* An address is at most that far from the one whose chunk was looked up: SHADOW_VIEW_REACH, and more does not
 	 * happen. */
 	DIRECT_DISP = 1 << 20,
@@ -29,6 +31,12 @@ enum {
 	((struct host_addr){REG_NONE, REG_NONE, 1,                                                                     \
 			    (int32_t)(uintptr_t)(t)->bt->home + (int32_t)offsetof(struct bt_home, field), false,       \
 			    false})
+
+#define AT_HOME_GPR(t, n)                                                                                              \
+	((struct host_addr){REG_NONE, REG_NONE, 1,                                                                     \
+			    (int32_t)(uintptr_t)(t)->bt->home + (int32_t)offsetof(struct bt_home, gpr) +               \
+				(int32_t)(n)*8,                                                                        \
+			    false, false})
 
 /* Behind xlat64_load_cpu(). */
 #define AT_CPU64(offset) ((struct host_addr){HOST64_DELTA, REG_NONE, 1, (int32_t)(offset), false, false})
@@ -51,7 +59,7 @@ void xlat64_leave(struct xlat *t, unsigned number);
 /* Goes to a RIP in another page, through the table; to the one in HOST64_T. */
 void xlat64_jump_table(struct xlat *t, guest_pc_t target);
 void xlat64_jump_indirect(struct xlat *t, enum xlat_branch_kind kind);
-/* The guest's R10 or R11 in a host register, and back. */
+/* The guest's register of the pair in a host register, and back. */
 void xlat64_load_reg(struct xlat *t, unsigned to, unsigned guest);
 void xlat64_store_reg(struct xlat *t, unsigned size, unsigned guest, unsigned from);
 /* Addresses of 57 bits? */
@@ -59,10 +67,19 @@ static inline bool xlat64_wide(const struct xlat *t)
 {
 	return t->ctx->key.flags & CTX_LA57;
 }
-static inline bool xlat64_in_memory(unsigned guest)
+static inline bool xlat64_in_memory(const struct xlat *t, unsigned guest)
 {
-	return guest == R10 || guest == R11;
+	return guest == t->pair[0] || guest == t->pair[1];
 }
+
+/* --- xlat64_pair.c --- */
+/* Which pair the block is to have, whose instructions these are. */
+void xlat64_choose_pair(struct xlat *t, const struct insn *ins, unsigned count);
+/* From here on that is the pair, as it was R10 and R11 before; and back. */
+void xlat64_begin_pair(struct xlat *t);
+void xlat64_end_pair(struct xlat *t);
+/* What the stub of a link begins with. */
+void xlat64_stub(struct xlat *t, struct bt_exit *x);
 
 /* --- xlat64_probe.c --- */
 /* Comparisons by addresses (probe.c)? */
@@ -85,7 +102,7 @@ static inline bool xlat64_has_delta(const struct xlat *t)
 /* Is it that of the register's chunk, or of one that it may have been moved out of by little? */
 static inline bool xlat64_serves(const struct xlat *t, unsigned reg)
 {
-	return xlat64_has_delta(t) && !xlat64_in_memory(reg) && (t->same & BIT(reg));
+	return xlat64_has_delta(t) && !xlat64_in_memory(t, reg) && (t->same & BIT(reg));
 }
 /* HOST64_DELTA is the delta of the register, which is that far from where it was looked up. */
 void xlat64_serve(struct xlat *t, unsigned reg, int32_t apart);

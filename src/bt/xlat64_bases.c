@@ -35,7 +35,7 @@ static void read_base(struct xlat *t, unsigned seg)
 	const struct operand *to = &t->in->op[0];
 
 	emit_load(&t->e, t->in->opsize, HOST64_T, at_home(t, seg));
-	if (xlat64_in_memory(to->reg))
+	if (xlat64_in_memory(t, to->reg))
 		xlat64_store_reg(t, 8, to->reg, HOST64_T);
 	else
 		emit_mov(&t->e, 8, to->reg, HOST64_T);
@@ -59,9 +59,9 @@ static void write_base(struct xlat *t, unsigned seg)
 	unsigned from = t->in->op[0].reg;
 	uint8_t *slow, *done;
 
-	if (xlat64_in_memory(from))
+	if (xlat64_in_memory(t, from))
 		xlat64_load_reg(t, HOST64_T, from);
-	emit_mov(&t->e, t->in->opsize, HOST64_T, xlat64_in_memory(from) ? HOST64_T : from);
+	emit_mov(&t->e, t->in->opsize, HOST64_T, xlat64_in_memory(t, from) ? HOST64_T : from);
 	emit_store(&t->e, 8, RCX, AT_HOME(t, rcx));
 	unless_canonical(t, &slow);
 	emit_load(&t->e, 8, RCX, AT_HOME(t, rcx));

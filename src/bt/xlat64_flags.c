@@ -145,7 +145,7 @@ bool xlat64_read_cr(struct xlat *t)
 	if (from->kind != OPD_CR || from->reg >= ARRAY_LEN(fields) || from->reg == 1 || (t->ctx->key.flags & CTX_CPL3))
 		return false;
 	xlat64_load_cpu(t);
-	if (xlat64_in_memory(to->reg)) {
+	if (xlat64_in_memory(t, to->reg)) {
 		emit_load(&t->e, 8, HOST64_T, AT_CPU64(fields[from->reg]));
 		xlat64_store_reg(t, 8, to->reg, HOST64_T);
 	} else {
@@ -164,7 +164,7 @@ bool xlat64_read_sreg(struct xlat *t)
 		return false;
 	xlat64_load_cpu(t);
 	emit_load(&t->e, 2, HOST64_T, AT_CPU64(offset));
-	if (xlat64_in_memory(to->reg))
+	if (xlat64_in_memory(t, to->reg))
 		xlat64_store_reg(t, to->size == 2 ? 2 : 8, to->reg, HOST64_T);
 	else
 		emit_mov(&t->e, to->size == 2 ? 2 : 4, to->reg, HOST64_T);
@@ -180,9 +180,9 @@ static void load_selector(struct xlat *t)
 		emit_load(&t->e, 2, HOST64_T, xlat64_operand(t));
 		return;
 	}
-	if (xlat64_in_memory(op->reg))
+	if (xlat64_in_memory(t, op->reg))
 		xlat64_load_reg(t, HOST64_T, op->reg);
-	emit_movzx16(&t->e, HOST64_T, xlat64_in_memory(op->reg) ? HOST64_T : op->reg);
+	emit_movzx16(&t->e, HOST64_T, xlat64_in_memory(t, op->reg) ? HOST64_T : op->reg);
 }
 
 /* RCX += a number that is minus what it should be; to *slow if it is not. */
@@ -248,7 +248,7 @@ bool xlat64_bit_string(struct xlat *t)
 	uint8_t opcode = in->bytes[in->opcode_off + 1];
 
 	/* The sum with the bit's word is cut to the address size. */
-	if ((size != 4 && size != 8) || xlat64_in_memory(bit) || in->addrsize != 8)
+	if ((size != 4 && size != 8) || xlat64_in_memory(t, bit) || in->addrsize != 8)
 		return false;
 	xlat64_linear(t);
 	emit_mov_imm(&t->e, HOST64_DELTA, size == 4 ? 5 : 6);

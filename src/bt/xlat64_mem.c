@@ -90,6 +90,20 @@ static bool constant_offset(const struct xlat *t, uint64_t *offset)
 	return true;
 }
 
+/* The pair's registers among these are in their host's registers from here on. */
+static void load_pair(struct xlat *t, unsigned regs)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(t->pair); i++)
+		if (regs & BIT(t->pair[i]))
+			xlat64_load_reg(t, t->pair[i], t->pair[i]);
+}
+
+static unsigned address_registers(const struct insn *in)
+{
+	return (in->base != REG_NONE ? (unsigned)BIT(in->base) : 0) |
+	       (in->index != REG_NONE ? (unsigned)BIT(in->index) : 0);
+}
+
 void xlat64_linear(struct xlat *t)
 {
 	const struct insn *in = t->in;
@@ -98,10 +112,7 @@ void xlat64_linear(struct xlat *t)
 	if (constant_offset(t, &offset)) {
 		constant(t, offset, RELOC_RIP);
 	} else {
-		if (in->base == R10 || in->index == R10)
-			xlat64_load_reg(t, R10, R10);
-		if (in->base == R11 || in->index == R11)
-			xlat64_load_reg(t, R11, R11);
+		load_pair(t, address_registers(in));
 		emit_lea(&t->e, in->addrsize, HOST64_T,
 			 (struct host_addr){in->base, in->index, in->scale, (int32_t)in->disp, false, false});
 	}
@@ -119,7 +130,7 @@ struct host_addr xlat64_operand(struct xlat *t)
 
 	if (!has_base(in) && constant_offset(t, &offset))
 		return constant_address(t, offset);
-	if (!has_base(in) && in->addrsize == 8 && in->index == REG_NONE && !xlat64_in_memory(in->base) &&
+	if (!has_base(in) && in->addrsize == 8 && in->index == REG_NONE && !xlat64_in_memory(t, in->base) &&
 	    in->disp <= DIRECT_DISP && in->disp >= -DIRECT_DISP) {
 		if (!xlat64_near_base(t, in->base))
 			xlat64_look_up(t, in->base);
@@ -133,14 +144,30 @@ struct host_addr xlat64_operand(struct xlat *t)
 }
 
 /* Registers that are in memory among those that the instruction's encoding names beside its address. */
-static unsigned data_registers(const struct insn *in)
+static unsigned data_registers(const struct xlat *t)
 {
+	const struct insn *in = t->in;
 	unsigned bits = 0;
 
 	for (unsigned i = 0; i < in->noperands; i++)
-		if (in->op[i].kind == OPD_GPR && xlat64_in_memory(in->op[i].reg))
+		if (in->op[i].kind == OPD_GPR && xlat64_in_memory(t, in->op[i].reg))
 			bits |= BIT(in->op[i].reg);
 	return bits;
+}
+
+/* The register that the instruction overwrites without having used what was there as data. */
+static unsigned overwritten(const struct insn *in)
+{
+	switch (in->id) {
+	case INSN_MOV:
+	case INSN_MOVZX:
+	case INSN_MOVSX:
+	case INSN_MOVSXD:
+	case INSN_LEA:
+		return in->op[0].kind == OPD_GPR && in->op[0].size >= 4 ? (unsigned)BIT(in->op[0].reg) : 0;
+	default:
+		return 0;
+	}
 }
 
 /* LEA of an address that is a constant. */
@@ -151,13 +178,13 @@ static void lea_constant(struct xlat *t, uint64_t offset)
 	constant(t, offset, RELOC_RIP);
 	if (to->size == 4)
 		emit_mov(&t->e, 4, HOST64_T, HOST64_T);
-	if (xlat64_in_memory(to->reg))
+	if (xlat64_in_memory(t, to->reg))
 		xlat64_store_reg(t, to->size == 2 ? 2 : 8, to->reg, HOST64_T);
 	else
 		emit_mov(&t->e, to->size, to->reg, HOST64_T);
 }
 
-/* No access: the guest's own bytes, with R10 and R11 where they name them. */
+/* No access: the guest's own bytes, with the pair in registers where they name them. */
 static bool verbatim(struct xlat *t)
 {
 	const struct insn *in = t->in;
@@ -168,15 +195,13 @@ static bool verbatim(struct xlat *t)
 		lea_constant(t, offset);
 		return true;
 	}
-	if (touched & BIT(R10))
-		xlat64_load_reg(t, R10, R10);
-	if (touched & BIT(R11))
-		xlat64_load_reg(t, R11, R11);
+	load_pair(t, touched & ~(overwritten(in) & (unsigned)~in->gpr_read));
+	if (in->gpr_written & BIT(HOST64_DELTA))
+		t->delta = DELTA_NONE;
 	emit_bytes(&t->e, in->bytes, in->len);
-	if (in->gpr_written & BIT(R10))
-		xlat64_store_reg(t, 8, R10, R10);
-	if (in->gpr_written & BIT(R11))
-		xlat64_store_reg(t, 8, R11, R11);
+	for (unsigned i = 0; i < ARRAY_LEN(t->pair); i++)
+		if (in->gpr_written & BIT(t->pair[i]))
+			xlat64_store_reg(t, 8, t->pair[i], t->pair[i]);
 	return true;
 }
 
@@ -221,7 +246,7 @@ bool xlat64_can_access(const struct xlat *t)
 	    .mem = HOST_MEM_INDEX, .esp_home = RSP, .base = HOST64_T, .index = HOST64_DELTA, .disp = INT32_MAX};
 	uint8_t code[REENCODE_MAX];
 
-	return !t->in->vsib && data_registers(t->in) != (BIT(R10) | BIT(R11)) && !high_byte(t->in) &&
+	return !t->in->vsib && data_registers(t) != (BIT(HOST64_T) | BIT(HOST64_DELTA)) && !high_byte(t->in) &&
 	       insn_reencode(t->in, &longest, code);
 }
 
@@ -229,16 +254,18 @@ void xlat64_access(struct xlat *t, struct host_addr at)
 {
 	const struct insn *in = t->in;
 	struct reencoding how = {.esp_home = RSP};
-	unsigned data = data_registers(in), reg = data & BIT(R10) ? R10 : R11;
+	unsigned data = data_registers(t), reg = data & BIT(HOST64_T) ? HOST64_T : HOST64_DELTA;
+	bool loads = data & ~overwritten(in);
 	uint8_t code[REENCODE_MAX];
 
 	if (data) {
-		if (at.base == HOST64_T) {
+		if (at.base == HOST64_T && loads) {
 			emit_lea(&t->e, 8, HOST64_DELTA, at);
 			t->delta = DELTA_NONE;
 			at = (struct host_addr){HOST64_DELTA, REG_NONE, 1, 0, false, false};
 		}
-		xlat64_load_reg(t, HOST64_T, reg);
+		if (loads)
+			xlat64_load_reg(t, HOST64_T, reg);
 		how.moved = (uint8_t)reg;
 		how.moved_to = HOST64_T;
 	}

@@ -81,7 +81,7 @@ bool xlat64_near_operand(struct xlat *t)
 	uint64_t linear;
 
 	if (in->base == REG_NONE || in->index == REG_NONE || in->addrsize != 8 || in->seg == SEG_FS ||
-	    in->seg == SEG_GS || xlat64_in_memory(in->base) || xlat64_in_memory(in->index) || !usable(t))
+	    in->seg == SEG_GS || xlat64_in_memory(t, in->base) || xlat64_in_memory(t, in->index) || !usable(t))
 		return false;
 	linear = gpr[in->base] + gpr[in->index] * in->scale + (uint64_t)in->disp;
 	if ((t->as_begun & BIT(in->base)) && !(t->as_begun & BIT(in->index)))
@@ -189,7 +189,7 @@ void xlat64_near_behind(struct xlat *t)
 	bool loads = loads_pointer(t);
 	unsigned to = 0, from = 0;
 	int64_t by = 0;
-	bool moved = moves(t->in, &to, &from, &by) && !xlat64_in_memory(to) && !xlat64_in_memory(from);
+	bool moved = moves(t->in, &to, &from, &by) && !xlat64_in_memory(t, to) && !xlat64_in_memory(t, from);
 
 	follow_delta(t, moved, to, from, by);
 	if (moved) {
@@ -204,6 +204,6 @@ void xlat64_near_behind(struct xlat *t)
 	t->near &= (uint16_t)~t->in->gpr_written;
 	t->loaded &= (uint16_t)~t->in->gpr_written;
 	t->as_begun &= (uint16_t)~t->in->gpr_written;
-	if (loads && !xlat64_in_memory(t->in->op[0].reg))
+	if (loads && !xlat64_in_memory(t, t->in->op[0].reg))
 		t->loaded |= (uint16_t)BIT(t->in->op[0].reg);
 }

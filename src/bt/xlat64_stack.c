@@ -24,7 +24,7 @@ bool xlat64_push(struct xlat *t)
 	switch (op->kind) {
 	case OPD_GPR:
 		at = xlat64_stack(t, -(int32_t)size);
-		if (xlat64_in_memory(from))
+		if (xlat64_in_memory(t, from))
 			xlat64_load_reg(t, from = HOST64_T, op->reg);
 		emit_store(&t->e, size, from, at);
 		break;
@@ -55,7 +55,7 @@ bool xlat64_pop(struct xlat *t)
 		t->delta = DELTA_NONE;
 		return true;
 	}
-	if (xlat64_in_memory(op->reg)) {
+	if (xlat64_in_memory(t, op->reg)) {
 		emit_load(&t->e, size, HOST64_T, xlat64_stack(t, 0));
 		xlat64_store_reg(t, size, op->reg, HOST64_T);
 	} else {
@@ -129,7 +129,7 @@ static bool load_target(struct xlat *t)
 
 	if (op->kind == OPD_MEM)
 		emit_load(&t->e, 8, HOST64_T, xlat64_operand(t));
-	else if (xlat64_in_memory(op->reg))
+	else if (xlat64_in_memory(t, op->reg))
 		xlat64_load_reg(t, HOST64_T, op->reg);
 	else
 		emit_mov(&t->e, 8, HOST64_T, op->reg);

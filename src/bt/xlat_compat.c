@@ -105,7 +105,7 @@ static void enter_code64(struct xlat *t, const struct context *to)
 	emit_store(&t->e, 8, HOST_T0, AT_HOME(t, target));
 	COPY_TO_HOME(t, fs_base, SEG_OFF(SEG_FS, base));
 	COPY_TO_HOME(t, gs_base, SEG_OFF(SEG_GS, base));
-	COPY_TO_HOME(t, r10, CPU_OFF(gpr[R10]));
+	COPY_TO_HOME(t, gpr[R10], CPU_OFF(gpr[R10]));
 	move_upper_xmm(t, true, HOST_CPU, -CPU_BIAS);
 	emit_mov_imm64(&t->e, HOST_T2, (uintptr_t)&to->indirect);
 	emit_load(&t->e, 8, HOST64_DELTA, displaced(HOST_T2, 0));
@@ -153,7 +153,7 @@ bool xlat_sysenter_compat(struct xlat *t)
 	xlat_mask(t, HOST_T0, (uint32_t)(FLAGS_ALL | FLAG_1) & ~(uint32_t)(FLAG_IF | FLAG_VM | FLAG_RF), HOST_T2);
 	emit_store(&t->e, 4, HOST_T0, AT_CPU(CPU_OFF(rflags)));
 	flat_segments(t, cs);
-	COPY_TO_HOME(t, r11, CPU_OFF(gpr[R11]));
+	COPY_TO_HOME(t, gpr[R11], CPU_OFF(gpr[R11]));
 	emit_load(&t->e, 8, HOST_ESP, AT_CPU(CPU_OFF(sysenter_esp)));
 	emit_load(&t->e, 8, HOST_T0, AT_CPU(CPU_OFF(sysenter_eip)));
 	xlat_finish_code64(t, to, &slow, 1);
@@ -176,7 +176,7 @@ bool xlat_syscall_compat(struct xlat *t)
 	slow[0] = xlat_unless_same(t, CPU_OFF(efer), (uint32_t)cpu->efer);
 	slow[1] = xlat_unless_same(t, CPU_OFF(star) + 4, (uint32_t)(cpu->star >> 32));
 	xlat_flags_image(t, HOST_T0, HOST_T2, HOST_T3);
-	emit_store(&t->e, 8, HOST_T0, AT_HOME(t, r11));
+	emit_store(&t->e, 8, HOST_T0, AT_HOME_GPR(t, R11));
 	emit_load(&t->e, 4, RCX, AT_CPU(CPU_OFF(sfmask)));
 	emit_not64(&t->e, RCX);
 	emit_op_reg(&t->e, 4, 0x21, RCX, HOST_T0); /* and */
@@ -231,9 +231,9 @@ void xlat64_enter_compat(struct xlat *t)
 	emit_mov(&t->e, 4, HOST_T0, HOST64_T);
 	for (unsigned i = 0; i < ARRAY_LEN(lower); i++)
 		emit_mov(&t->e, 4, lower[i], lower[i]);
-	emit_load(&t->e, 8, HOST_T1, AT_HOME(t, r10));
+	emit_load(&t->e, 8, HOST_T1, AT_HOME_GPR(t, R10));
 	emit_store(&t->e, 8, HOST_T1, AT_CPU(CPU_OFF(gpr[R10])));
-	emit_load(&t->e, 8, HOST_T1, AT_HOME(t, r11));
+	emit_load(&t->e, 8, HOST_T1, AT_HOME_GPR(t, R11));
 	emit_store(&t->e, 8, HOST_T1, AT_CPU(CPU_OFF(gpr[R11])));
 	if (t->bt->count) {
 		emit_load(&t->e, 8, HOST_T1, AT_HOME(t, hits));

@@ -115,7 +115,7 @@ bool xlat_int_compat(struct xlat *t)
 	take_segment(t, SEG_SS, GATE_OFF(ss));
 	emit_store_imm(&t->e, 1, 0, AT_CPU(CPU_OFF(cpl)));
 	emit_load(&t->e, 8, HOST_T2, AT_CPU(CPU_OFF(gpr[R11])));
-	emit_store(&t->e, 8, HOST_T2, AT_HOME(t, r11));
+	emit_store(&t->e, 8, HOST_T2, AT_HOME_GPR(t, R11));
 	emit_mov(&t->e, 8, HOST_ESP, HOST_T0);
 	emit_load(&t->e, 8, HOST_T0, AT_CPU(GATE_OFF(target)));
 	emit_mov(&t->e, 8, RCX, HOST_T1);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Ways out of a block: links to others, and what leaves for the monitor. */
+#include <string.h>
+
 #include "xlat64.h"
 
 enum { ENDS_BLOCK = 1, FLUSHES_TC = 2 };
@@ -65,7 +67,12 @@ bool xlat_like(const struct xlat *t, enum reloc_kind kind)
 static void leave(struct xlat *t, const struct bt_exit *x)
 {
 	if (context_code64(t->ctx)) {
+		uint8_t pair[2];
+		memcpy(pair, t->pair, sizeof(pair));
+		if (t->in_body)
+			xlat64_end_pair(t);
 		xlat64_leave(t, (uint32_t)(x - t->bt->exits));
+		memcpy(t->pair, pair, sizeof(pair)); /* whoever comes back comes to code with the block's */
 		return;
 	}
 	xlat_reloc(t, 0, RELOC_LEAVE);
@@ -140,6 +147,8 @@ void xlat_stubs(struct xlat *t)
 			continue;
 		x->stub = xlat_here(t);
 		emit_target32_here(&t->e, bt_writable(t->bt, t->b, x->patch));
+		if (context_code64(t->ctx))
+			xlat64_stub(t, x);
 		if (x->kind == EXIT_LINK) {
 			leave(t, x);
 		} else if (context_code64(t->ctx)) {
