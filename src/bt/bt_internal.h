@@ -175,7 +175,6 @@ struct bt_exit {
 	uint32_t next_from; /* list of exits linked to the same block */
 	uint16_t patch;	    /* LINK, TABLE: displacement of the jump, by its offset from the block's body */
 	uint16_t stub;	    /* LINK, TABLE: where it leads when not linked, likewise */
-	uint16_t jump;	    /* the same of the stub's jump to blocks of another pair; 0: there is none */
 	uint8_t kind;
 	uint8_t insn;  /* index of the instruction in the block (CALLOUT, STEP) */
 	uint8_t extra; /* CALLOUT: number of the decoded instruction in the block */
@@ -224,8 +223,10 @@ struct block {
 	bool copyable;	   /* has relocs */
 	uint8_t chunk_by;  /* 64-bit code: enum chunk_by, or the register that chose the chunk */
 	uint8_t chunk_in;  /* enum chunk_in */
+	bool indexes;	   /* 64-bit code: adds indexes behind the lookup (xlat64_bound.c) */
 	uint8_t pair[2];   /* 64-bit code: guest registers that are in memory while it runs (xlat64_pair.c) */
-	uint8_t inner;	   /* ... and offset from its body of the entry for blocks with the same pair; 0: none */
+	uint8_t inner;	   /* ... offset from its body of the entry for blocks with the same pair; 0: none */
+	uint8_t ending;	   /* ... bytes of what the stubs of its links begin with, up to a jump; 0: no pair of its own */
 	uint32_t chunk;	   /* 64-bit code: the upper half of linear addresses that its code expects */
 	uint32_t indirect; /* entry for those who come through a table */
 	uint32_t body;	   /* entry for links */
@@ -648,6 +649,13 @@ enum reloc_kind {
 	RELOC_END_HIGH,
 	RELOC_CHUNK, /* the displacement that loads the delta of the block's chunk */
 	RELOC_PROBE, /* the displacement of a probe for it */
+	RELOC_INDEX, /* nothing: an index was added behind the lookup; and INDEX_* in any combination */
+	RELOC_INDEX_LAST = RELOC_INDEX + 7,
+};
+enum {
+	INDEX_SWAPPED = 1,  /* the encoding's base is the index */
+	INDEX_PROBED = 2,   /* it was compared, ... */
+	INDEX_NEGATIVE = 4, /* ... with numbers below 0 */
 };
 /* The block at eip, copied from one of the same bytes of RAM, in the same context, at another EIP; NULL: there is none,
  * or no room. */

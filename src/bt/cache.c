@@ -86,17 +86,23 @@ static void patch(struct bt *bt, const struct block *b, unsigned at, cache_pc_t 
 	memcpy(bt_writable(bt, b, at), &distance, sizeof(distance));
 }
 
+/* The displacement of the jump by which the stub leads to blocks of another pair. */
+static unsigned stub_jump(const struct block *from, const struct bt_exit *x)
+{
+	return x->stub + from->ending + 1u;
+}
+
 /* The exit leads to the block. */
 static void lead_to(struct bt *bt, const struct bt_exit *x, const struct block *to)
 {
 	const struct block *from = bt_block(bt, x->from);
 
-	if (!x->jump)
+	if (!from->ending)
 		patch(bt, from, x->patch, to->body);
 	else if (to->inner && !memcmp(from->pair, to->pair, sizeof(to->pair)))
 		patch(bt, from, x->patch, to->body + to->inner);
 	else
-		patch(bt, from, x->jump, to->body);
+		patch(bt, from, stub_jump(from, x), to->body);
 }
 
 /* The exit leads to its stub, and out of the cache. */
@@ -105,8 +111,8 @@ static void lead_out(struct bt *bt, const struct bt_exit *x)
 	const struct block *from = bt_block(bt, x->from);
 
 	patch(bt, from, x->patch, from->body + x->stub);
-	if (x->jump)
-		patch(bt, from, x->jump, from->body + x->jump + sizeof(int32_t));
+	if (from->ending)
+		patch(bt, from, stub_jump(from, x), from->body + stub_jump(from, x) + sizeof(int32_t));
 }
 
 void bt_link(struct bt *bt, struct bt_exit *x, struct block *to)

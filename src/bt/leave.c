@@ -248,7 +248,8 @@ static void no_access(struct bt *bt, struct block *b, int n, enum shadow_fault w
 	/* A checked store that faults is near what is watched, or where the alias shows nothing. */
 	if (bt_slow_accesses(bt->stats) != slow || (m->flags & MAP_CHECKED))
 		bt_site_faulted(bt, b, linear, m->flags & MAP_CHECKED);
-	bt_continue_behind(bt, b, (unsigned)n);
+	if (!b->indexes) /* what its probes found is not known of the registers as they are now */
+		bt_continue_behind(bt, b, (unsigned)n);
 }
 
 /* A comparison by address that failed, not an access of the guest's: windows are higher. It is near the page of probes
@@ -266,6 +267,14 @@ static enum shadow_fault handle_access(struct bt *bt, const struct block *b, int
 	if (what == SHADOW_EMULATE && context_code64(b->ctx) && bt_own_accesses(bt, b, (unsigned)n))
 		what = SHADOW_RESOLVED;
 	return what;
+}
+
+/* An index led out of the base's chunk, or what was taken for the base is none. */
+static bool left_chunk(const struct bt *bt, const struct block *b, hva_t address)
+{
+	gva_t linear;
+
+	return b->valid && b->indexes && !shadow_to_linear(bt->shadow, address, &linear);
 }
 
 /* A signal. */
@@ -297,7 +306,7 @@ static void fault(struct bt *bt)
 	if (!context_code64(b->ctx))
 		address = (uint32_t)address;
 	no_access(bt, b, n, what, address, false);
-	if (fr->trap == TRAP_PAGE_FAULT && is_probe(fr->address))
+	if (fr->trap == TRAP_PAGE_FAULT && (is_probe(fr->address) || (what == SHADOW_EMULATE && left_chunk(bt, b, fr->address))))
 		bt_site_strayed(bt, b, b->map[n].guest);
 	new_page = what == SHADOW_RESOLVED || what == SHADOW_RESOLVED_USER || what == SHADOW_TRUE ||
 		   ((b->map[n].flags & MAP_USER) && bt->stats->exceptions != exceptions);

@@ -215,6 +215,7 @@ static void emit_body(struct xlat *t, const struct insn *ins, unsigned count)
 
 	t->in_body = true;
 	t->as_begun = UINT16_MAX;
+	xlat64_near_forget(t);
 	bt_profile_count_entry(t);
 	if (context_code64(t->ctx))
 		xlat64_begin_pair(t);

@@ -233,8 +233,9 @@ static bool relocate_one(const struct xlat *t, uint8_t *at, enum reloc_kind kind
 		return put_chunk(at, t->b->chunk);
 	case RELOC_PROBE:
 		return put_probe(t->bt, t->b, at);
+	default: /* RELOC_INDEX */
+		return true;
 	}
-	return false;
 }
 
 static bool relocate(struct xlat *t, const struct block *from, uint8_t *body)
@@ -271,6 +272,7 @@ static struct block *copy(struct bt *bt, const struct block *from, guest_pc_t ei
 	t.b->ninsns = from->ninsns;
 	t.b->open = from->open;
 	t.b->inner = from->inner;
+	t.b->indexes = from->indexes;
 	memcpy(t.b->pair, from->pair, sizeof(t.b->pair));
 	t.b->map = from->map;
 	t.b->insns = from->insns;

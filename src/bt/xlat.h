@@ -15,6 +15,11 @@ enum xlat_branch_kind {
 	BRANCH_UNCOUNTED, /* on behind a segment load, which has no room for more code */
 };
 
+/* A register is at least `low`, at most `high`; INT64_MIN and INT64_MAX: who knows. */
+struct bound {
+	int64_t low, high;
+};
+
 struct xlat {
 	struct bt *bt;
 	struct context *ctx;
@@ -40,6 +45,7 @@ struct xlat {
 	uint16_t as_begun;	  /* those that hold what they did when the block was translated, */
 	uint16_t loaded;	  /* those that were loaded from that chunk */
 	int32_t moved[GPR_COUNT]; /* of those that are near: by how much since they were in it */
+	struct bound bound[GPR_COUNT];
 	bool adapted;		  /* an instruction is not translated as it would be at first */
 	unsigned nrelocs;	  /* may exceed MAX_RELOCS: too many to note */
 	const struct block *like; /* decides as for that block, but for its place: to compare a copy of it */

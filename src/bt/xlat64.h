@@ -79,7 +79,7 @@ void xlat64_choose_pair(struct xlat *t, const struct insn *ins, unsigned count);
 void xlat64_begin_pair(struct xlat *t);
 void xlat64_end_pair(struct xlat *t);
 /* What the stub of a link begins with. */
-void xlat64_stub(struct xlat *t, struct bt_exit *x);
+void xlat64_stub(struct xlat *t, const struct bt_exit *x);
 
 /* --- xlat64_probe.c --- */
 /* Comparisons by addresses (probe.c)? */
@@ -90,6 +90,8 @@ bool xlat64_probe_target(struct xlat *t, guest_pc_t rip);
 void xlat64_probe_chunk(struct xlat *t, unsigned reg);
 /* The displacement by which it does. */
 uint32_t xlat64_probe_displacement(const struct bt *bt, uint32_t chunk);
+/* Faults unless the register is one of 2 GiB of numbers from `half` on. Changes HOST64_T. */
+void xlat64_probe_half(struct xlat *t, unsigned reg, uint64_t half);
 /* Faults unless HOST64_T is a canonical address. Changes HOST64_DELTA. */
 void xlat64_probe_canonical(struct xlat *t);
 
@@ -131,6 +133,8 @@ void xlat64_near_delta(struct xlat *t);
 bool xlat64_near_base(struct xlat *t, unsigned base);
 /* The same for any other address, which is the instruction's operand. Changes HOST64_T. */
 bool xlat64_near_operand(struct xlat *t);
+/* An operand with an index of which it is known that it is small: *at. False: it is not. Changes HOST64_T. */
+bool xlat64_near_indexed(struct xlat *t, struct host_addr *at);
 /* Nothing is known of registers any more. */
 void xlat64_near_forget(struct xlat *t);
 /* What the instruction does to what is known. */
@@ -146,6 +150,15 @@ bool xlat64_ident_present(struct xlat *t);
 void xlat64_look_at_stack(struct xlat *t);
 /* In supervisor mode: where a plain store would fault a callout, or, to a page table, a store that is noted. */
 bool xlat64_ident_guarded(struct xlat *t);
+
+/* --- xlat64_bound.c --- */
+/* Is it known that the register, scaled, is at most SHADOW_VIEW_GUARD, less some? */
+bool xlat64_bounded(const struct xlat *t, unsigned index, unsigned scale);
+/* Is it expected to be that, and not known to be more? Then faults unless it is. *how gets INDEX_*. Changes HOST64_T. */
+bool xlat64_bound_probe(struct xlat *t, unsigned index, unsigned *how);
+/* What the instruction does to what is known. */
+void xlat64_bound_behind(struct xlat *t);
+void xlat64_bound_forget(struct xlat *t);
 
 /* --- xlat64_stack.c --- */
 struct host_addr xlat64_stack(struct xlat *t, int32_t delta);

@@ -126,6 +126,7 @@ void xlat64_linear(struct xlat *t)
 struct host_addr xlat64_operand(struct xlat *t)
 {
 	const struct insn *in = t->in;
+	struct host_addr at;
 	uint64_t offset;
 
 	if (!has_base(in) && constant_offset(t, &offset))
@@ -136,6 +137,8 @@ struct host_addr xlat64_operand(struct xlat *t)
 			xlat64_look_up(t, in->base);
 		return (struct host_addr){in->base, HOST64_DELTA, 1, (int32_t)in->disp, false, false};
 	}
+	if (xlat64_near_indexed(t, &at))
+		return at;
 	if (xlat64_near_operand(t))
 		return (struct host_addr){HOST64_T, HOST64_DELTA, 1, 0, false, false};
 	xlat64_linear(t);
@@ -243,7 +246,7 @@ static bool ident_swapped(struct xlat *t)
 bool xlat64_can_access(const struct xlat *t)
 {
 	struct reencoding longest = {
-	    .mem = HOST_MEM_INDEX, .esp_home = RSP, .base = HOST64_T, .index = HOST64_DELTA, .disp = INT32_MAX};
+	    .mem = HOST_MEM_INDEX, .esp_home = RSP, .base = HOST64_T, .index = HOST64_DELTA, .scale = 1, .disp = INT32_MAX};
 	uint8_t code[REENCODE_MAX];
 
 	return !t->in->vsib && data_registers(t) != (BIT(HOST64_T) | BIT(HOST64_DELTA)) && !high_byte(t->in) &&
@@ -272,6 +275,7 @@ void xlat64_access(struct xlat *t, struct host_addr at)
 	how.mem = at.index == REG_NONE ? HOST_MEM_BASE : HOST_MEM_INDEX;
 	how.base = at.base;
 	how.index = at.index;
+	how.scale = at.scale;
 	how.disp = at.disp;
 	emit_bytes(&t->e, code, insn_reencode(in, &how, code));
 	if (in->gpr_written & data)

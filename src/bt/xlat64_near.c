@@ -56,6 +56,16 @@ static bool expected(struct xlat *t, unsigned reg, uint64_t linear)
 	return t->has_chunk && (t->like ? xlat_like(t, RELOC_PROBE) : (t->near | t->loaded) & BIT(reg));
 }
 
+/* Is it known, or to be expected, that the register is a pointer into the block's chunk? */
+static bool points(const struct xlat *t, unsigned reg)
+{
+	if (reg == RSP || xlat64_in_memory(t, reg) || !t->has_chunk)
+		return false;
+	if ((t->near | t->loaded) & BIT(reg))
+		return true;
+	return (t->as_begun & BIT(reg)) && t->bt->cpu->gpr[reg] >> SHADOW_VIEW_SHIFT == t->b->chunk;
+}
+
 bool xlat64_near_base(struct xlat *t, unsigned base)
 {
 	if (xlat64_serves(t, base))
@@ -73,6 +83,68 @@ bool xlat64_near_base(struct xlat *t, unsigned base)
 	return true;
 }
 
+/* [base + index * scale + disp], all of it in registers. */
+static bool indexed(const struct xlat *t)
+{
+	const struct insn *in = t->in;
+
+	return in->base != REG_NONE && in->index != REG_NONE && in->addrsize == 8 && in->seg != SEG_FS &&
+	       in->seg != SEG_GS && !xlat64_in_memory(t, in->base) && !xlat64_in_memory(t, in->index);
+}
+
+/* Is one of them known to be small, or found to be so? how: INDEX_*. */
+static bool small_index(struct xlat *t, unsigned *how)
+{
+	const struct insn *in = t->in;
+	bool may_swap = in->scale == 1 && in->base != RSP;
+
+	*how = 0;
+	if (xlat64_bounded(t, in->index, in->scale))
+		return true;
+	*how = INDEX_SWAPPED;
+	if (may_swap && xlat64_bounded(t, in->base, 1))
+		return true;
+	*how = 0;
+	if (!usable(t))
+		return false;
+	if (xlat64_bound_probe(t, in->index, how))
+		return true;
+	*how = INDEX_SWAPPED;
+	return may_swap && xlat64_bound_probe(t, in->base, how);
+}
+
+/* Whether a model added an index behind the lookup is noted, as all that was decided otherwise than by the code. */
+static bool may_index(const struct xlat *t)
+{
+	if (!t->like)
+		return !bt_site_strays(t->bt, t->b, xlat_map(t)->guest);
+	for (unsigned kind = RELOC_INDEX; kind <= RELOC_INDEX_LAST; kind++)
+		if (xlat_like(t, kind))
+			return true;
+	return false;
+}
+
+bool xlat64_near_indexed(struct xlat *t, struct host_addr *at)
+{
+	const struct insn *in = t->in;
+	unsigned base = in->base, index = in->index, how;
+
+	if (!opt_on(t->bt->cpu->opt_off, OPT_INDEXES) || !indexed(t) || in->disp > DIRECT_DISP ||
+	    in->disp < -DIRECT_DISP || !may_index(t) || !small_index(t, &how))
+		return false;
+	xlat_reloc(t, 0, RELOC_INDEX + how);
+	t->b->indexes = true;
+	if (how & INDEX_SWAPPED) {
+		base = in->index;
+		index = in->base;
+	}
+	if (!xlat64_near_base(t, base))
+		xlat64_look_up(t, base);
+	emit_lea(&t->e, 8, HOST64_T, (struct host_addr){(uint8_t)base, HOST64_DELTA, 1, 0, false, false});
+	*at = (struct host_addr){HOST64_T, (uint8_t)index, in->scale, (int32_t)in->disp, false, false};
+	return true;
+}
+
 bool xlat64_near_operand(struct xlat *t)
 {
 	const struct insn *in = t->in;
@@ -80,8 +152,7 @@ bool xlat64_near_operand(struct xlat *t)
 	const uint64_t *gpr = t->bt->cpu->gpr;
 	uint64_t linear;
 
-	if (in->base == REG_NONE || in->index == REG_NONE || in->addrsize != 8 || in->seg == SEG_FS ||
-	    in->seg == SEG_GS || xlat64_in_memory(t, in->base) || xlat64_in_memory(t, in->index) || !usable(t))
+	if (!indexed(t) || !usable(t))
 		return false;
 	linear = gpr[in->base] + gpr[in->index] * in->scale + (uint64_t)in->disp;
 	if ((t->as_begun & BIT(in->base)) && !(t->as_begun & BIT(in->index)))
@@ -98,6 +169,7 @@ bool xlat64_near_operand(struct xlat *t)
 void xlat64_near_forget(struct xlat *t)
 {
 	t->near = t->loaded = 0;
+	xlat64_bound_forget(t);
 }
 
 /* Moves a register by a constant, or copies one that may have been moved? Then where from, and by how much. */
@@ -145,9 +217,32 @@ static bool loads_pointer(const struct xlat *t)
 {
 	const struct insn *in = t->in;
 
-	return (t->ctx->key.flags & CTX_CPL3) && in->id == INSN_MOV && in->op[0].kind == OPD_GPR &&
-	       in->op[1].kind == OPD_MEM && in->opsize == 8 && in->base != REG_NONE &&
+	return (t->ctx->key.flags & CTX_CPL3) && (in->id == INSN_MOV || in->id == INSN_ADD) &&
+	       in->op[0].kind == OPD_GPR && in->op[1].kind == OPD_MEM && in->opsize == 8 && in->base != REG_NONE &&
 	       ((t->near | t->loaded) & BIT(in->base));
+}
+
+/* Does the instruction make a pointer of one, of 64 bits, by adding to it what may be anything? */
+static bool adds_to_pointer(const struct xlat *t)
+{
+	const struct insn *in = t->in;
+	const struct operand *op = in->op;
+
+	if (op[0].kind != OPD_GPR || op[0].size != 8)
+		return false;
+	switch (in->id) {
+	case INSN_ADD:
+		return (op[1].kind == OPD_GPR && (points(t, op[0].reg) || points(t, op[1].reg))) || loads_pointer(t);
+	case INSN_SUB:
+	case INSN_AND:
+		return points(t, op[0].reg) && !(op[1].kind == OPD_GPR && points(t, op[1].reg));
+	case INSN_LEA:
+		return in->addrsize == 8 && in->base != REG_NONE && in->index != REG_NONE &&
+		       (points(t, in->base) || (in->scale == 1 && points(t, in->index)));
+	default:
+		return in->id >= INSN_CMOVB && in->id <= INSN_CMOVZ && op[1].kind == OPD_GPR && points(t, op[0].reg) &&
+		       points(t, op[1].reg);
+	}
 }
 
 /* Registers that the instruction writes, and of which nothing is known behind it. The translations of stack
@@ -186,11 +281,12 @@ static void follow_delta(struct xlat *t, bool moved, unsigned to, unsigned from,
 
 void xlat64_near_behind(struct xlat *t)
 {
-	bool loads = loads_pointer(t);
+	bool loads = loads_pointer(t) || adds_to_pointer(t);
 	unsigned to = 0, from = 0;
 	int64_t by = 0;
 	bool moved = moves(t->in, &to, &from, &by) && !xlat64_in_memory(t, to) && !xlat64_in_memory(t, from);
 
+	xlat64_bound_behind(t);
 	follow_delta(t, moved, to, from, by);
 	if (moved) {
 		int64_t sum = t->moved[from] + by;

@@ -47,13 +47,13 @@ void xlat64_end_pair(struct xlat *t)
 }
 
 /* For links to blocks of other pairs the stub has a jump of its own behind that. */
-void xlat64_stub(struct xlat *t, struct bt_exit *x)
+void xlat64_stub(struct xlat *t, const struct bt_exit *x)
 {
 	if (!memcmp(t->b->pair, between, sizeof(between)))
 		return;
 	xlat64_end_pair(t);
+	t->b->ending = (uint8_t)(xlat_here(t) - x->stub);
 	emit_jmp(&t->e); /* to what follows, first */
-	x->jump = (uint16_t)(xlat_here(t) - 4u);
 }
 
 /* --- the choice --- */
@@ -64,11 +64,11 @@ enum {
 	/* Of an instruction with a register that is in memory, in host instructions, roughly: */
 	COST_READ = 2,
 	COST_WRITE = 2,
-	COST_WAIT = 4,	  /* it is written from what it was */
-	COST_ADDRESS = 8, /* cannot be known to be near */
-	COST_CHANGE = 12, /* of beginning and ending a pair of the block's own */
-	COST_LEAST = 8,	  /* worth it */
-	WEIGHT = 64,	  /* of the first instructions, before a branch leaves the block */
+	COST_WAIT = 4,	   /* it is written from what it was */
+	COST_ADDRESS = 12, /* cannot be known to be near */
+	COST_CHANGE = 12,  /* of beginning and ending a pair of the block's own */
+	COST_LEAST = 8,	   /* worth it */
+	WEIGHT = 64,	   /* of the first instructions, before a branch leaves the block */
 };
 
 /* Do translations of such instructions know of other pairs than R10 and R11? */
@@ -125,7 +125,10 @@ void xlat64_choose_pair(struct xlat *t, const struct insn *ins, unsigned count)
 		at += ins[i].len;
 	}
 	best = cost[R10 - FIRST] + cost[R11 - FIRST];
-	best = best > COST_LEAST * WEIGHT ? best - COST_LEAST * WEIGHT : 0;
+	if (from && memcmp(from->pair, between, sizeof(between)))
+		best += change;
+	else
+		best = best > COST_LEAST * WEIGHT ? best - COST_LEAST * WEIGHT : 0;
 	for (unsigned a = 0; a < CANDIDATES; a++) {
 		for (unsigned b = a + 1; b < CANDIDATES; b++) {
 			const uint8_t pair[2] = {(uint8_t)(FIRST + a), (uint8_t)(FIRST + b)};

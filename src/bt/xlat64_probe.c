@@ -38,6 +38,14 @@ void xlat64_probe_chunk(struct xlat *t, unsigned reg)
 	xlat_reloc(t, 4, RELOC_PROBE);
 }
 
+void xlat64_probe_half(struct xlat *t, unsigned reg, uint64_t half)
+{
+	emit_rorx64(&t->e, HOST64_T, reg, PROBE_ROTATE - 1);
+	emit_load(&t->e, 1, HOST64_T,
+		  (struct host_addr){HOST64_T, REG_NONE, 1,
+				     (int32_t)(t->bt->probe - (uint32_t)(half >> (PROBE_ROTATE - 1))), false, true});
+}
+
 /* Shifted to the right, canonical addresses are numbers from -2048 to 2047. */
 void xlat64_probe_canonical(struct xlat *t)
 {

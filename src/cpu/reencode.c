@@ -131,7 +131,7 @@ static void put_memory(struct emit *e, const struct parts *p, const struct insn 
 			      : how->disp == (int8_t)how->disp		     ? 0x40
 									     : 0x80;
 		put(e, mod | reg | RM_SIB);
-		put(e, (uint8_t)((how->index & 7) << 3 | (how->base & 7)));
+		put(e, (uint8_t)(__builtin_ctz(how->scale) << 6 | (how->index & 7) << 3 | (how->base & 7)));
 		if (mod)
 			put_bytes(e, &how->disp, mod == 0x40 ? 1 : 4);
 		return;

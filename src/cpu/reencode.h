@@ -12,7 +12,7 @@ enum host_mem {
 	HOST_MEM_NONE,	/* the instruction has no memory operand */
 	HOST_MEM_SAME,	/* the guest's own addressing form, 32-bit addresses relative to GS, disp added */
 	HOST_MEM_BASE,	/* [base + disp] relative to GS if gs */
-	HOST_MEM_INDEX, /* [base + index + disp] */
+	HOST_MEM_INDEX, /* [base + index * scale + disp] */
 	HOST_MEM_RIP,	/* [rip + disp], disp counted from the end of the instruction */
 };
 
@@ -23,6 +23,7 @@ struct reencoding {
 	uint8_t base;	  /* HOST_MEM_BASE, HOST_MEM_INDEX: host register */
 	int32_t disp;	  /* all but HOST_MEM_NONE; HOST_MEM_SAME: other than 0 with a base only */
 	uint8_t index;	  /* HOST_MEM_INDEX: host register, not RSP */
+	uint8_t scale;	  /* HOST_MEM_INDEX: 1, 2, 4, 8 */
 	/* 64-bit code: the register that the instruction names as `moved` is `moved_to` (both of R8 to R15), beside a
 	 * memory operand. All zeros: none. */
 	uint8_t moved, moved_to;

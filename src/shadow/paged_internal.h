@@ -91,10 +91,11 @@ struct view {
 	uint64_t edges;	 /* of its windows */
 };
 
-/* Host addresses for windows, one every WINDOW_STRIDE, with guards of at least half a window around each. */
+/* Host addresses for windows, with guards between them. */
 struct places {
 	uint8_t *reservation;
 	uint8_t *first;
+	uint64_t guard;
 	unsigned count;
 	bool holes;
 };

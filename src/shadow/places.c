@@ -8,11 +8,10 @@
 
 #include "shadow_internal.h"
 
-/* From one window to the next: a window, guards around it (in that below it the probe page, but for chunks). */
-#define WINDOW_STRIDE (2 * WINDOW_BYTES)
-#define PARKED_BYTES  (WINDOW_PAGES / 8)
+#define WINDOW_GUARD WINDOW_BYTES /* the probe page is in it */
+#define PARKED_BYTES (WINDOW_PAGES / 8)
 
-_Static_assert(WINDOW_STRIDE - WINDOW_BYTES >= 2 * SHADOW_VIEW_REACH, "guards");
+_Static_assert(SHADOW_VIEW_GUARD % WINDOW_BYTES == 0 && SHADOW_VIEW_GUARD >= 2 * SHADOW_VIEW_REACH, "guards");
 
 static void *reserve(size_t bytes, int prot)
 {
@@ -94,22 +93,28 @@ static void *claim_holes(size_t bytes)
 	return NULL;
 }
 
+static uint64_t stride(const struct places *s)
+{
+	return WINDOW_BYTES + s->guard;
+}
+
 static size_t places_bytes(const struct places *s)
 {
-	return (s->count + 1) * WINDOW_STRIDE;
+	return (s->count + 1) * stride(s);
 }
 
 /* Nothing is mapped at them, nor reserved if they can be holes. */
-static bool places_init(struct places *s, unsigned count)
+static bool places_init(struct places *s, unsigned count, uint64_t guard)
 {
 	s->count = count;
+	s->guard = guard;
 	s->reservation = claim_holes(places_bytes(s));
 	s->holes = s->reservation;
 	if (!s->holes)
 		s->reservation = reserve(places_bytes(s), PROT_NONE);
 	if (!s->reservation)
 		return false;
-	s->first = (uint8_t *)ALIGN_UP((uintptr_t)s->reservation + WINDOW_BYTES / 2, WINDOW_BYTES);
+	s->first = (uint8_t *)ALIGN_UP((uintptr_t)s->reservation + guard, WINDOW_BYTES);
 	return true;
 }
 
@@ -120,7 +125,7 @@ static void places_destroy(const struct places *s)
 
 static uint8_t *place(const struct places *s, unsigned n)
 {
-	return s->first + n * WINDOW_STRIDE;
+	return s->first + n * stride(s);
 }
 
 static void take_place(struct window *w, const struct places *s, unsigned n)
@@ -134,9 +139,9 @@ static void take_place(struct window *w, const struct places *s, unsigned n)
 /* The place whose window, or guards of `reach` bytes, the address is in; s->count: none. */
 static unsigned place_at(const struct places *s, hva_t address, uint64_t reach)
 {
-	uint64_t distance = address - ((hva_t)s->first - reach), n = distance / WINDOW_STRIDE;
+	uint64_t distance = address - ((hva_t)s->first - reach), n = distance / stride(s);
 
-	return n < s->count && distance % WINDOW_STRIDE < WINDOW_BYTES + 2 * reach ? (unsigned)n : s->count;
+	return n < s->count && distance % stride(s) < WINDOW_BYTES + 2 * reach ? (unsigned)n : s->count;
 }
 
 hva_t places_nowhere(const struct shadow *sh)
@@ -224,7 +229,7 @@ int windows_init(struct shadow *sh, unsigned max_mappings)
 	int err = 0;
 
 	p->max_edges = budget(max_mappings);
-	if (!places_init(&p->places, WINDOWS))
+	if (!places_init(&p->places, WINDOWS, WINDOW_GUARD))
 		return -ENOMEM;
 	for (unsigned i = 0; i < WINDOWS; i++)
 		take_place(&p->windows[i], &p->places, i);
@@ -254,7 +259,7 @@ bool places_for_chunks(struct shadow *sh)
 
 	if (p->tables_of_views)
 		return true;
-	if (!places_init(&p->chunk_places, NOWHERE + 1)) {
+	if (!places_init(&p->chunk_places, NOWHERE + 1, SHADOW_VIEW_GUARD)) {
 		p->chunk_places.count = 0;
 		return false;
 	}

@@ -42,14 +42,15 @@ hva_t shadow_window_of(const struct shadow *sh, bool user);
  *
  *   host address = linear address + delta[linear >> 32], modulo 2^64
  *
- * A delta leads into a place with at least SHADOW_VIEW_REACH bytes on both sides that are never mapped: so does
+ * A delta leads into a place with at least SHADOW_VIEW_GUARD bytes on both sides that are never mapped: so does
  * whatever is added to an address after the lookup, up to that distance. Chunks come into the view as they are used:
  * loads from the table itself may fault, and deltas of chunks that the view does not own lead nowhere;
  * shadow_handle_fault() tells. Any call of the shadow may change deltas, those of chunks in use as well: who goes on in
  * translated code looks them up again.
  */
 #define SHADOW_VIEW_SHIFT 32
-#define SHADOW_VIEW_REACH (2 * GiB)
+#define SHADOW_VIEW_GUARD (20 * GiB) /* more than an index of 31 bits, times 8 */
+#define SHADOW_VIEW_REACH (2 * GiB)  /* shadow_to_linear() */
 /* Host address of the table for the CPU's present mode: what GS.base must hold in 64-bit code. 0: there is none, memory
  * is to be reached by the single-stepper (not long mode). */
 hva_t shadow_view(const struct shadow *sh);

@@ -262,7 +262,7 @@ static void plant(unsigned which)
 		mmap(w->base - GiB, PAGE_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 		break;
 	case 5: /* something in the place of a chunk that nobody owns */
-		mmap(sh->paged.chunk_places.first + 100 * 2 * WINDOW_BYTES, PAGE_SIZE, PROT_READ,
+		mmap(sh->paged.chunk_places.first + 100 * (WINDOW_BYTES + SHADOW_VIEW_GUARD), PAGE_SIZE, PROT_READ,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 		break;
 	case 6: /* an upper table has changed, and the flush was missed */
