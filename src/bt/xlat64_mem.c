@@ -245,8 +245,12 @@ static bool ident_swapped(struct xlat *t)
 
 bool xlat64_can_access(const struct xlat *t)
 {
-	struct reencoding longest = {
-	    .mem = HOST_MEM_INDEX, .esp_home = RSP, .base = HOST64_T, .index = HOST64_DELTA, .scale = 1, .disp = INT32_MAX};
+	struct reencoding longest = {.mem = HOST_MEM_INDEX,
+				     .esp_home = RSP,
+				     .base = HOST64_T,
+				     .index = HOST64_DELTA,
+				     .scale = 1,
+				     .disp = INT32_MAX};
 	uint8_t code[REENCODE_MAX];
 
 	return !t->in->vsib && data_registers(t) != (BIT(HOST64_T) | BIT(HOST64_DELTA)) && !high_byte(t->in) &&
