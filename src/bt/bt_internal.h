@@ -218,16 +218,16 @@ struct block {
 	uint16_t body_len; /* host bytes from `body`, stubs included */
 	uint8_t ninsns, nexits;
 	bool valid;
-	bool stale;	   /* breakpoints have changed: never to come back */
-	bool open;	   /* control can come to its end: the last map entry is code */
-	bool copyable;	   /* has relocs */
-	uint8_t chunk_by;  /* 64-bit code: enum chunk_by, or the register that chose the chunk */
-	uint8_t chunk_in;  /* enum chunk_in */
-	bool indexes;	   /* 64-bit code: adds indexes behind the lookup (xlat64_bound.c) */
-	uint8_t pair[2];   /* 64-bit code: guest registers that are in memory while it runs (xlat64_pair.c) */
-	uint8_t inner;	   /* ... offset from its body of the entry for blocks with the same pair; 0: none */
-	uint8_t ending;	   /* ... bytes of what the stubs of its links begin with, up to a jump; 0: no pair of its own */
-	uint32_t chunk;	   /* 64-bit code: the upper half of linear addresses that its code expects */
+	bool stale;	  /* breakpoints have changed: never to come back */
+	bool open;	  /* control can come to its end: the last map entry is code */
+	bool copyable;	  /* has relocs */
+	uint8_t chunk_by; /* 64-bit code: enum chunk_by, or the register that chose the chunk */
+	uint8_t chunk_in; /* enum chunk_in */
+	bool indexes;	  /* 64-bit code: adds indexes behind the lookup (xlat64_bound.c) */
+	uint8_t pair[2];  /* 64-bit code: guest registers that are in memory while it runs (xlat64_pair.c) */
+	uint8_t inner;	  /* ... offset from its body of the entry for blocks with the same pair; 0: none */
+	uint8_t ending;	  /* ... bytes of what the stubs of its links begin with, up to a jump; 0: no pair of its own */
+	uint32_t chunk;	  /* 64-bit code: the upper half of linear addresses that its code expects */
 	uint32_t indirect; /* entry for those who come through a table */
 	uint32_t body;	   /* entry for links */
 	uint32_t incoming; /* exits that are linked to it */
@@ -424,7 +424,7 @@ struct bt {
 	int resume_esp;	      /* insn_map.esp there */
 	unsigned resume_insn; /* its number */
 	struct bt_home *home;
-	const struct block *coming_from; /* an exit of that block led to the one to be found; or NULL */
+	const struct block *coming_from;	       /* an exit of that block led to the one to be found; or NULL */
 	uint32_t probe;				       /* the page of probes: probe.c */
 	uint64_t entry_rf;			       /* RFLAGS.RF when the cache was last entered */
 	unsigned space;				       /* present address space (user mode): shadow_space() */

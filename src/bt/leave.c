@@ -306,7 +306,8 @@ static void fault(struct bt *bt)
 	if (!context_code64(b->ctx))
 		address = (uint32_t)address;
 	no_access(bt, b, n, what, address, false);
-	if (fr->trap == TRAP_PAGE_FAULT && (is_probe(fr->address) || (what == SHADOW_EMULATE && left_chunk(bt, b, fr->address))))
+	if (fr->trap == TRAP_PAGE_FAULT &&
+	    (is_probe(fr->address) || (what == SHADOW_EMULATE && left_chunk(bt, b, fr->address))))
 		bt_site_strayed(bt, b, b->map[n].guest);
 	new_page = what == SHADOW_RESOLVED || what == SHADOW_RESOLVED_USER || what == SHADOW_TRUE ||
 		   ((b->map[n].flags & MAP_USER) && bt->stats->exceptions != exceptions);

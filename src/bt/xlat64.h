@@ -154,7 +154,8 @@ bool xlat64_ident_guarded(struct xlat *t);
 /* --- xlat64_bound.c --- */
 /* Is it known that the register, scaled, is at most SHADOW_VIEW_GUARD, less some? */
 bool xlat64_bounded(const struct xlat *t, unsigned index, unsigned scale);
-/* Is it expected to be that, and not known to be more? Then faults unless it is. *how gets INDEX_*. Changes HOST64_T. */
+/* Is it expected to be that, and not known to be more? Then faults unless it is. *how gets INDEX_*. Changes HOST64_T.
+ */
 bool xlat64_bound_probe(struct xlat *t, unsigned index, unsigned *how);
 /* What the instruction does to what is known. */
 void xlat64_bound_behind(struct xlat *t);
