@@ -37,14 +37,15 @@ static struct contain_rules rules(const struct bt *bt)
 }
 
 /* What find_delta() of run64.c sees to. */
-static struct contain_point point(const struct insn_map *m)
+static struct contain_point point(const struct block *b, const struct insn_map *m)
 {
+	const uint8_t *pair = b->pair; /* DELTA_CHUNK and DELTA_NONE */
 	unsigned of = MAP64_DELTA(m->swapped);
 
 	return (struct contain_point){.at = m->host,
-				      .delta = of == DELTA_NONE	   ? CONTAIN_NONE
-					       : of == DELTA_CHUNK ? CONTAIN_CHUNK
-								   : (uint8_t)of,
+				      .delta = of == pair[1]   ? CONTAIN_NONE
+					       : of == pair[0] ? CONTAIN_CHUNK
+							       : (uint8_t)of,
 				      .near = m->flags & (MAP_SWAPPED | MAP_STRING) ? 0 : m->near};
 }
 
@@ -56,9 +57,9 @@ void bt_audit_emitted(struct bt *bt, const struct block *b)
 	    .bytes = bt_writable(bt, b, 0) - head,
 	    .len = head + b->body_len,
 	    .run = b->indirect,
-	    .entries = {0, head, head},
+	    .entries = {0, head, head + b->inner},
 	    .chunk = b->chunk,
-	    .delta = HOST64_DELTA,
+	    .delta = b->pair[1],
 	    .points = points,
 	    .npoints = b->ninsns + b->open,
 	};
@@ -69,7 +70,7 @@ void bt_audit_emitted(struct bt *bt, const struct block *b)
 		return;
 	r = rules(bt);
 	for (unsigned i = 0; i < code.npoints; i++) {
-		points[i] = point(&b->map[i]);
+		points[i] = point(b, &b->map[i]);
 		points[i].at = (uint16_t)(points[i].at + head);
 	}
 	ASSERTF(contain_check(bt->contain, &r, &code, why, sizeof(why)),

@@ -11,7 +11,8 @@ enum {
 };
 
 #define CHUNK_BYTES BIT(SHADOW_VIEW_SHIFT)
-#define GUARD	    ((int64_t)SHADOW_VIEW_REACH)
+#define GUARD	    ((int64_t)SHADOW_VIEW_GUARD)
+#define LITTLE	    ((int64_t)1 << 20)
 #define TABLE_BYTES ((int64_t)8 << 32)
 
 struct value operand_address(struct contain *k)
@@ -108,14 +109,25 @@ static struct value probe_access(struct contain *k, const struct value *at)
 	struct value base = {.n = at->n, .term[0] = at->term[0]};
 	const struct symbol *s = value_only(k, &base);
 	struct fact f = {.chunk = page >> PAGE_SHIFT};
+	struct value little;
+	bool learn;
 
 	if (!s || s->kind != SYM_ROTATED || k->in.mem_size != 1 || k->in.mem_write || k->in.index != REG_NONE)
 		return access_refused(k, "an address of 32 bits that is no probe");
 	f.value = s->of;
+	little = value_constant(f.value.constant);
+	learn = s->count == CHUNK_ROTATE;
 	f.kind = s->count == HALF_ROTATE ? FACT_BOUNDS : FACT_NEAR;
 	f.low = (int64_t)(int32_t)page << HALF_ROTATE;
 	f.high = f.low + (int64_t)BIT(31) - 1;
-	if (!(page & PAGE_MASK) && (f.kind == FACT_BOUNDS ? value_only(k, &f.value) != NULL : s->count == CHUNK_ROTATE))
+	if (f.kind == FACT_BOUNDS) { /* of a symbol to which little may have been added */
+		f.low -= (int64_t)f.value.constant;
+		f.high -= (int64_t)f.value.constant;
+		learn = value_within(k, &little, -LITTLE, LITTLE);
+		f.value.constant = 0;
+		learn = learn && value_only(k, &f.value);
+	}
+	if (!(page & PAGE_MASK) && learn)
 		state_learn(k, &f);
 	return value_symbol(k, SYM_SECRET, 0, UINT8_MAX);
 }

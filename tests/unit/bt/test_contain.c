@@ -212,7 +212,7 @@ START_TEST(test_near)
 	is_caught(no_place);
 	begin();
 	chunk_delta(CHUNK);
-	emit_mov_imm64(&e, R10, (uint64_t)(CHUNK + 3) << 32);
+	emit_mov_imm64(&e, R10, (uint64_t)(CHUNK + 6) << 32);
 	emit_store(&e, 8, RAX, mem(R10, R11, 0));
 	is_caught(no_place);
 	begin(); /* on one of two ways only */
