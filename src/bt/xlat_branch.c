@@ -33,29 +33,29 @@ static void jump_indirect(struct xlat *t, enum xlat_branch_kind kind)
 	t->ended = true;
 }
 
-/* T3 = target; checked against the CS limit where the operand size allows more. */
-static void check_target(struct xlat *t)
+/* reg: target; checked against the CS limit where the operand size allows more. Changes T1, T2. */
+static void check_target(struct xlat *t, unsigned reg)
 {
 	uint32_t limit = t->ctx->key.cs_limit;
 
 	if (limit != 0xffffffffu && !(t->in->opsize == 2 && limit >= 0xffff))
-		xlat_check_limit(t, HOST_T3, limit);
+		xlat_check_limit(t, reg, limit);
 }
 
-static bool load_target(struct xlat *t)
+static bool load_target(struct xlat *t, unsigned reg)
 {
 	const struct operand *op = &t->in->op[0];
 
 	if (op->kind == OPD_MEM) {
 		if (!xlat_segment_usable(t, t->in->seg, false))
 			return false;
-		emit_load(&t->e, t->in->opsize, HOST_T3, xlat_operand(t, t->in->opsize, 0));
+		emit_load(&t->e, t->in->opsize, reg, xlat_operand(t, t->in->opsize, 0));
 	} else if (t->in->opsize == 2) {
-		emit_movzx16(&t->e, HOST_T3, host_reg(op->reg));
+		emit_movzx16(&t->e, reg, host_reg(op->reg));
 	} else {
-		emit_mov(&t->e, 4, HOST_T3, host_reg(op->reg));
+		emit_mov(&t->e, 4, reg, host_reg(op->reg));
 	}
-	check_target(t);
+	check_target(t, reg);
 	return true;
 }
 
@@ -97,16 +97,15 @@ static bool call(struct xlat *t)
 
 static bool jump_ind(struct xlat *t)
 {
-	if (!load_target(t))
+	if (!load_target(t, HOST_T0))
 		return false;
-	emit_mov(&t->e, 4, HOST_T0, HOST_T3);
 	jump_indirect(t, BRANCH_INDIRECT);
 	return true;
 }
 
 static bool call_ind(struct xlat *t)
 {
-	if (!xlat_segment_usable(t, SEG_SS, true) || !load_target(t))
+	if (!xlat_segment_usable(t, SEG_SS, true) || !load_target(t, HOST_T3)) /* a push changes T0 */
 		return false;
 	push_return(t);
 	emit_mov(&t->e, 4, HOST_T0, HOST_T3);
@@ -121,10 +120,9 @@ static bool ret(struct xlat *t)
 
 	if (!xlat_segment_usable(t, SEG_SS, true))
 		return false;
-	emit_load(&t->e, size, HOST_T3, xlat_stack(t, 0, size));
-	check_target(t);
+	emit_load(&t->e, size, HOST_T0, xlat_stack(t, 0, size));
+	check_target(t, HOST_T0);
 	xlat_stack_move(t, (int32_t)size + pop);
-	emit_mov(&t->e, 4, HOST_T0, HOST_T3);
 	jump_indirect(t, BRANCH_RETURN);
 	return true;
 }
