@@ -225,6 +225,7 @@ bool xlat64_sysret(struct xlat *t)
 	to = allowed ? xlat64_context_behind(t, true) : NULL;
 	if (!to)
 		return false;
+	t->delta = DELTA_NONE;	/* one that is kept serves what is beyond the end, too */
 	xlat64_look_up(t, RCX); /* faults if it is not canonical */
 	check_registers(t, slow);
 	return_flags(t, slow + 2);
