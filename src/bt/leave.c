@@ -269,12 +269,11 @@ static enum shadow_fault handle_access(struct bt *bt, const struct block *b, int
 	return what;
 }
 
-/* An index led out of the base's chunk, or what was taken for the base is none. */
+/* An index led out of the base's chunk, or what was taken for the base is none: a kernel's own addresses are small
+ * negative numbers. */
 static bool left_chunk(const struct bt *bt, const struct block *b, hva_t address)
 {
-	gva_t linear;
-
-	return b->valid && b->indexes && !shadow_to_linear(bt->shadow, address, &linear);
+	return b->valid && b->indexes && !shadow_in_place(bt->shadow, address);
 }
 
 /* A signal. */

@@ -220,6 +220,8 @@ static bool expected(const struct xlat *t, unsigned index, unsigned *how)
 		return xlat_like(t, RELOC_INDEX + *how);
 	}
 	*how |= value < 0 ? INDEX_PROBED | INDEX_NEGATIVE : INDEX_PROBED;
+	if (value < 0 && !(t->ctx->key.flags & CTX_CPL3)) /* an address of the kernel's image, rather */
+		return false;
 	return (t->as_begun & BIT(index)) && value >= -(int64_t)BIT(31) && value < (int64_t)BIT(31);
 }
 

@@ -152,6 +152,11 @@ bool shadow_to_linear(const struct shadow *sh, hva_t address, gva_t *linear)
 	return !window_is_chunk(&sh->paged, w) || (w->owned && !w->hidden_by);
 }
 
+bool shadow_in_place(const struct shadow *sh, hva_t address)
+{
+	return paged_is_window(sh, address);
+}
+
 const struct run *shadow_find_run(const struct shadow *sh, gva_t linear)
 {
 	for (unsigned i = 0; i < sh->nruns; i++)

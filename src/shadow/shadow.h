@@ -155,6 +155,9 @@ const struct x86_fault *shadow_true_fault(const struct shadow *sh);
  * SHADOW_VIEW_REACH. False if it is in none. */
 bool shadow_to_linear(const struct shadow *sh, hva_t address, gva_t *linear);
 
+/* Is it in a window under paging, or in a chunk itself: not only around one? */
+bool shadow_in_place(const struct shadow *sh, hva_t address);
+
 /* For cpu_ops.mmu_event. */
 void shadow_mmu_event(struct shadow *sh, enum mmu_event event, gva_t address);
 
