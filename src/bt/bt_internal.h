@@ -360,11 +360,11 @@ struct bt_frame {
 	uint64_t error;
 };
 
-/* A page that callouts have stored to, and how often since the MMU's last event. */
+/* A page that was mapped for a callout's store, how often, and stores to it since, without an event of the MMU. */
 struct stored_page {
 	uint64_t mmu_events;
 	uint32_t page; /* linear */
-	uint32_t stores;
+	uint16_t mapped, stores;
 };
 enum { STORED_PAGES = 16 };
 

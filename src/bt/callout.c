@@ -88,19 +88,26 @@ static struct store store_of(struct bt *bt, const struct block *b, const struct 
 	return s;
 }
 
-enum { STORES_TO_MAP = 4 };
+enum { STORES_TO_MAP = 4, MAPPED_IN_VAIN = 2 };
 
 /*
- * Is it time to map the page? Two mmaps, two mprotects of its page table and their undoing cost as much as several
- * callouts: Linux stores to a page of code through an address space that it leaves at once, thousands of times while it
- * boots.
+ * Is it time to map the page? Not if it was mapped before and is lost again, and no row of stores to it is seen: two
+ * mmaps, two mprotects of its page table and their undoing cost as much as several callouts. Linux stores to a page of
+ * code through an address space that it leaves at once, thousands of times while it boots.
  */
-static bool stored_again(struct bt *bt, uint32_t page)
+static bool worth_mapping(struct bt *bt, uint32_t page)
 {
 	struct stored_page *s = &bt->stored_pages[page % STORED_PAGES];
 
-	if (s->page != page || s->mmu_events != bt->mmu_events)
-		*s = (struct stored_page){.page = page, .mmu_events = bt->mmu_events};
+	if (s->page != page)
+		*s = (struct stored_page){.page = page};
+	if (s->mapped < MAPPED_IN_VAIN) {
+		s->mapped++;
+		return true;
+	}
+	if (s->mmu_events != bt->mmu_events)
+		s->stores = 0;
+	s->mmu_events = bt->mmu_events;
 	return ++s->stores >= STORES_TO_MAP;
 }
 
@@ -119,11 +126,11 @@ static void make_accessible(struct bt *bt, gva_t linear, bool user, bool write)
 
 	if (write ? state == SHADOW_PAGE_STORABLE || state == SHADOW_PAGE_TRACED : state & SHADOW_PAGE_LOADABLE)
 		return;
-	if (user || is_users(bt, linear) || stored_again(bt, (uint32_t)(linear >> PAGE_SHIFT)))
+	if (user || is_users(bt, linear) || worth_mapping(bt, (uint32_t)(linear >> PAGE_SHIFT)))
 		shadow_install(bt->shadow, linear, user);
 }
 
-/* The store went to memory: if more seem to follow to this page, the next one is to find it mapped, or traced only. */
+/* The store went to memory: the next one to this page is to find it mapped, or traced only. */
 static void make_storable(struct bt *bt, const struct store *s)
 {
 	make_accessible(bt, s->linear, s->user, true);
