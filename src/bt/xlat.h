@@ -136,6 +136,9 @@ bool xlat_ident_guarded(struct xlat *t);
 /* Under paging: looks whether the page is mapped, and leaves as a fault would, without a signal. */
 bool xlat_ident_present(struct xlat *t);
 
+/* Jumps to *slow if `count`, of stores to page tables that are noted, leaves no room for one more. Changes RCX. */
+void xlat_unless_full(struct xlat *t, struct host_addr count, uint8_t **slow);
+
 /* --- xlat_stack.c --- */
 struct host_addr xlat_stack(struct xlat *t, int32_t delta, unsigned size); /* SS:[SP + delta] */
 void xlat_stack_move(struct xlat *t, int32_t delta);

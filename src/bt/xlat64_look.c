@@ -96,20 +96,6 @@ void xlat64_look_at_stack(struct xlat *t)
 
 /* --- stores to page tables --- */
 
-/* Jumps to *slow if there is no room for one more. */
-static void unless_full(struct xlat *t, uint8_t **slow)
-{
-	uint8_t *full, *room;
-
-	emit_load(&t->e, 4, RCX, AT_HOME(t, table_stores));
-	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, -(int32_t)TABLE_STORES, false, false});
-	full = emit_jecxz(&t->e);
-	room = emit_jmp8(&t->e);
-	emit_target8(&t->e, full);
-	*slow = emit_jmp(&t->e);
-	emit_target8(&t->e, room);
-}
-
 enum { TABLE_SLOW = 4 };
 
 /*
@@ -126,7 +112,7 @@ static void store_to_table(struct xlat *t, uint8_t *slow[TABLE_SLOW])
 	emit_mov_imm(&t->e, RCX, t->in->mem_size - 1u);
 	emit_pext32(&t->e, RCX, HOST64_DELTA, RCX);
 	xlat_unless_zero(t, &slow[1]);
-	unless_full(t, &slow[2]);
+	xlat_unless_full(t, AT_HOME(t, table_stores), &slow[2]);
 	/* HOST64_T = frame */
 	emit_mov_imm(&t->e, RCX, PAGE_SHIFT);
 	emit_shrx64(&t->e, RCX, HOST64_DELTA, RCX);

@@ -62,12 +62,11 @@ bool xlat_ident_present(struct xlat *t)
 
 /* --- stores to page tables --- */
 
-/* RCX = *count, the number of stores noted. Jumps to *slow if there is no room for one more. */
-static void unless_full(struct xlat *t, uint8_t **slow)
+void xlat_unless_full(struct xlat *t, struct host_addr count, uint8_t **slow)
 {
 	uint8_t *full, *room;
 
-	emit_load(&t->e, 4, RCX, AT_CPU(CPU_OFF(bt_table_stores)));
+	emit_load(&t->e, 4, RCX, count);
 	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, -(int32_t)TABLE_STORES, false, false});
 	full = emit_jecxz(&t->e);
 	room = emit_jmp8(&t->e);
@@ -92,7 +91,7 @@ static unsigned store_to_table(struct xlat *t, const uint8_t *code, unsigned len
 	emit_mov_imm(&t->e, RCX, size - 1);
 	emit_pext32(&t->e, RCX, HOST_T0, RCX);
 	xlat_unless_zero(t, &slow[n++]);
-	unless_full(t, &slow[n++]);
+	xlat_unless_full(t, AT_CPU(CPU_OFF(bt_table_stores)), &slow[n++]);
 	/* T3 = frame */
 	emit_mov_imm(&t->e, HOST_T2, PAGE_SHIFT);
 	emit_shrx64(&t->e, RCX, HOST_T0, HOST_T2);

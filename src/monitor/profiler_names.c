@@ -24,11 +24,6 @@ void profile_names_each(const struct vm *vm, kallsyms_fn *fn, void *arg)
 	}
 }
 
-static bool add(void *arg, uint64_t address, char type, const char *name, size_t len)
-{
-	return symbols_add(arg, address, 0, type, name, len);
-}
-
 int profile_names_save(struct profiler *p)
 {
 	struct symbols symbols;
@@ -39,7 +34,7 @@ int profile_names_save(struct profiler *p)
 	if (asprintf(&path, "%s/%s", p->folder, PROFILE_SYMBOLS_FILE) < 0)
 		return -ENOMEM;
 	symbols_init(&symbols);
-	profile_names_each(p->vm, add, &symbols);
+	profile_names_each(p->vm, symbols_add_kallsym, &symbols);
 	symbols_finish(&symbols);
 	if (!symbols.count) {
 		unlink(path); /* an older profile's */

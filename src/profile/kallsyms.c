@@ -199,15 +199,15 @@ size_t symbols_each_kallsyms(const uint8_t *memory, size_t len, kallsyms_fn *fn,
 	return 0;
 }
 
-static bool add(void *arg, uint64_t address, char type, const char *name, size_t len)
+bool symbols_add_kallsym(void *symbols, uint64_t address, char type, const char *name, size_t len)
 {
-	return symbols_add(arg, address, 0, type, name, len);
+	return symbols_add(symbols, address, 0, type, name, len);
 }
 
 size_t symbols_find_kallsyms(struct symbols *s, const uint8_t *memory, size_t len)
 {
 	size_t before = s->count;
 
-	symbols_each_kallsyms(memory, len, add, s);
+	symbols_each_kallsyms(memory, len, symbols_add_kallsym, s);
 	return s->count - before;
 }

@@ -32,6 +32,8 @@ size_t symbols_find_kallsyms(struct symbols *s, const uint8_t *memory, size_t le
 /* The same, with symbols of data, one by one until fn says false: how many it was given. The name ends after len. */
 typedef bool kallsyms_fn(void *arg, uint64_t address, char type, const char *name, size_t len);
 size_t symbols_each_kallsyms(const uint8_t *memory, size_t len, kallsyms_fn *fn, void *arg);
+/* A kallsyms_fn: adds it to the struct symbols. */
+bool symbols_add_kallsym(void *symbols, uint64_t address, char type, const char *name, size_t len);
 
 /* Adds one; false without memory. type: as nm's; data symbols are passed over. */
 bool symbols_add(struct symbols *s, uint64_t address, uint64_t size, char type, const char *name, size_t name_len);
