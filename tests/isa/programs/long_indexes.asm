@@ -25,18 +25,7 @@ LONG_PROGRAM
 	mov	byte [IDT + E_GP * 16 + 4], 1
 	mov	byte [IDT + E_PF * 16 + 4], 1
 	mov	byte [IDT + BACK * 16 + 4], 1
-	mov	qword [PDPT + 35 * 8], T|P|W|U
-	mov	qword [PDPT + 36 * 8], (T + 0x2000)|P|W|U
-	mov	qword [T + 511 * 8], (T + 0x1000)|P|W|U
-	mov	qword [T + 0x1000 + 511 * 8], FRAMES|P|W|U
-	mov	qword [T + 0x2000], (T + 0x3000)|P|W|U
-	mov	qword [T + 0x3000], (FRAMES + 0x1000)|P|W|U
-	mov	qword [PML4 + 8], PDPT|P|W|U
-	mov	qword [PML4 + 256 * 8], PDPT|P|W|U
-	mov	edi, FRAMES
-	mov	eax, 1
-	mov	ecx, 1024
-	rep stosq
+	EDGE_PAGES 1024
 	mov	qword [ring], 0
 .again:	READS	by1, 1
 	READS	by2, 2
@@ -49,11 +38,7 @@ LONG_PROGRAM
 	READS	chained, 8
 	READS	chosen, 8
 	READS	loop_, 8
-	IN	CODE64_3, DATA32_3
-	inc	dword [ring]
-	cmp	dword [ring], 2
-	jb	.again
-	IN	CODE64, DATA32
+	NEXT_RING .again
 	CHECK	{esp, STACK}
 	DONE
 

@@ -29,18 +29,7 @@ count	equ V + 0x28
 LONG_PROGRAM
 	mov	byte [IDT + E_GP * 16 + 4], 1
 	mov	byte [IDT + BACK * 16 + 4], 1
-	mov	qword [PDPT + 35 * 8], T|P|W|U
-	mov	qword [PDPT + 36 * 8], (T + 0x2000)|P|W|U
-	mov	qword [T + 511 * 8], (T + 0x1000)|P|W|U
-	mov	qword [T + 0x1000 + 511 * 8], FRAMES|P|W|U
-	mov	qword [T + 0x2000], (T + 0x3000)|P|W|U
-	mov	qword [T + 0x3000], (FRAMES + 0x1000)|P|W|U
-	mov	qword [PML4 + 8], PDPT|P|W|U
-	mov	qword [PML4 + 256 * 8], PDPT|P|W|U
-	mov	edi, FRAMES
-	mov	eax, 1
-	mov	ecx, 512
-	rep stosq
+	EDGE_PAGES 512
 	mov	eax, 2
 	mov	ecx, 512
 	rep stosq
@@ -51,11 +40,7 @@ LONG_PROGRAM
 	call	branches
 	dec	dword [count]
 	jnz	.next
-	IN	CODE64_3, DATA32_3
-	inc	dword [ring]
-	cmp	dword [ring], 2
-	jb	.again
-	IN	CODE64, DATA32
+	NEXT_RING .again
 	CHECK	{esp, STACK}
 	DONE
 

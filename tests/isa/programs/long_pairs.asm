@@ -116,11 +116,7 @@ LONG_PROGRAM
 	call	middle
 	dec	dword [count]
 	jnz	.next
-	IN	CODE64_3, DATA32_3
-	inc	dword [ring]
-	cmp	dword [ring], 2
-	jb	.again
-	IN	CODE64, DATA32
+	NEXT_RING .again
 	CHECK	{esp, STACK}
 	DONE
 
