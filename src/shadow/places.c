@@ -77,10 +77,12 @@ void window_shrink(struct window *w)
  */
 #define HOLES_FROM ((uintptr_t)0x200000000000)
 #define HOLES_TO   ((uintptr_t)0x2a0000000000)
+#define HOLES_STEP (64 * GiB)
 
 static void *claim_holes(size_t bytes)
 {
-	for (uintptr_t at = HOLES_FROM; at + bytes <= HOLES_TO; at += bytes) {
+	/* Not by `bytes`: chunks want more than half of all, and windows have taken a little. */
+	for (uintptr_t at = HOLES_FROM; at + bytes <= HOLES_TO; at += HOLES_STEP) {
 		void *p = mmap((void *)at, bytes, PROT_NONE,
 			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
 		if (p == (void *)at)

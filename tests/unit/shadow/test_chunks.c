@@ -60,6 +60,19 @@ START_TEST(test_spaces)
 }
 END_TEST
 
+/* Where mapping a page takes half the time, and where page tables go with the last page that they map. */
+START_TEST(test_holes)
+{
+	uint8_t *at, there;
+
+	ck_assert_int_eq(store(low, 0x50), DONE);
+	at = chunk(low)->base + (uint32_t)low;
+	ck_assert(sh->paged.places.holes && sh->paged.chunk_places.holes);
+	ck_assert(mincore(at, PAGE_SIZE, &there) == 0 && mincore(at + PAGE_SIZE, PAGE_SIZE, &there) < 0);
+	ck_assert_int_eq(errno, ENOMEM); /* nothing is mapped, PROT_NONE neither */
+}
+END_TEST
+
 /* A kernel that hides all of itself from user mode but for the way in (page table isolation). */
 START_TEST(test_hidden_kernel)
 {
@@ -310,6 +323,7 @@ int main(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, test_spaces);
+	tcase_add_test(t, test_holes);
 	tcase_add_test(t, test_hidden_kernel);
 	tcase_add_test(t, test_compatibility_mode);
 	tcase_add_test(t, test_chunks_run_out);
