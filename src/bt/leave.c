@@ -276,6 +276,15 @@ static bool left_chunk(const struct bt *bt, const struct block *b, hva_t address
 	return b->valid && b->indexes && !shadow_in_place(bt->shadow, address);
 }
 
+/* The table of chunks has nothing for the chunk that the code expected, and yet the instruction made its access:
+ * elsewhere. Code that is translated while a pointer is NULL expects chunk 0, which most address spaces do not have.
+ * A site that looks its chunks up has met a chunk that is no memory: nothing would change. */
+static bool missed_chunk(struct bt *bt, const struct block *b, int n, hva_t address, bool raised)
+{
+	return b->valid && !raised && shadow_in_view_table(bt->shadow, address) &&
+	       !bt_site_strays(bt, b, b->map[n].guest);
+}
+
 /* A signal. */
 static void fault(struct bt *bt)
 {
@@ -306,7 +315,9 @@ static void fault(struct bt *bt)
 		address = (uint32_t)address;
 	no_access(bt, b, n, what, address, false);
 	if (fr->trap == TRAP_PAGE_FAULT &&
-	    (is_probe(fr->address) || (what == SHADOW_EMULATE && left_chunk(bt, b, fr->address))))
+	    (is_probe(fr->address) ||
+	     (what == SHADOW_EMULATE && (left_chunk(bt, b, fr->address) ||
+					 missed_chunk(bt, b, n, fr->address, bt->stats->exceptions != exceptions)))))
 		bt_site_strayed(bt, b, b->map[n].guest);
 	new_page = what == SHADOW_RESOLVED || what == SHADOW_RESOLVED_USER || what == SHADOW_TRUE ||
 		   ((b->map[n].flags & MAP_USER) && bt->stats->exceptions != exceptions);

@@ -158,6 +158,10 @@ bool shadow_to_linear(const struct shadow *sh, hva_t address, gva_t *linear);
 /* Is it in a window under paging, or in a chunk itself: not only around one? */
 bool shadow_in_place(const struct shadow *sh, hva_t address);
 
+/* Is the host address in a table of chunks (shadow_view())? One that faults there has no entry: the view does not have
+ * the chunk. */
+bool shadow_in_view_table(const struct shadow *sh, hva_t address);
+
 /* For cpu_ops.mmu_event. */
 void shadow_mmu_event(struct shadow *sh, enum mmu_event event, gva_t address);
 
