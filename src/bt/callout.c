@@ -175,6 +175,8 @@ void bt_callout(struct bt *bt, struct block *b, const struct bt_exit *x)
 		make_storable(bt, &store);
 	if (level == SITE_CALLOUT)
 		bt_site_ran(bt, b, linear, bt_slow_accesses(bt->stats) != slow);
-	if (mmu_events == bt->mmu_events) /* else this very page may be another one now */
+	/* After an event this very page may be another one. After an exception all registers that its delivery changes
+	 * are, even if its handler is what follows. */
+	if (mmu_events == bt->mmu_events && bt->stats->exceptions == exceptions)
 		bt_continue_behind(bt, b, x->insn);
 }

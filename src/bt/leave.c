@@ -248,7 +248,8 @@ static void no_access(struct bt *bt, struct block *b, int n, enum shadow_fault w
 	/* A checked store that faults is near what is watched, or where the alias shows nothing. */
 	if (bt_slow_accesses(bt->stats) != slow || (m->flags & MAP_CHECKED))
 		bt_site_faulted(bt, b, linear, m->flags & MAP_CHECKED);
-	if (!b->indexes) /* what its probes found is not known of the registers as they are now */
+	/* What its probes found is not known of the registers as they are now, nor what it knew before an exception. */
+	if (!b->indexes && bt->stats->exceptions == exceptions)
 		bt_continue_behind(bt, b, (unsigned)n);
 }
 
