@@ -135,7 +135,7 @@ static void at_point(struct contain *k, const struct contain_point *p)
 {
 	const struct contain_code *c = k->code;
 	struct value *delta = &k->now.gpr[c->delta], at;
-	struct fact f = {.value = value_constant(0), .chunk = c->chunk};
+	struct fact f = {.trust = TRUE, .value = value_constant(0), .chunk = c->chunk};
 	bool came = k->live;
 
 	if (!came)

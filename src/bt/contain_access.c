@@ -36,22 +36,34 @@ struct value access_refused(struct contain *k, const char *why)
 	return value_constant(0);
 }
 
-bool value_near(struct contain *k, const struct value *v, uint32_t chunk)
+/* Near the chunk by a fact of that trust at least? *by: that fact; NULL: the value is a constant. */
+static bool near_by(struct contain *k, const struct value *v, uint32_t chunk, enum trust least, struct fact **by)
 {
 	const uint64_t base = (uint64_t)chunk << SHADOW_VIEW_SHIFT;
 	struct value apart;
 
+	*by = NULL;
 	if (value_is_constant(v))
 		return v->constant - (base - (uint64_t)GUARD) <= CHUNK_BYTES + 2 * (uint64_t)GUARD - OPERAND_MAX;
 	for (unsigned i = 0; i < k->now.nfacts; i++) {
-		const struct fact *f = &k->now.fact[i];
-		if (f->kind != FACT_NEAR || (f->chunk ^ chunk) & (BIT(CHUNK_BITS) - 1))
+		struct fact *f = &k->now.fact[i];
+		if (f->kind != FACT_NEAR || f->trust < least || (f->chunk ^ chunk) & (BIT(CHUNK_BITS) - 1))
 			continue;
+		k->used = (struct used){.near = f};
 		apart = value_sum(k, *v, f->value, -1);
-		if (value_within(k, &apart, -GUARD, GUARD - OPERAND_MAX))
+		if (value_within(k, &apart, -GUARD, GUARD - OPERAND_MAX) && !k->used.claims) {
+			*by = f;
 			return true;
+		}
 	}
 	return false;
+}
+
+bool value_near(struct contain *k, const struct value *v, uint32_t chunk)
+{
+	struct fact *by;
+
+	return near_by(k, v, chunk, CLAIMED, &by);
 }
 
 /* The symbol of the delta that was added, once; NULL: none. *rest: the value without it. */
@@ -67,10 +79,12 @@ static const struct symbol *take_delta(struct contain *k, const struct value *v,
 	return NULL;
 }
 
-bool value_placed(struct contain *k, const struct value *v, unsigned size)
+/* With bases that are to be trusted that much. */
+static bool placed(struct contain *k, const struct value *v, unsigned size, enum trust bases)
 {
 	struct value rest, apart;
 	const struct symbol *delta;
+	struct fact *by;
 
 	if (value_is_constant(v) || size > OPERAND_MAX)
 		return false;
@@ -78,10 +92,46 @@ bool value_placed(struct contain *k, const struct value *v, unsigned size)
 	if (!delta)
 		return false;
 	apart = value_sum(k, rest, delta->of, -1);
-	if (value_within(k, &apart, -GUARD, GUARD - OPERAND_MAX))
+	k->used = (struct used){.near = NULL};
+	if (value_within(k, &apart, -GUARD, GUARD - OPERAND_MAX) && !k->used.claims)
 		return true;
 	return value_is_constant(&delta->of) &&
-	       value_near(k, &rest, (uint32_t)(delta->of.constant >> SHADOW_VIEW_SHIFT));
+	       near_by(k, &rest, (uint32_t)(delta->of.constant >> SHADOW_VIEW_SHIFT), bases, &by);
+}
+
+bool value_placed(struct contain *k, const struct value *v, unsigned size)
+{
+	return placed(k, v, size, CLAIMED);
+}
+
+/* Do all accesses happen that the instruction's operand names? Not with a mask of zeros. */
+static bool accesses_surely(const struct insn *in)
+{
+	return in->id != INSN_VMASKMOVPS && in->id != INSN_VMASKMOVPD && in->id != INSN_VPMASKMOVD &&
+	       in->id != INSN_VPMASKMOVQ;
+}
+
+/*
+ * An access: if it is made, what it rests on is so. One index that is only claimed to be small may be added to a base
+ * that is known for certain, or one base that is only claimed to be near to indexes that an access has been made with.
+ */
+static bool access_placed(struct contain *k, const struct value *v)
+{
+	unsigned size = k->in.mem_size;
+	bool ok = value_placed(k, v, size);
+
+	if (!ok && accesses_surely(&k->in)) {
+		k->claims = true;
+		ok = placed(k, v, size, TRUE);
+		k->claims = false;
+	}
+	if (!ok || !accesses_surely(&k->in))
+		return ok;
+	if (k->used.claim)
+		k->used.claim->trust = ACCESSED;
+	else if (k->used.near)
+		k->used.near->trust = MAX(k->used.near->trust, k->used.bounds ? ACCESSED : TRUE);
+	return true;
 }
 
 /* gs:[index * 8] */
@@ -228,7 +278,7 @@ struct value operand_access(struct contain *k)
 		return value_symbol(k, SYM_TABLE, INT64_MIN, INT64_MAX);
 	if (value_has(k, &at, SYM_TABLE))
 		return table_access(k, &at);
-	if (value_placed(k, &at, in->mem_size))
+	if (access_placed(k, &at))
 		return value_sized(k, in->mem_size);
 	if (look_access(k, &at, &read))
 		return read;

@@ -59,8 +59,19 @@ enum fact_kind {
 	FACT_ROOM,    /* for one more of bt_home.table_store */
 };
 
+/*
+ * A probe passes for some numbers that are far from what it compares with (docs/isolation.md). It is an access by a sum
+ * of which all else is known that is not come past then.
+ */
+enum trust {
+	CLAIMED,  /* by a probe */
+	ACCESSED, /* FACT_BOUNDS: true. FACT_NEAR: true modulo what the indexes that were added are known modulo */
+	TRUE,
+};
+
 struct fact {
 	enum fact_kind kind;
+	enum trust trust; /* of FACT_NEAR and FACT_BOUNDS */
 	struct value value;
 	uint32_t chunk;
 	uint64_t mask;
@@ -90,6 +101,11 @@ struct contain {
 	unsigned offset, next; /* of the instruction, and of the one behind */
 	struct insn in;
 	uint32_t stores; /* the symbol that bt_home.table_stores last was */
+	bool claims;	 /* bounds that are claimed only are taken for true */
+	struct used {	 /* facts that the last operand in a place rests on; NULL: none */
+		struct fact *near, *claim;
+		bool bounds, claims; /* any bounds; more than one that is claimed only */
+	} used;
 	const char *wrong;
 };
 
@@ -111,8 +127,8 @@ static inline bool value_is_constant(const struct value *v)
 /* The symbol that the value is, or NULL. */
 const struct symbol *value_only(const struct contain *k, const struct value *v);
 /* As a signed number that does not overflow. */
-bool value_bounds(const struct contain *k, const struct value *v, int64_t *low, int64_t *high);
-bool value_within(const struct contain *k, const struct value *v, int64_t low, int64_t high);
+bool value_bounds(struct contain *k, const struct value *v, int64_t *low, int64_t *high);
+bool value_within(struct contain *k, const struct value *v, int64_t low, int64_t high);
 bool value_has(const struct contain *k, const struct value *v, enum kind kind);
 void state_reset(struct contain *k);
 void state_meet(struct contain *k, struct state *into, const struct state *other);
@@ -126,7 +142,7 @@ const struct fact *state_knows(const struct contain *k, enum fact_kind kind, con
 struct value operand_address(struct contain *k);
 /* Checks the instruction's memory operand; what it reads, if it is 4 or 8 bytes. */
 struct value operand_access(struct contain *k);
-/* Is that within the place that a delta in it leads to? */
+/* Is that within the place that a delta in it leads to, whatever probes claim? */
 bool value_placed(struct contain *k, const struct value *v, unsigned size);
 /* Is the value in the chunk, as far as the facts tell? */
 bool value_near(struct contain *k, const struct value *v, uint32_t chunk);

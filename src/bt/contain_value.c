@@ -90,20 +90,31 @@ const struct symbol *value_only(const struct contain *k, const struct value *v)
 	return v->n == 1 && v->term[0].times == 1 && !v->constant ? &k->symbols[v->term[0].symbol] : NULL;
 }
 
-static void symbol_bounds(const struct contain *k, uint32_t n, int64_t *low, int64_t *high)
+static void use_bounds(struct contain *k, struct fact *f)
+{
+	k->used.bounds = true;
+	if (f->trust != CLAIMED)
+		return;
+	k->used.claims |= k->used.claim && k->used.claim != f;
+	k->used.claim = f;
+}
+
+static void symbol_bounds(struct contain *k, uint32_t n, int64_t *low, int64_t *high)
 {
 	*low = k->symbols[n].low;
 	*high = k->symbols[n].high;
 	for (unsigned i = 0; i < k->now.nfacts; i++) {
-		const struct fact *f = &k->now.fact[i];
-		if (f->kind == FACT_BOUNDS && f->value.term[0].symbol == n) {
-			*low = MAX(*low, f->low);
-			*high = MIN(*high, f->high);
-		}
+		struct fact *f = &k->now.fact[i];
+		if (f->kind != FACT_BOUNDS || f->value.term[0].symbol != n || (f->trust == CLAIMED && !k->claims) ||
+		    (f->low <= *low && f->high >= *high))
+			continue;
+		*low = MAX(*low, f->low);
+		*high = MIN(*high, f->high);
+		use_bounds(k, f);
 	}
 }
 
-bool value_bounds(const struct contain *k, const struct value *v, int64_t *low, int64_t *high)
+bool value_bounds(struct contain *k, const struct value *v, int64_t *low, int64_t *high)
 {
 	__int128 l = (int64_t)v->constant, h = l;
 
@@ -120,7 +131,7 @@ bool value_bounds(const struct contain *k, const struct value *v, int64_t *low, 
 	return true;
 }
 
-bool value_within(const struct contain *k, const struct value *v, int64_t low, int64_t high)
+bool value_within(struct contain *k, const struct value *v, int64_t low, int64_t high)
 {
 	int64_t l, h;
 
@@ -171,7 +182,9 @@ void state_meet(struct contain *k, struct state *into, const struct state *other
 	for (unsigned i = 0; i < into->nfacts; i++)
 		for (unsigned j = 0; j < other->nfacts; j++)
 			if (same_fact(&into->fact[i], &other->fact[j])) {
-				into->fact[kept++] = into->fact[i];
+				into->fact[kept] = into->fact[i];
+				into->fact[kept].trust = MIN(into->fact[i].trust, other->fact[j].trust);
+				kept++;
 				break;
 			}
 	into->nfacts = kept;
@@ -184,11 +197,16 @@ void state_meet(struct contain *k, struct state *into, const struct state *other
 	}
 }
 
-/* The oldest are forgotten. */
+/* The oldest are forgotten. What is known already may be known better. */
 void state_learn(struct contain *k, const struct fact *f)
 {
 	struct state *s = &k->now;
 
+	for (unsigned i = 0; i < s->nfacts; i++)
+		if (same_fact(&s->fact[i], f)) {
+			s->fact[i].trust = MAX(s->fact[i].trust, f->trust);
+			return;
+		}
 	if (s->nfacts == FACTS)
 		memmove(&s->fact[0], &s->fact[1], --s->nfacts * sizeof(s->fact[0]));
 	s->fact[s->nfacts++] = *f;

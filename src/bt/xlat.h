@@ -42,6 +42,7 @@ struct xlat {
 	int32_t apart[GPR_COUNT]; /* ... and how far they are from where it was looked up */
 	bool has_chunk;		  /* block.chunk */
 	uint16_t near;		  /* xlat64_near.c: registers that are known to be near the block's chunk, */
+	uint16_t sure;		  /* those of them that an access has been made by, with a constant added, */
 	uint16_t as_begun;	  /* those that hold what they did when the block was translated, */
 	uint16_t loaded;	  /* those that were loaded from that chunk */
 	int32_t moved[GPR_COUNT]; /* of those that are near: by how much since they were in it */

@@ -131,7 +131,9 @@ void xlat64_near_delta(struct xlat *t);
 /* A memory operand [base + disp]: in the block's chunk, or fault; HOST64_DELTA is its delta. False: not expected
  * there. */
 bool xlat64_near_base(struct xlat *t, unsigned base);
-/* The same for any other address, which is the instruction's operand. Changes HOST64_T. */
+/* The access that follows is made by [base + disp]: if it is, the base is what the probe takes it for. */
+void xlat64_near_accessed(struct xlat *t, unsigned base);
+/* As xlat64_near_base() for any other address, which is the instruction's operand. Changes HOST64_T. */
 bool xlat64_near_operand(struct xlat *t);
 /* An operand with an index of which it is known that it is small: *at. False: it is not. Changes HOST64_T. */
 bool xlat64_near_indexed(struct xlat *t, struct host_addr *at);

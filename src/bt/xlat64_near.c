@@ -92,7 +92,47 @@ static bool indexed(const struct xlat *t)
 	       in->seg != SEG_GS && !xlat64_in_memory(t, in->base) && !xlat64_in_memory(t, in->index);
 }
 
-/* Is one of them known to be small, or found to be so? how: INDEX_*. */
+/* Does xlat64_near_base() take a probe's word for the register? */
+static bool probed(const struct xlat *t, unsigned reg)
+{
+	if (xlat64_serves(t, reg))
+		return false;
+	if (t->has_chunk && (t->near & BIT(reg)))
+		return !(t->sure & BIT(reg));
+	if (reg == RSP)
+		return false;
+	if (t->like)
+		return xlat_like(t, RELOC_PROBE);
+	if (!(t->as_begun & BIT(reg)))
+		return t->has_chunk && (t->loaded & BIT(reg));
+	return !t->has_chunk || t->bt->cpu->gpr[reg] >> SHADOW_VIEW_SHIFT == t->b->chunk;
+}
+
+/* Not if all of a mask's bits are 0. */
+static bool surely_accesses(const struct insn *in)
+{
+	switch (in->id) {
+	case INSN_VMASKMOVPS:
+	case INSN_VMASKMOVPD:
+	case INSN_VPMASKMOVD:
+	case INSN_VPMASKMOVQ:
+		return false;
+	default:
+		return true;
+	}
+}
+
+void xlat64_near_accessed(struct xlat *t, unsigned base)
+{
+	if (surely_accesses(t->in))
+		t->sure |= t->near & (uint16_t)BIT(base);
+}
+
+/*
+ * Is one of them known to be small, or found to be so? how: INDEX_*. A probe passes for some numbers that are far from
+ * small, and the one of a base for some that are far from its chunk: the access is what these do not come past. So one
+ * of both at a time (docs/isolation.md, "Bounds").
+ */
 static bool small_index(struct xlat *t, unsigned *how)
 {
 	const struct insn *in = t->in;
@@ -105,12 +145,12 @@ static bool small_index(struct xlat *t, unsigned *how)
 	if (may_swap && xlat64_bounded(t, in->base, 1))
 		return true;
 	*how = 0;
-	if (!usable(t))
+	if (!usable(t) || !surely_accesses(in))
 		return false;
-	if (xlat64_bound_probe(t, in->index, how))
+	if (!probed(t, in->base) && xlat64_bound_probe(t, in->index, how))
 		return true;
 	*how = INDEX_SWAPPED;
-	return may_swap && xlat64_bound_probe(t, in->base, how);
+	return may_swap && !probed(t, in->index) && xlat64_bound_probe(t, in->base, how);
 }
 
 /* Whether a model added an index behind the lookup is noted, as all that was decided otherwise than by the code. */
@@ -168,7 +208,7 @@ bool xlat64_near_operand(struct xlat *t)
 
 void xlat64_near_forget(struct xlat *t)
 {
-	t->near = t->loaded = 0;
+	t->near = t->sure = t->loaded = 0;
 	xlat64_bound_forget(t);
 }
 
@@ -292,12 +332,14 @@ void xlat64_near_behind(struct xlat *t)
 		int64_t sum = t->moved[from] + by;
 
 		set(&t->near, to, (t->near & BIT(from)) && sum >= -DIRECT_DISP && sum <= DIRECT_DISP);
+		set(&t->sure, to, (t->sure & BIT(from)) && (t->near & BIT(to)));
 		set(&t->loaded, to, t->loaded & BIT(from));
 		t->moved[to] = (int32_t)sum;
 		set(&t->as_begun, to, (t->as_begun & BIT(to)) && to == from && (by == (int8_t)by));
 		return;
 	}
 	t->near &= (uint16_t)~t->in->gpr_written;
+	t->sure &= t->near;
 	t->loaded &= (uint16_t)~t->in->gpr_written;
 	t->as_begun &= (uint16_t)~t->in->gpr_written;
 	if (loads && !xlat64_in_memory(t, t->in->op[0].reg))

@@ -232,6 +232,121 @@ START_TEST(test_near)
 }
 END_TEST
 
+/* Of the register: from 0 to 2 GiB. */
+static void probe_index(unsigned reg)
+{
+	emit_rorx64(&e, R10, reg, 19);
+	emit_load(&e, 1, R10, (struct host_addr){R10, REG_NONE, 1, PROBE, false, true});
+}
+
+static void indexed(unsigned base, unsigned index, unsigned scale)
+{
+	emit_lea(&e, 8, R10, mem(base, R11, 0));
+	emit_load(&e, 8, RAX, (struct host_addr){R10, (uint8_t)index, (uint8_t)scale, 8, false, false});
+}
+
+/* VPMASKMOVD XMM0, XMM1, [R10 + register]: may access nothing. */
+static void indexed_masked(unsigned base, unsigned index)
+{
+	emit_lea(&e, 8, R10, mem(base, R11, 0));
+	emit_bytes(&e, (const uint8_t[]){0xc4, 0xc2, 0x71, 0x8c, 0x04, (uint8_t)(2 | index << 3)}, 6);
+}
+
+/* Probes pass for more than they are meant for, but for what an access is not come past: so one of them at a time. */
+START_TEST(test_bounds)
+{
+	begin();
+	emit_mov(&e, 4, RCX, RCX);
+	look_up(RBX);
+	indexed(RBX, RCX, 1);
+	is_contained();
+	begin();
+	look_up(RBX);
+	probe_index(RSI);
+	indexed(RBX, RSI, 8);
+	emit_lea(&e, 8, RCX, (struct host_addr){RSI, RSI, 1, -4, false, false}); /* made of it */
+	indexed(RBX, RCX, 4);
+	chunk_delta(CHUNK);
+	probe(RDX, CHUNK); /* another base */
+	indexed(RDX, RSI, 8);
+	is_contained();
+	begin(); /* a base that an access has been made by */
+	chunk_delta(CHUNK);
+	probe(RBX, CHUNK);
+	emit_load(&e, 8, RAX, mem(RBX, R11, 8));
+	probe_index(RSI);
+	indexed(RBX, RSI, 8);
+	is_contained();
+
+	begin(); /* too large */
+	look_up(RBX);
+	probe_index(RSI);
+	indexed(RBX, RSI, 8);
+	emit_lea(&e, 8, RSI, (struct host_addr){RSI, RSI, 8, 0, false, false});
+	indexed(RBX, RSI, 4);
+	is_caught(no_place);
+	begin(); /* base and index at once */
+	chunk_delta(CHUNK);
+	probe(RBX, CHUNK);
+	probe_index(RSI);
+	indexed(RBX, RSI, 8);
+	is_caught(no_place);
+	begin(); /* a base that has only been there with an index */
+	look_up(RBX);
+	probe_index(RSI);
+	indexed(RBX, RSI, 8);
+	chunk_delta(CHUNK);
+	probe(RDX, CHUNK);
+	indexed(RDX, RSI, 8);
+	probe_index(RDI);
+	indexed(RDX, RDI, 8);
+	is_caught(no_place);
+	begin(); /* two indexes at once */
+	look_up(RBX);
+	probe_index(RSI);
+	probe_index(RDI);
+	emit_lea(&e, 8, RBX, mem(RBX, RDI, 0));
+	indexed(RBX, RSI, 1);
+	is_caught(no_place);
+	begin(); /* of what has not been accessed yet */
+	look_up(RBX);
+	probe_index(RSI);
+	probe_index(RDI);
+	emit_bytes(&e, (const uint8_t[]){0x48, 0x29, 0xfe}, 3); /* SUB RSI, RDI */
+	indexed(RBX, RSI, 1);
+	is_caught(no_place);
+	begin(); /* nor by a masked move */
+	look_up(RBX);
+	probe_index(RSI);
+	indexed_masked(RBX, RSI);
+	is_caught(no_place);
+	begin();
+	look_up(RBX);
+	probe_index(RSI);
+	indexed(RBX, RSI, 1);
+	indexed_masked(RBX, RSI);
+	is_contained();
+	begin(); /* a base by one */
+	chunk_delta(CHUNK);
+	probe(RBX, CHUNK);
+	emit_mov_imm(&e, RCX, 0);
+	indexed_masked(RBX, RCX);
+	probe_index(RSI);
+	indexed(RBX, RSI, 1);
+	is_caught(no_place);
+	begin(); /* on one of two ways only */
+	look_up(RBX);
+	probe_index(RSI);
+	uint8_t *past = emit_jrcxz(&e);
+	indexed(RBX, RSI, 1);
+	emit_target8(&e, past);
+	indexed(RBX, RSI, 1);					/* with no more than this one */
+	emit_bytes(&e, (const uint8_t[]){0x48, 0xf7, 0xde}, 3); /* NEG RSI */
+	indexed(RBX, RSI, 1);
+	is_contained();
+}
+END_TEST
+
 START_TEST(test_points)
 {
 	begin();
@@ -471,6 +586,7 @@ int main(void)
 	tcase_add_test(t, test_look_up);
 	tcase_add_test(t, test_index_of_32_bits);
 	tcase_add_test(t, test_near);
+	tcase_add_test(t, test_bounds);
 	tcase_add_test(t, test_points);
 	tcase_add_test(t, test_implicit);
 	tcase_add_test(t, test_own);
