@@ -181,7 +181,7 @@ static bool ignores_w(const struct insn *in)
 	return has_gpr(in);
 }
 
-static void put_vex(struct emit *e, struct parts *p, const struct insn *in)
+static void put_vex(struct emit *e, const struct parts *p, const struct insn *in)
 {
 	const uint8_t *vex = &in->bytes[in->opcode_off];
 	uint8_t map = 1, last;
@@ -189,13 +189,9 @@ static void put_vex(struct emit *e, struct parts *p, const struct insn *in)
 
 	if (vex[0] == 0xc5) {
 		last = vex[1] & 0x7f;
-		if (wide && !(vex[1] & 0x80))
-			p->rex |= REX_R;
 	} else {
 		map = vex[1] & 0x1f;
 		last = vex[2];
-		if (wide)
-			p->rex |= (uint8_t)(~vex[1] >> 5 & 7); /* R, X, B stand inverted */
 	}
 	if (!wide)
 		last |= 0x40; /* vvvv[3] is ignored outside 64-bit mode, and 1 means "below 8" */
@@ -243,6 +239,16 @@ static void put_legacy(struct emit *e, const struct parts *p, const struct insn 
 	put_bytes(e, p->opcode, p->opcode_len);
 }
 
+/* As REX has them: R, X, B, which stand inverted. Outside 64-bit mode they name nothing. */
+static uint8_t vex_registers(const struct insn *in)
+{
+	const uint8_t *vex = &in->bytes[in->opcode_off];
+
+	if (in->code_size != 8)
+		return 0;
+	return vex[0] == 0xc5 ? (vex[1] & 0x80 ? 0 : REX_R) : (uint8_t)(~vex[1] >> 5 & 7);
+}
+
 /* Splits the guest's bytes. False: an encoding this file does not know. */
 static bool split(struct parts *p, const struct insn *in)
 {
@@ -260,8 +266,7 @@ static bool split(struct parts *p, const struct insn *in)
 	memcpy(p->opcode, &in->bytes[start], p->opcode_len);
 	p->has_modrm = in->modrm_off != 0;
 	p->modrm = in->modrm;
-	if (in->encoding == ENC_LEGACY)
-		p->rex = in->rex & 15;
+	p->rex = in->encoding == ENC_VEX ? vex_registers(in) : in->rex & 15;
 	return true;
 }
 

@@ -32,6 +32,7 @@ LONG_PROGRAM
 	READS	by4, 4
 	READS	by8, 8
 	READS	swapped, 1
+	READS	swapped_vex, 1
 	READS	zeros4, 4
 	READS	zeros8, 8
 	READS	signs8, 8
@@ -126,6 +127,13 @@ SNIPPET	by8, same
 SNIPPET	swapped, same
 	mov	rbx, [r8 + rdi]
 	or	rbx, [rdi + r8]
+	int	BACK
+; base and index change places, in an encoding that has VEX
+SNIPPET	swapped_vex, zeros
+	mov	eax, r8d
+	mov	r9, rdi
+	xor	ecx, ecx
+	andn	rbx, rcx, [rax + r9]
 	int	BACK
 SNIPPET	zeros4, zeros
 	mov	eax, r8d

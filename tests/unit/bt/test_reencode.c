@@ -28,15 +28,26 @@ static void random_insn(unsigned code_size)
 				code[at++] = rand() & 1 ? 0x38 : 0x3a;
 		} else if (rand() % 32 == 0) {
 			code[at++] = rand() & 1 ? 0xc4 : 0xc5;
+			if (code[at - 1] == 0xc4)
+				code[at++] = (uint8_t)((rand() & 0xe0) | (1 + rand() % 3));
 		}
 		for (; at < sizeof(code); at++)
 			code[at] = (uint8_t)(rand() >> 4);
 	} while (insn_decode(&guest, code, 15, code_size) || insn_rows[guest.id].class != CLASS_IDENT);
 }
 
+static const struct reencoding *how_now;
+
 static unsigned moved(unsigned reg, unsigned home)
 {
+	if (how_now->moved != how_now->moved_to && reg == how_now->moved)
+		return how_now->moved_to;
 	return reg == RSP ? home : reg;
+}
+
+static unsigned code_size(int i)
+{
+	return i == 0 ? 4 : i == 1 ? 2 : 8;
 }
 
 #define SAME(what)                                                                                                     \
@@ -76,6 +87,7 @@ static void check_operands(unsigned home)
 static bool reencode(const struct reencoding *how)
 {
 	memset(out, 0xcc, sizeof(out));
+	how_now = how;
 	len = insn_reencode(&guest, how, out);
 	if (!len)
 		return false;
@@ -92,7 +104,7 @@ static bool memory(void)
 	return guest.has_mem && !guest.vsib;
 }
 
-/* _i & 1: 16-bit code */
+/* _i: code_size() */
 START_TEST(test_same_memory)
 {
 	unsigned done = 0, refused = 0;
@@ -100,7 +112,7 @@ START_TEST(test_same_memory)
 	srand(1);
 	for (unsigned i = 0; i < TRIES; i++) {
 		struct reencoding how = {.mem = HOST_MEM_SAME, .esp_home = R12};
-		random_insn(_i & 1 ? 2 : 4);
+		random_insn(code_size(_i));
 		if (!memory() || guest.addrsize != 4)
 			continue;
 		if (!reencode(&how)) {
@@ -130,15 +142,15 @@ START_TEST(test_through_a_register)
 	srand(2);
 	for (unsigned i = 0; i < TRIES; i++) {
 		struct reencoding how = {.mem = HOST_MEM_BASE,
-					 .esp_home = R12,
+					 .esp_home = _i == 2 ? RSP : R12,
 					 .gs = rand() & 1,
 					 .base = bases[rand() % (int)ARRAY_LEN(bases)],
 					 .disp = disps[rand() % 5]};
-		random_insn(_i & 1 ? 2 : 4);
+		random_insn(code_size(_i));
 		if (!memory() || guest.agen || !reencode(&how))
 			continue;
 		done++;
-		check_operands(R12);
+		check_operands(how.esp_home);
 		ck_assert_uint_eq(host.addrsize, 8);
 		ck_assert_uint_eq(host.base, how.base);
 		ck_assert_uint_eq(host.index, REG_NONE);
@@ -149,6 +161,41 @@ START_TEST(test_through_a_register)
 }
 END_TEST
 
+/* As 64-bit code has it: a register of R8 to R15 may be another one beside it. */
+START_TEST(test_with_an_index)
+{
+	static const int32_t disps[] = {0, 5, -128, 128, 0x1234567};
+	unsigned done = 0, vex = 0;
+
+	srand(4);
+	for (unsigned i = 0; i < TRIES; i++) {
+		struct reencoding how = {.mem = HOST_MEM_INDEX,
+					 .esp_home = RSP,
+					 .base = (uint8_t)(rand() % GPR_COUNT),
+					 .index = (uint8_t)(rand() % GPR_COUNT),
+					 .scale = (uint8_t)(1 << rand() % 4),
+					 .disp = disps[rand() % 5]};
+		if (rand() & 1) {
+			how.moved = (uint8_t)(R8 + rand() % 8);
+			how.moved_to = (uint8_t)(R8 + rand() % 8);
+		}
+		random_insn(8);
+		if (!memory() || guest.agen || how.index == RSP || !reencode(&how))
+			continue;
+		done++;
+		vex += guest.encoding == ENC_VEX;
+		check_operands(RSP);
+		ck_assert_uint_eq(host.addrsize, 8);
+		ck_assert_uint_eq(host.base, how.base);
+		ck_assert_uint_eq(host.index, how.index);
+		ck_assert_uint_eq(host.scale, how.scale);
+		ck_assert_int_eq((int32_t)host.disp, how.disp);
+	}
+	ck_assert_uint_gt(done, TRIES / 60);
+	ck_assert_uint_gt(vex, 20);
+}
+END_TEST
+
 START_TEST(test_registers_only)
 {
 	unsigned done = 0;
@@ -156,7 +203,7 @@ START_TEST(test_registers_only)
 	srand(3);
 	for (unsigned i = 0; i < TRIES; i++) {
 		struct reencoding how = {.mem = HOST_MEM_NONE, .esp_home = rand() & 1 ? R12 : RSP};
-		random_insn(_i & 1 ? 2 : 4);
+		random_insn(code_size(_i));
 		if (guest.has_mem || !reencode(&how))
 			continue;
 		done++;
@@ -173,8 +220,9 @@ int main(void)
 
 	tcase_set_timeout(t, 30);
 	tcase_add_loop_test(t, test_same_memory, 0, 2);
-	tcase_add_loop_test(t, test_through_a_register, 0, 2);
-	tcase_add_loop_test(t, test_registers_only, 0, 2);
+	tcase_add_loop_test(t, test_through_a_register, 0, 3);
+	tcase_add_test(t, test_with_an_index);
+	tcase_add_loop_test(t, test_registers_only, 0, 3);
 	suite_add_tcase(s, t);
 	SRunner *runner = srunner_create(s);
 	srunner_run_all(runner, CK_ENV);
