@@ -99,8 +99,9 @@ struct indirect_table {
 	uint64_t *used;	   /* behind them; bit per piece (see indirect.c): there may be entries that are not 0 */
 	uint64_t *held;	   /* behind those: there is memory for entries, used or not any more */
 	uint32_t *list;	   /* behind those: the pieces with memory */
+	uint64_t *spans;   /* behind those; bit per span: the host has made a page table */
 	unsigned pieces;   /* bits in `used` */
-	unsigned held_pieces;
+	unsigned held_pieces, held_spans;
 };
 
 struct context {
@@ -424,13 +425,15 @@ struct bt {
 	int resume_esp;	      /* insn_map.esp there */
 	unsigned resume_insn; /* its number */
 	struct bt_home *home;
-	const struct block *coming_from;	       /* an exit of that block led to the one to be found; or NULL */
-	uint32_t probe;				       /* the page of probes: probe.c */
-	uint64_t entry_rf;			       /* RFLAGS.RF when the cache was last entered */
-	unsigned space;				       /* present address space (user mode): shadow_space() */
-	bool fills_noted;			       /* in contexts: struct fills */
-	unsigned ntables;			       /* indirect tables reserved */
-	unsigned table_pieces;			       /* their `held_pieces` */
+	const struct block *coming_from; /* an exit of that block led to the one to be found; or NULL */
+	uint32_t probe;			 /* the page of probes: probe.c */
+	uint64_t entry_rf;		 /* RFLAGS.RF when the cache was last entered */
+	unsigned space;			 /* present address space (user mode): shadow_space() */
+	bool fills_noted;		 /* in contexts: struct fills */
+	unsigned ntables;		 /* indirect tables reserved */
+	unsigned table_pages;		 /* of memory, for all they hold */
+	uint64_t miss_spans[128];	 /* of miss_table: see struct indirect_table */
+	unsigned held_miss_spans;
 	uint64_t mmu_events;			       /* bt_mmu_event() calls */
 	struct stored_page stored_pages[STORED_PAGES]; /* callout.c */
 	uint64_t cross_pass;			       /* time stamp of the last pass of cross.c */
@@ -465,6 +468,8 @@ void bt_indirect_select(struct bt *bt, struct context *c);
 int bt_indirect_init(struct bt *bt);
 /* Fills the entry of a block, which is the one for the CPU's present state. */
 void bt_indirect_fill(struct bt *bt, struct block *b);
+/* Nothing was there for the EIP. */
+void bt_indirect_missed(struct bt *bt, struct context *c, guest_pc_t eip);
 /* A block becomes invalid. */
 void bt_indirect_remove(struct bt *bt, const struct block *b);
 /* For shadow_on_lost(). */

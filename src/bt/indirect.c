@@ -12,19 +12,23 @@
 
 enum {
 	MAX_TABLES = 128,
-	MAX_PIECES = 4096, /* held by all tables: 16 MiB */
-	FEW_PIECES = MAX_PIECES * 3 / 4,
+	MAX_PAGES = 4096, /* held by all tables: 16 MiB */
+	FEW_PAGES = MAX_PAGES * 3 / 4,
 	PIECE_SHIFT = 10, /* a piece: the EIPs whose entries take one page of memory */
 	PAGE_PIECES = PAGE_SIZE >> PIECE_SHIFT,
 	EIP_PIECES = 1 << (32 - PIECE_SHIFT),
+	SPAN_SHIFT = 19, /* a span: those whose entries take one page table of the host's */
+	SPAN_PAGES = 3,	 /* which that is, and what notes its pieces */
 };
 
 #define ENTRIES_BYTES (INDIRECT_ENTRIES * sizeof(uint32_t))
 #define USED_BYTES    (EIP_PIECES / 8)
-#define TABLE_BYTES   (ENTRIES_BYTES + 2 * USED_BYTES + MAX_PIECES * sizeof(uint32_t))
+#define SPANS_BYTES   ((1u << (32 - SPAN_SHIFT)) / 8)
+#define TABLE_BYTES   (ENTRIES_BYTES + 2 * USED_BYTES + MAX_PAGES * sizeof(uint32_t) + SPANS_BYTES)
 #define PIECE_BYTES   (sizeof(uint32_t) << PIECE_SHIFT)
 
 _Static_assert(PIECE_BYTES == PAGE_SIZE && 64 % PAGE_PIECES == 0, "used");
+_Static_assert(sizeof(((struct bt *)0)->miss_spans) == SPANS_BYTES, "miss_spans");
 
 static unsigned space_of(const struct bt *bt, const struct context *c)
 {
@@ -36,6 +40,14 @@ static void *reserve(int prot, size_t bytes)
 	void *p = mmap(NULL, bytes, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	return p == MAP_FAILED ? NULL : p;
+}
+
+/* As it was reserved, without memory. madvise() alone would leave the host's page tables, of which a guest that jumps
+ * to all addresses makes gigabytes. */
+static void renew(void *at, size_t bytes, int prot)
+{
+	if (mmap(at, bytes, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
+		madvise(at, bytes, MADV_DONTNEED); /* no room for another mapping */
 }
 
 int bt_indirect_init(struct bt *bt)
@@ -62,7 +74,8 @@ static void free_tables(struct bt *bt)
 		c->indirect = bt->miss_table;
 	}
 	bt->cpu->bt_indirect = bt->miss_table;
-	bt->ntables = bt->table_pieces = 0;
+	bt->ntables = 0;
+	bt->table_pages = bt->held_miss_spans * SPAN_PAGES;
 }
 
 void bt_indirect_destroy(struct bt *bt)
@@ -88,7 +101,8 @@ static struct indirect_table *present_table(struct bt *bt, struct context *c)
 	t->used = (uint64_t *)(t->entries + INDIRECT_ENTRIES);
 	t->held = t->used + USED_BYTES / sizeof(*t->used);
 	t->list = (uint32_t *)(t->held + USED_BYTES / sizeof(*t->held));
-	t->pieces = t->held_pieces = 0;
+	t->spans = (uint64_t *)(t->list + MAX_PAGES);
+	t->pieces = t->held_pieces = t->held_spans = 0;
 	bt->ntables++;
 	c->indirect = t->entries;
 	return t;
@@ -129,10 +143,20 @@ static void forget_all(struct indirect_table *t)
 
 static void give_back(struct bt *bt, struct indirect_table *t)
 {
-	if (t->held_pieces)
-		madvise(t->entries, TABLE_BYTES, MADV_DONTNEED);
-	bt->table_pieces -= t->held_pieces;
-	t->pieces = t->held_pieces = 0;
+	if (t->held_spans) {
+		renew(t->entries, TABLE_BYTES, PROT_READ | PROT_WRITE);
+		memory_is_sparse(t->entries, TABLE_BYTES);
+	}
+	bt->table_pages -= t->held_pieces + t->held_spans * SPAN_PAGES;
+	t->pieces = t->held_pieces = t->held_spans = 0;
+}
+
+static void give_back_misses(struct bt *bt)
+{
+	renew(bt->miss_table, ENTRIES_BYTES, PROT_READ);
+	memset(bt->miss_spans, 0, sizeof(bt->miss_spans));
+	bt->table_pages -= bt->held_miss_spans * SPAN_PAGES;
+	bt->held_miss_spans = 0;
 }
 
 void bt_indirect_reset(struct bt *bt)
@@ -169,19 +193,54 @@ static void give_back_unused(struct bt *bt, struct indirect_table *t)
 		madvise(t->entries + ((size_t)piece << PIECE_SHIFT), PIECE_BYTES, MADV_DONTNEED);
 		t->held[piece / 64] &= ~BIT(piece % 64);
 	}
-	bt->table_pieces -= t->held_pieces - n;
+	bt->table_pages -= t->held_pieces - n;
 	t->held_pieces = n;
 }
 
-/* There are many: those go that nothing is in. If that is not worth it, all do. */
+/* There is much: what goes is what nothing is in. If that is not worth it, all does. */
 static void make_room(struct bt *bt)
 {
 	for (unsigned i = 0; i < bt->ncontexts; i++)
-		for (unsigned s = 0; s < SHADOW_SPACES; s++)
-			if (bt->contexts[i].tables[s].entries)
-				give_back_unused(bt, &bt->contexts[i].tables[s]);
-	if (bt->table_pieces > FEW_PIECES)
+		for (unsigned s = 0; s < SHADOW_SPACES; s++) {
+			struct indirect_table *t = &bt->contexts[i].tables[s];
+			if (t->entries && t->pieces)
+				give_back_unused(bt, t);
+			else if (t->entries)
+				give_back(bt, t);
+		}
+	give_back_misses(bt);
+	if (bt->table_pages > FEW_PAGES)
 		bt_indirect_reset(bt);
+}
+
+/* For a piece and its span. */
+static void see_to_room(struct bt *bt)
+{
+	if (bt->table_pages + 1 + SPAN_PAGES > MAX_PAGES)
+		make_room(bt);
+}
+
+/* The host needs a page table for what is read and written there. */
+static void use_span(struct bt *bt, uint64_t *spans, unsigned *held, uint32_t eip)
+{
+	uint32_t span = eip >> SPAN_SHIFT;
+
+	if (has(spans, span))
+		return;
+	spans[span / 64] |= BIT(span % 64);
+	++*held;
+	bt->table_pages += SPAN_PAGES;
+}
+
+void bt_indirect_missed(struct bt *bt, struct context *c, guest_pc_t eip)
+{
+	struct indirect_table *t = &c->tables[space_of(bt, c)];
+
+	see_to_room(bt);
+	if (t->entries)
+		use_span(bt, t->spans, &t->held_spans, (uint32_t)eip);
+	else
+		use_span(bt, bt->miss_spans, &bt->held_miss_spans, (uint32_t)eip);
 }
 
 static void use_piece(struct bt *bt, struct indirect_table *t, uint32_t eip)
@@ -190,12 +249,12 @@ static void use_piece(struct bt *bt, struct indirect_table *t, uint32_t eip)
 
 	if (has(t->used, piece))
 		return;
+	see_to_room(bt);
+	use_span(bt, t->spans, &t->held_spans, eip);
 	if (!has(t->held, piece)) {
-		if (bt->table_pieces == MAX_PIECES)
-			make_room(bt);
 		t->held[piece / 64] |= BIT(piece % 64);
 		t->list[t->held_pieces++] = piece;
-		bt->table_pieces++;
+		bt->table_pages++;
 	}
 	t->used[piece / 64] |= BIT(piece % 64);
 	t->pieces++;

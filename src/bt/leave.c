@@ -106,7 +106,10 @@ static void follow_indirect(struct bt *bt, guest_pc_t eip)
 	if (bt->lockstep)
 		return;
 	ctx = bt_context(bt); /* translated code may have changed the mode on the way */
-	b = ctx ? bt_find_block(bt, ctx) : NULL;
+	if (!ctx)
+		return;
+	bt_indirect_missed(bt, ctx, eip);
+	b = bt_find_block(bt, ctx);
 	if (!b)
 		return;
 	if (opt_on(bt->cpu->opt_off, OPT_TABLE))

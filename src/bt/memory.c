@@ -7,7 +7,7 @@ static void count_table(struct memory_use *u, const struct indirect_table *t)
 {
 	if (!t->entries)
 		return;
-	memory_count(u, MEMORY_targets, t->used, (size_t)((uint8_t *)(t->list + t->held_pieces) - (uint8_t *)t->used));
+	memory_count(u, MEMORY_targets, t->used, (size_t)((uint8_t *)(t->spans + 1) - (uint8_t *)t->used));
 	for (unsigned i = 0; i < t->held_pieces; i++)
 		memory_count(u, MEMORY_targets, t->entries + (size_t)t->list[i] * (PAGE_SIZE / sizeof(*t->entries)),
 			     PAGE_SIZE);

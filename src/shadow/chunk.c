@@ -10,6 +10,7 @@
 enum {
 	CHUNK_EDGES = 1, /* host mappings that the place of a chunk adds */
 	OWN_EDGES = 4,	 /* at most, when one is owned: its place and a page of a table */
+	KEPT = 64,	 /* so many have places before one that shows nothing is taken for another address */
 };
 
 static uint16_t *list_of(struct paged *p, const struct window *w)
@@ -82,23 +83,36 @@ static bool is_older(const struct paged *p, const struct window *a, const struct
 	return p->spaces[of_a].used < p->spaces[of_b].used;
 }
 
-/* A chunk that nobody owns: one that has a place; a new one while the budget of mappings allows it; the oldest. */
+/* Does it show nothing, as those of programs that have ended do? */
+static bool is_empty(const struct window *w)
+{
+	return w->owned && !w->pages && !w->nparked;
+}
+
+/* A chunk that nobody owns: one that has a place; if many have, the one of those that show nothing that was used least
+ * recently; a new one while the budget of mappings allows it; the oldest. */
 static struct window *free_chunk(struct shadow *sh)
 {
 	struct paged *p = &sh->paged;
-	struct window *oldest = NULL;
+	struct window *oldest = NULL, *empty = NULL;
 
 	for (unsigned i = WINDOWS; i < ALL_WINDOWS; i++) {
 		struct window *w = &p->windows[i];
 		if (w->state && !w->owned)
 			return w;
+		if (!w->state && empty && i >= WINDOWS + KEPT)
+			break;
 		if (!w->state && (!oldest || p->edges + CHUNK_EDGES <= p->max_edges) && chunk_init(sh, w)) {
 			paged_edges(sh, CHUNK_EDGES);
 			return w;
 		}
 		if (w->owned && (!oldest || is_older(p, w, oldest)))
 			oldest = w;
+		if (is_empty(w) && (!empty || w->used < empty->used))
+			empty = w;
 	}
+	if (empty)
+		oldest = empty;
 	if (oldest) {
 		take_away(sh, oldest);
 		sh->cpu->stats->chunks_recycled++;

@@ -220,6 +220,33 @@ START_TEST(test_chunks_run_out)
 }
 END_TEST
 
+/* Programs come, each with addresses of its own, and end: their chunks are taken for others, long before there are no
+ * more. One that shows something, for however long, stays. */
+START_TEST(test_empty_chunks)
+{
+	enum { PROGRAMS = 84, FEW = CHUNKS / 4 + 1 }; /* the entry of `low` is behind those */
+	uint8_t byte;
+
+	poke(entry_at(PML4, 0, 4), PDPT | PTE_ALL);
+	poke(PD, PT | PTE_ALL);
+	user();
+	ck_assert_int_eq(store(low, 0x67), DONE);
+	sh->audit = false; /* this often */
+	for (uint64_t n = 0; n < PROGRAMS; n++) {
+		poke(PDPT + n * 4 * 8, PD | PTE_ALL);
+		ck_assert_int_eq(load(n * 4 * GiB, &byte), DONE);
+		ck_assert_uint_eq(byte, 0x67);
+		poke(PDPT + n * 4 * 8, 0);
+		flush_all();
+		ck_assert_uint_le(stats.chunks, FEW);
+	}
+	sh->audit = true;
+	shadow_audit(sh);
+	ck_assert(mapped(low));
+	ck_assert_uint_ge(stats.chunks_recycled, PROGRAMS - FEW);
+}
+END_TEST
+
 START_TEST(test_budget)
 {
 	enum { LIMIT = 1000, CHUNKS_USED = 20 };
@@ -328,6 +355,7 @@ int main(void)
 	tcase_add_test(t, test_compatibility_mode);
 	tcase_add_test(t, test_chunks_run_out);
 	tcase_add_test(t, test_tables_run_out);
+	tcase_add_test(t, test_empty_chunks);
 	tcase_add_test(t, test_budget);
 	tcase_add_loop_test(t, test_audit, 0, PLANTS + 1);
 	suite_add_tcase(s, t);
