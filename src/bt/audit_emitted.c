@@ -60,6 +60,7 @@ void bt_audit_emitted(struct bt *bt, const struct block *b)
 	    .entries = {0, head, head + b->inner},
 	    .chunk = b->chunk,
 	    .delta = b->pair[1],
+	    .scratch = b->pair[0],
 	    .points = points,
 	    .npoints = b->ninsns + b->open,
 	};

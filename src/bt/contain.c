@@ -130,7 +130,23 @@ static void branch(struct contain *k)
 	}
 }
 
-/* Those who come in here have seen to what the point says; so has the code, if it comes here itself. */
+/* What the monitor does not bring back if it has left before the point and goes on there. */
+static void forget_scratch(struct contain *k, const struct contain_point *p)
+{
+	const struct contain_code *c = k->code;
+
+	k->now.gpr[c->scratch] = value_any(k);
+	if (p->delta == CONTAIN_NONE)
+		k->now.gpr[c->delta] = value_any(k);
+	for (unsigned i = 0; i < SLOTS; i++)
+		k->now.slot[i].n = TERMS + 1;
+}
+
+/*
+ * Those who come in here have seen to what the point says; so has the code, if it comes here itself. The guest's
+ * registers are what the instructions before made of them, whoever has executed these, and what an access before tells
+ * of them holds (block.indexes).
+ */
 static void at_point(struct contain *k, const struct contain_point *p)
 {
 	const struct contain_code *c = k->code;
@@ -141,6 +157,7 @@ static void at_point(struct contain *k, const struct contain_point *p)
 	if (!came)
 		state_reset(k);
 	k->live = true;
+	forget_scratch(k, p);
 	for (unsigned r = 0; r < 16; r++) {
 		f.value = k->now.gpr[r];
 		if (!(p->near >> r & 1))

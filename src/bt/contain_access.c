@@ -104,9 +104,12 @@ bool value_placed(struct contain *k, const struct value *v, unsigned size)
 	return placed(k, v, size, CLAIMED);
 }
 
-/* Do all accesses happen that the instruction's operand names? Not with a mask of zeros. */
+/* Is an access made, whatever the other operands are? Not with a mask of zeros, nor perhaps by an x87 store that has an
+ * exception to raise. */
 static bool accesses_surely(const struct insn *in)
 {
+	if (in->mem_write && (insn_rows[in->id].checks & CHK_FPU))
+		return false;
 	return in->id != INSN_VMASKMOVPS && in->id != INSN_VMASKMOVPD && in->id != INSN_VPMASKMOVD &&
 	       in->id != INSN_VPMASKMOVQ;
 }

@@ -108,7 +108,7 @@ static bool probed(const struct xlat *t, unsigned reg)
 	return !t->has_chunk || t->bt->cpu->gpr[reg] >> SHADOW_VIEW_SHIFT == t->b->chunk;
 }
 
-/* Not if all of a mask's bits are 0. */
+/* Not if all of a mask's bits are 0. Nor need x87 store, or look where, what raises an exception that is not masked. */
 static bool surely_accesses(const struct insn *in)
 {
 	switch (in->id) {
@@ -118,7 +118,7 @@ static bool surely_accesses(const struct insn *in)
 	case INSN_VPMASKMOVQ:
 		return false;
 	default:
-		return true;
+		return !(in->mem_write && (insn_rows[in->id].checks & CHK_FPU));
 	}
 }
 

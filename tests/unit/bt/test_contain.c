@@ -46,7 +46,8 @@ static void begin(void)
 	k = contain_create();
 	ck_assert_ptr_nonnull(k);
 	e = (struct emit){.p = bytes, .start = bytes, .end = bytes + sizeof(bytes), .run = RUN};
-	code = (struct contain_code){.bytes = bytes, .run = RUN, .chunk = CHUNK, .delta = R11, .points = &point};
+	code = (struct contain_code){
+	    .bytes = bytes, .run = RUN, .chunk = CHUNK, .delta = R11, .scratch = R10, .points = &point};
 }
 
 static void end(void)
@@ -370,6 +371,21 @@ START_TEST(test_points)
 	code.npoints = 1;
 	emit_load(&e, 8, RAX, mem(RBX, R11, 8));
 	is_caught("the delta is not what");
+	begin(); /* what was in a scratch register before it */
+	look_up(RBX);
+	emit_lea(&e, 8, R10, mem(RBX, R11, 0));
+	point = (struct contain_point){.at = (uint16_t)(e.p - bytes), .delta = RBX};
+	code.npoints = 1;
+	emit_load(&e, 8, RAX, mem(R10, REG_NONE, 8));
+	is_caught(no_place);
+	begin(); /* or in the monitor's words */
+	emit_store(&e, 8, RCX, home(offsetof(struct bt_home, rcx)));
+	look_up(RCX);
+	point = (struct contain_point){.at = (uint16_t)(e.p - bytes), .delta = RCX};
+	code.npoints = 1;
+	emit_load(&e, 8, RCX, home(offsetof(struct bt_home, rcx)));
+	emit_load(&e, 8, RAX, mem(RCX, R11, 8));
+	is_caught(no_place);
 	begin();
 	probe(RBX, CHUNK);
 	point = (struct contain_point){.at = (uint16_t)(e.p - bytes), .delta = CONTAIN_NONE, .near = BIT(RCX)};
