@@ -11,6 +11,7 @@ struct stats {
 #define STAT(name, help) uint64_t name;
 #include "stats.def"
 #undef STAT
+	bool insns_counted; /* insns_executed is */
 	/* Callouts by instruction; named by whoever counts (NULL: nobody). */
 	const char *const *insn_names;
 	unsigned insn_count;

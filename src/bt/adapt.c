@@ -163,39 +163,13 @@ void bt_site_missed_user(struct bt *bt, uint32_t address)
 	set_region(bt, address, false);
 }
 
-/* --- code that comes to new pages all the time --- */
+/* --- code that comes to new pages --- */
 
 /*
- * A signal costs as much as a thousand looks at a page's state: an instruction that takes one at least every
- * FAULT_INSNS instructions of the guest, FAULTS_AFTER times in a row, looks first.
- */
-enum { FAULTS_AFTER = 6, FAULT_INSNS = 20000 };
-
-void bt_site_page_faulted(struct bt *bt, struct block *b, gva_t linear)
-{
-	struct site *s = site_of(bt, linear);
-	bool soon = bt->frame.count - s->fault_at < FAULT_INSNS;
-
-	s->fault_at = bt->frame.count;
-	s->page_faults = soon ? s->page_faults + 1 : 0;
-	if (s->guarded) { /* a block from before, or an access that crosses into the next page */
-		s->page_faults = 0;
-		return;
-	}
-	if (s->page_faults < FAULTS_AFTER || !opt_on(bt->cpu->opt_off, OPT_LOOK))
-		return;
-	s->guarded = true;
-	bt->stats->sites_guarded++;
-	trace(bt, "site %" PRIx64 " looks whether its page is mapped", linear);
-	retranslate(bt, b);
-}
-
-/* --- the same in 64-bit code --- */
-
-/*
- * Which does not count its instructions, and much of which takes a page fault in each process, once. What looks cost is
- * seen where time is spent, which the guest's timer tells: a block that it interrupts goes without them, if they have
- * not saved LOOK_PAYS signals since; and the next time they take twice as many faults to come back.
+ * A signal costs as much as a thousand looks at a page's state, and much of what takes one does so once in each
+ * process: an instruction that has taken LOOK_AFTER, by its place in RAM, looks first. What looks cost is seen where
+ * time is spent, which the guest's timer tells: a block that it interrupts goes without them, if they have not saved
+ * LOOK_PAYS signals since; and the next time they take twice as many faults to come back.
  */
 enum { LOOK_AFTER = 3, LOOK_PAYS = 200, LONGER_MAX = 6 };
 

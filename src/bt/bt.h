@@ -16,9 +16,13 @@ struct bt;
 
 enum bt_profile {
 	BT_PROFILE_OFF,
-	BT_PROFILE_SAMPLED, /* bt_sample() can be asked, retranslations are counted by cause */
-	BT_PROFILE_EXACT,   /* blocks and branches count themselves, too */
+	BT_PROFILE_SAMPLED, /* bt_sample() can be asked, retranslations are counted by cause, some blocks count
+			       themselves */
+	BT_PROFILE_EXACT,   /* blocks, branches and instructions are counted, too */
 };
+
+/* BT_PROFILE_SAMPLED: one of so many blocks counts its entries. */
+enum { BT_PROFILE_COUNTED_BITS = 4 };
 
 struct bt_config {
 	struct cpu *cpu;
@@ -89,11 +93,11 @@ struct bt_block_info {
 	guest_pc_t eip;
 	gpa_t gpa;
 	cache_pc_t host;
-	uint64_t entries; /* BT_PROFILE_EXACT */
+	uint64_t entries; /* if `counted` */
 	uint64_t ns;	  /* of samples in it */
 	uint32_t samples;
 	unsigned context, ninsns, guest_len, host_len;
-	bool user, code32, code64, valid;
+	bool user, code32, code64, valid, counted;
 	const uint8_t *guest_code, *host_code;
 	const uint16_t (*map)[2]; /* ninsns + 1: offsets of each instruction in guest and host code */
 };

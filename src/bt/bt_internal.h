@@ -203,7 +203,7 @@ enum {
 	MAP_CHECKED = 16, /* translated as SITE_CHECKED */
 	MAP_STRING = 4,	  /* a string instruction with rebased RSI, RDI */
 	MAP_USER = 64,	  /* looks which window to use */
-	MAP_LOOKS = 128,  /* 64-bit code: looks at the page's state, if it can */
+	MAP_LOOKS = 128,  /* looks at the page's state, if it can */
 	MAP_REP = 8,	  /* a repeated one, its host instruction at swap_from: may stop between iterations */
 };
 
@@ -310,12 +310,9 @@ struct site {
 	uint8_t level;	     /* enum site_level */
 	uint8_t user_faults; /* of supervisor code, on pages of user mode */
 	bool user;	     /* looks which window to use: bt_user_region */
-	bool guarded;	     /* looks whether the page is mapped */
-	uint8_t page_faults; /* in quick succession, ... */
-	uint64_t fault_at;   /* ... the last one after that many instructions of the guest */
 };
 
-/* An instruction of 64-bit code that takes page faults, or some of them: adapt.c. */
+/* An instruction that takes page faults, or some of them: adapt.c. */
 struct look {
 	uint16_t faults; /* since it last was as at first */
 	uint8_t longer;	 /* times that looks did not pay: that many times twice as many faults to the next */
@@ -347,7 +344,7 @@ struct bt_frame {
 	uint64_t value;	  /* HOST_T0 on EXIT, INDIRECT */
 	uint64_t swapped; /* HOST_T1 on FAULT */
 	uint64_t rflags;  /* host flags on leaving, to load on entering */
-	uint64_t count;	  /* HOST_COUNT */
+	uint64_t count;	  /* HOST_COUNT, if bt_counts() */
 	uint64_t host_rsp;
 	uint64_t window;
 	uint64_t cpu;		/* struct cpu + CPU_BIAS */
@@ -376,9 +373,9 @@ struct bt {
 	struct shadow *shadow;
 	struct stats *stats;
 	const volatile sig_atomic_t *stop;
-	bool count, audit, lockstep;
-	struct contain *contain;  /* audit_emitted.c */
-	unsigned audit_countdown; /* audits are dear: one every AUDIT_EVERY translations */
+	bool count, audit, lockstep; /* count: see bt_counts() */
+	struct contain *contain;     /* audit_emitted.c */
+	unsigned audit_countdown;    /* audits are dear: one every AUDIT_EVERY translations */
 
 	/* the cache: two mappings of one memfd */
 	uint8_t *cache_write;
@@ -415,7 +412,7 @@ struct bt {
 	uint32_t *miss_table; /* all entries are 0; read-only */
 	struct site sites[SITE_ENTRIES];
 	uint8_t strays[1 << STRAY_BITS];      /* of 64-bit code: adapt.c */
-	struct look looks[1 << LOOK_BITS];    /* by a hash, likewise */
+	struct look looks[1 << LOOK_BITS];    /* by a hash: adapt.c */
 	uint64_t site_pages[64];	      /* a bit for each page, modulo their number: there has been a site */
 	uint8_t region_changes[USER_REGIONS]; /* of cpu->bt_user_region */
 	struct block *current;		      /* last entered: for dumps */
@@ -698,11 +695,10 @@ void bt_site_faulted(struct bt *bt, struct block *b, gva_t linear, bool was_chec
 /* Supervisor code at linear touched a page of user mode's, at address, through its own window; looked: though it looked
  * which window to use. May invalidate b. */
 void bt_site_touched_user(struct bt *bt, struct block *b, gva_t linear, uint32_t address, bool looked);
-/* It took a signal for a page that was not mapped, in the window or by the guest. May invalidate b. */
-void bt_site_page_faulted(struct bt *bt, struct block *b, gva_t linear);
-/* 64-bit code: does the instruction at the block's byte `offset` look whether its page is mapped? */
+/* Does the instruction at the block's byte `offset` look whether its page is mapped? */
 bool bt_look_pays(struct bt *bt, const struct block *b, unsigned offset);
-/* Instruction n of the block has accessed a page that was not. May invalidate b. */
+/* Instruction n of the block has accessed a page that was not, in the window or by the guest. Under paging. May
+ * invalidate b. */
 void bt_look_faulted(struct bt *bt, struct block *b, unsigned n);
 /* The block was interrupted at any time, so it takes some. May invalidate b. */
 void bt_looks_sampled(struct bt *bt, struct block *b);
@@ -737,6 +733,13 @@ struct block *bt_find_block(struct bt *bt, struct context *ctx);
 void bt_begin(struct bt *bt, bool lockstep);
 void bt_end(struct bt *bt);
 
+/* Does translated code count its instructions? Loops would wait for it: 64-bit code has no register for the count,
+ * 32-bit code takes 6% longer. */
+static inline bool bt_counts(const struct bt *bt)
+{
+	return bt->lockstep || bt->count;
+}
+
 /* Between the guest's ESP and what HOST_ESP holds: insn_map.esp. */
 static inline void bt_move_esp(struct cpu *cpu, int by)
 {
@@ -751,15 +754,6 @@ void bt_left(struct bt *bt);
 void bt_resume_block(struct bt *bt, struct block *b);
 
 /* --- run64.c --- */
-/* Does 64-bit code count its instructions? There, no register holds the count: loops would wait for it. */
-static inline bool bt_counts64(const struct bt *bt)
-{
-	return bt->lockstep || bt->count || bt->profile;
-}
-static inline bool bt_counts(const struct bt *bt, const struct context *c)
-{
-	return !context_code64(c) || bt_counts64(bt);
-}
 int bt_home_init(struct bt *bt);
 /* A page below 4 GiB that can be read, alone within BT_PROBE_REACH: for comparisons without flags. 0: no address space
  * for it. Belongs to the process. */

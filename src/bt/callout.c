@@ -75,7 +75,7 @@ static struct store store_of(struct bt *bt, const struct block *b, const struct 
 		s.source = cpu->gpr[RSI];
 		return s;
 	}
-	if (!cpu_paging(cpu) || (site->level == SITE_PLAIN && !site->guarded))
+	if (!cpu_paging(cpu) || !looks)
 		return s;
 	if (in->repeats) { /* xlat_string_guarded() */
 		s.looked = cpu->cpl != 3 && !insn_compares_strings(in);

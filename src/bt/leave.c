@@ -325,10 +325,8 @@ static void fault(struct bt *bt)
 		bt_site_strayed(bt, b, b->map[n].guest);
 	new_page = what == SHADOW_RESOLVED || what == SHADOW_RESOLVED_USER || what == SHADOW_TRUE ||
 		   ((b->map[n].flags & MAP_USER) && bt->stats->exceptions != exceptions);
-	if (b->valid && new_page && context_code64(b->ctx))
+	if (b->valid && new_page && (b->ctx->key.flags & CTX_PAGED))
 		bt_look_faulted(bt, b, (unsigned)n);
-	else if (b->valid && new_page)
-		bt_site_page_faulted(bt, b, block_linear(b, b->map[n].guest));
 }
 
 /* What would be a signal if the code had not looked. */
@@ -340,8 +338,7 @@ static void foreseen_fault(struct bt *bt, struct block *b, const struct bt_exit 
 
 	recover_insn(bt, b, x->insn);
 	what = handle_access(bt, b, x->insn, at, x->extra & FAULT_WRITE);
-	if (context_code64(b->ctx))
-		bt_look_faulted(bt, b, x->insn);
+	bt_look_faulted(bt, b, x->insn);
 	no_access(bt, b, x->insn, what, address, x->extra & FAULT_ALONE);
 }
 
@@ -390,7 +387,7 @@ void bt_left(struct bt *bt)
 		event(bt);
 		break;
 	case LEAVE_KICKED:
-		if (bt_counts(bt, bt->current->ctx))
+		if (bt_counts(bt))
 			bt->frame.count += bt->resume_uncounted; /* not entered */
 		bt_move_esp(bt->cpu, bt->resume_esp);
 		break;

@@ -22,7 +22,7 @@ struct translated {
 
 /* What a block cost. By the number of the block. */
 struct block_cost {
-	uint64_t entries; /* counted by the block itself */
+	uint64_t entries; /* counted by the block itself, if counts_entries() */
 	uint64_t ns;
 	uint64_t seen; /* `entries` when the working set was last asked for */
 	uint32_t samples;
@@ -129,11 +129,17 @@ static void emit_increment(struct xlat *t, struct host_addr at)
 	emit_store(&t->e, 8, scratch, at);
 }
 
+/* By its place in RAM: copies have the same code. */
+static bool counts_entries(const struct bt_profile_state *p, const struct block *b)
+{
+	return p->exact || !((b->gpa * 0x9e3779b97f4a7c15u) >> (64 - BT_PROFILE_COUNTED_BITS));
+}
+
 void bt_profile_count_entry(struct xlat *t)
 {
 	struct bt_profile_state *p = t->bt->profile;
 
-	if (!p || !p->exact)
+	if (!p || !counts_entries(p, t->b))
 		return;
 	emit_mov_imm64(&t->e, HOST_T2, (uintptr_t)&p->costs[t->b - t->bt->blocks].entries);
 	emit_increment(t, (struct host_addr){HOST_T2, REG_NONE, 1, 0, false, false});
@@ -153,7 +159,7 @@ void bt_profile_copied(struct xlat *t, uint8_t *body)
 	struct bt_profile_state *p = t->bt->profile;
 	uint64_t address;
 
-	if (!p || !p->exact)
+	if (!p || !counts_entries(p, t->b))
 		return;
 	address = (uintptr_t)&p->costs[t->b - t->bt->blocks].entries;
 	memcpy(body + 2, &address, sizeof(address));
@@ -247,6 +253,7 @@ static void tell(struct bt *bt, const struct block *b, void (*fn)(void *arg, con
 					.gpa = b->gpa,
 					.host = b->body,
 					.entries = c->entries,
+					.counted = counts_entries(bt->profile, b),
 					.ns = c->ns,
 					.samples = c->samples,
 					.context = b->ctx->id,

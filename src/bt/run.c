@@ -82,7 +82,7 @@ int bt_create(struct bt **out, const struct bt_config *cfg)
 	bt->stats = cfg->cpu->stats;
 	bt->stop = cfg->stop;
 	bt->audit = cfg->audit;
-	bt->count = cfg->count;
+	bt->count = cfg->count || cfg->profile == BT_PROFILE_EXACT || !opt_on(cfg->cpu->opt_off, OPT_UNCOUNTED);
 	bt->stats->insn_names = insn_names;
 	bt->stats->insn_count = INSN_COUNT;
 	bt->frame.cpu = (uintptr_t)cfg->cpu + CPU_BIAS;
@@ -211,8 +211,8 @@ static void enter(struct bt *bt, cache_pc_t at)
 	bt->frame.rflags = (cpu->rflags & FLAGS_LIVE) | FLAG_1 | FLAG_IF;
 	/* Without a count it is not known whether an instruction was completed; RF is clear then, or a repeated
 	 * instruction's, which gets it anew. */
-	bt->entry_rf = !bt_counts(bt, bt->ctx) ? 0 : cpu->rflags & FLAG_RF;
-	cpu->bt_rf_at = bt->entry_rf ? bt->frame.count + bt->resume_uncounted : UINT64_MAX;
+	bt->entry_rf = cpu->rflags & FLAG_RF;
+	cpu->bt_rf_at = bt->entry_rf && bt_counts(bt) ? bt->frame.count + bt->resume_uncounted : UINT64_MAX;
 	cpu->rflags &= ~FLAG_RF;
 	bt->stats->cache_entries++;
 	bt->stats->block_dispatches += at == bt->current->body;
@@ -255,7 +255,7 @@ static cache_pc_t entry(struct bt *bt)
 
 	bt->resume = 0;
 	if (at && bt->current && bt->current->valid && (!context_code64(bt->current->ctx) || bt_may_resume64(bt))) {
-		if (bt_counts(bt, bt->current->ctx))
+		if (bt_counts(bt))
 			bt->frame.count -= bt->resume_uncounted; /* they will be counted again */
 		bt_move_esp(cpu, -bt->resume_esp);
 		return at;
@@ -266,7 +266,7 @@ static cache_pc_t entry(struct bt *bt)
 		bt->at_breakpoint = true;
 		return 0;
 	}
-	if (cpu->shadow || cpu->pending_db || ((cpu->rflags & FLAG_RF) && cpu_code64(cpu) && !bt_counts64(bt))) {
+	if (cpu->shadow || cpu->pending_db || ((cpu->rflags & FLAG_RF) && !bt_counts(bt))) {
 		bt_step(bt, &bt->stats->stepped_shadow);
 		return 0;
 	}
@@ -314,7 +314,8 @@ void bt_run_once(struct bt *bt)
 	trace(exec, "%04x:%08" PRIx64 " host %lx", bt->cpu->seg[SEG_CS].selector, bt->cpu->rip, (unsigned long)at);
 	enter(bt, at);
 	bt_left(bt);
-	bt->stats->insns_executed = bt->frame.count;
+	if (bt_counts(bt))
+		bt->stats->insns_executed = bt->frame.count;
 	bt->stats->indirect_hits = bt->cpu->bt_indirect_hits;
 }
 
@@ -324,6 +325,7 @@ void bt_begin(struct bt *bt, bool lockstep)
 		bt_flush(bt);
 		bt->lockstep = lockstep;
 	}
+	bt->stats->insns_counted = bt_counts(bt);
 	bt->gs_known = false; /* the thread may have run another VM meanwhile */
 	bt_signals_attach(bt);
 	bt->resume = 0;

@@ -250,7 +250,7 @@ bool bt_undo_branch(struct bt *bt)
 	bt->cpu->rip = block_pc(b, n);
 	if (decode(b, n, &in) && in.id == INSN_RET)
 		bt->cpu->gpr[RSP] -= 8 + (unsigned)insn_ret_pops(&in);
-	bt->frame.count -= bt_counts64(bt);
+	bt->frame.count -= bt_counts(bt);
 	bt_step(bt, &bt->stats->stepped_fault);
 	return true;
 }

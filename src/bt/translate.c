@@ -28,7 +28,7 @@ void xlat_count(struct xlat *t)
 		xlat64_count(t, HOST64_T);
 		return;
 	}
-	if (t->uncounted)
+	if (t->uncounted && bt_counts(t->bt))
 		emit_lea(&t->e, 8, HOST_COUNT,
 			 (struct host_addr){HOST_COUNT, REG_NONE, 1, (int32_t)t->uncounted, false, false});
 	t->uncounted = 0;
@@ -158,7 +158,7 @@ static void translate_insn(struct xlat *t)
 	gva_t linear = block_linear(t->b, xlat_map(t)->guest);
 	const struct site *site;
 	enum site_level level;
-	bool done, present;
+	bool done, present = false;
 
 	if (UNLIKELY(t->bt->nbreakpoints) && bt_is_breakpoint(t->bt, linear)) {
 		breakpoint(t);
@@ -171,8 +171,11 @@ static void translate_insn(struct xlat *t)
 	site = t->like ? &plain : bt_site(t->bt, linear);
 	level = site->level;
 	t->user = site->user && (t->ctx->key.flags & (CTX_PAGED | CTX_CPL3 | CTX_NO_USER | CTX_CODE64)) == CTX_PAGED;
-	present = !context_code64(t->ctx) && site->guarded && level == SITE_PLAIN && (t->ctx->key.flags & CTX_PAGED);
-	t->adapted |= level != SITE_PLAIN || t->user || present;
+	if (!context_code64(t->ctx) && level == SITE_PLAIN && (t->ctx->key.flags & CTX_PAGED) && looks(t)) {
+		xlat_map(t)->flags |= MAP_LOOKS;
+		present = true;
+	}
+	t->adapted |= level != SITE_PLAIN || t->user;
 	if (context_code64(t->ctx))
 		done = translate_insn64(t, level);
 	else if (level != SITE_PLAIN && row->class == CLASS_IDENT &&

@@ -30,7 +30,7 @@ static void add(struct xlat *t, unsigned scratch, struct host_addr at, unsigned 
 
 void xlat64_count(struct xlat *t, unsigned scratch)
 {
-	if (t->uncounted && bt_counts64(t->bt))
+	if (t->uncounted && bt_counts(t->bt))
 		add(t, scratch, AT_HOME(t, count), t->uncounted);
 	t->uncounted = 0;
 }

@@ -73,8 +73,8 @@ static void check_flags(struct xlat *t, bool user, struct slow *s)
 	emit_load(&t->e, 4, RCX, AT_CPU64(offsetof(struct cpu, rflags)));
 	emit_op_reg(&t->e, 4, 0x31, HOST64_T, RCX); /* XOR */
 	slow_if_set(t, RCX, IRET_SAME, s);
-	slow_if_set(t, HOST64_T,
-		    IRET_CLEAR | (user ? IRET_CLEAR_USER : 0) | (bt_counts64(t->bt) ? (uint32_t)FLAG_RF : 0), s);
+	slow_if_set(t, HOST64_T, IRET_CLEAR | (user ? IRET_CLEAR_USER : 0) | (bt_counts(t->bt) ? (uint32_t)FLAG_RF : 0),
+		    s);
 	slow_unless_clear8(t, offsetof(struct cpu, nmi_blocked), s);
 	xlat_test_imm(t, HOST64_T, (uint32_t)FLAG_IF);
 	masked = emit_jcc8(&t->e, CC_E);

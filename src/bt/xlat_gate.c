@@ -206,11 +206,14 @@ static void check_data_segments(struct xlat *t, struct slow *s)
 	}
 }
 
-/* RF is not in cpu.rflags while the cache runs. T3: EFLAGS. Changes RCX. */
+/* RF is not in cpu.rflags while the cache runs: bt_restore_rf(). Where nothing is counted it is lost, which nobody
+ * sees: with breakpoints this code does not run. T3: EFLAGS. Changes RCX. */
 static void take_rf(struct xlat *t)
 {
 	uint8_t *clear;
 
+	if (!bt_counts(t->bt))
+		return;
 	xlat_test_imm(t, HOST_T3, (uint32_t)FLAG_RF);
 	clear = emit_jcc8(&t->e, CC_E);
 	emit_lea(&t->e, 8, RCX, (struct host_addr){HOST_COUNT, REG_NONE, 1, (int32_t)t->uncounted, false, false});

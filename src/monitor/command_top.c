@@ -62,12 +62,23 @@ static void print_shares(const struct look *a, const struct look *b, double ns)
 static void print_rates(const struct look *a, const struct look *b, double seconds)
 {
 	static const char *const shown[] = {
-	    "insns_executed",	 "dispatcher_lookups", "dispatcher_misses",
-	    "blocks_translated", "link_misses",	       "indirect_misses",
-	    "callouts",		 "hidden_faults",      "true_faults",
-	    "exceptions",	 "interrupts",	       "halts",
-	    "stepped_mmio",	 "port_reads",	       "port_writes",
-	    "mappings_made",	 "table_syncs",	       "flushes",
+	    "dispatcher_lookups",
+	    "dispatcher_misses",
+	    "blocks_translated",
+	    "link_misses",
+	    "indirect_misses",
+	    "callouts",
+	    "hidden_faults",
+	    "true_faults",
+	    "exceptions",
+	    "interrupts",
+	    "halts",
+	    "stepped_mmio",
+	    "port_reads",
+	    "port_writes",
+	    "mappings_made",
+	    "table_syncs",
+	    "flushes",
 	};
 
 	printf("\n  %-24s %16s %18s\n", "counter", "a second", "in all");
@@ -83,9 +94,11 @@ static void show(const struct look *a, const struct look *b, bool screen)
 
 	if (screen)
 		printf("\033[H\033[J"); /* from the top of an empty screen */
-	printf("Gnomon: %.0f million guest instructions a second; cache %.1f of %.1f MiB, %.0f blocks\n\n",
-	       (counter(b->stats, "insns_executed") - counter(a->stats, "insns_executed")) / ns * 1e3,
-	       counter(b->stats, "cache_bytes_used") / (double)MiB,
+	printf("Gnomon: ");
+	if (json_object_get(b->stats, "insns_executed")) /* else they are not counted */
+		printf("%.0f million guest instructions a second; ",
+		       (counter(b->stats, "insns_executed") - counter(a->stats, "insns_executed")) / ns * 1e3);
+	printf("cache %.1f of %.1f MiB, %.0f blocks\n\n", counter(b->stats, "cache_bytes_used") / (double)MiB,
 	       counter(b->stats, "cache_bytes_total") / (double)MiB, counter(b->stats, "blocks_live"));
 	if (a->profile && b->profile)
 		print_shares(a, b, ns);

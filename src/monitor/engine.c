@@ -10,6 +10,7 @@
 
 static int step_create(struct vm *vm)
 {
+	vm->stats.insns_counted = true;
 	return 0;
 }
 

@@ -205,6 +205,8 @@ int profile_files_main(struct profiler *p, bool complete)
 	json_object_set_new(j, "gnomon", json_string(GNOMON_VERSION));
 	json_object_set_new(j, "complete", json_boolean(complete));
 	json_object_set_new(j, "exact", json_boolean(p->vm->cfg->profile_exact));
+	json_object_set_new(j, "counted_of",
+			    json_integer(p->vm->cfg->profile_exact ? 1 : 1 << BT_PROFILE_COUNTED_BITS));
 	json_object_set_new(j, "engine", json_string(p->vm->engine->name));
 	json_object_set_new(j, "period_ns", json_integer(PROFILE_PERIOD_NS));
 	json_object_set_new(j, "began_ns", json_integer((json_int_t)(p->attached_at - p->start)));
@@ -251,8 +253,9 @@ static void save_block(void *arg, const struct bt_block_info *b)
 	    .host_len = (uint16_t)b->host_len,
 	    .context = (uint16_t)b->context,
 	    .ninsns = (uint8_t)b->ninsns,
-	    .flags = (uint8_t)((b->user ? BLOCK_USER : 0) | (b->code32 ? BLOCK_CODE32 : 0) |
-			       (b->code64 ? BLOCK_CODE64 : 0) | (b->valid ? BLOCK_VALID : 0)),
+	    .flags =
+		(uint8_t)((b->user ? BLOCK_USER : 0) | (b->code32 ? BLOCK_CODE32 : 0) | (b->code64 ? BLOCK_CODE64 : 0) |
+			  (b->valid ? BLOCK_VALID : 0) | (b->counted ? BLOCK_COUNTED : 0)),
 	};
 
 	put(s->p, f, &head, sizeof(head));

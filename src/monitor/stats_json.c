@@ -22,6 +22,8 @@ json_t *stats_json(const struct stats *stats)
 
 	for (unsigned i = 0; all && i < stat_count; i++) {
 		uint64_t value;
+		if (stat_table[i].offset == offsetof(struct stats, insns_executed) && !stats->insns_counted)
+			continue;
 		memcpy(&value, (const char *)stats + stat_table[i].offset, sizeof(value));
 		json_object_set_new(all, stat_table[i].name, json_integer((json_int_t)value));
 	}

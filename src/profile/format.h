@@ -44,7 +44,7 @@ struct profile_sample {
 };
 _Static_assert(sizeof(struct profile_sample) == 48, "format");
 
-enum { BLOCK_USER = 1, BLOCK_CODE32 = 2, BLOCK_VALID = 4, BLOCK_CODE64 = 8 };
+enum { BLOCK_USER = 1, BLOCK_CODE32 = 2, BLOCK_VALID = 4, BLOCK_CODE64 = 8, BLOCK_COUNTED = 16 };
 
 /*
  * Followed by guest_len bytes of guest code, host_len bytes of host code, and ninsns + 1 pairs of 2-byte offsets: where
@@ -52,7 +52,7 @@ enum { BLOCK_USER = 1, BLOCK_CODE32 = 2, BLOCK_VALID = 4, BLOCK_CODE64 = 8 };
  */
 struct profile_block {
 	uint64_t gpa, host;
-	uint64_t entries;     /* --profile-exact */
+	uint64_t entries;     /* BLOCK_COUNTED */
 	uint64_t ns;	      /* CPU time of samples in it */
 	uint64_t linear, eip; /* RIP, in 64-bit code */
 	uint32_t samples;

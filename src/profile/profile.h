@@ -30,7 +30,9 @@ struct profile_block_ref {
 
 struct profile {
 	bool complete, exact;
+	bool insns_counted; /* the counter insns_executed is there */
 	char engine[16], gnomon[16];
+	uint64_t counted_of; /* of so many blocks one counts its entries */
 	uint64_t wall_ns, idle_ns, period_ns, began_ns, lost;
 	uint64_t phase_ns[PHASE_COUNT];
 	uint64_t *counters; /* as in stat_table */
@@ -68,8 +70,10 @@ json_t *profile_summary_blocks(const struct profile *p, const struct symbols *sy
 json_t *profile_summary_functions(const struct profile *p, const struct symbols *symbols);
 json_t *profile_summary_stacks(const struct profile *p, const struct symbols *symbols);
 
-/* How many block entries there were, counted or estimated, per executed instruction of the guest. */
-double profile_entries_per_insn(const struct profile *p);
+/* Executed instructions of the guest, and entries of blocks, counted or estimated; 0 if there is nothing to estimate
+ * them from. */
+double profile_executed(const struct profile *p);
+double profile_entries(const struct profile *p);
 
 /* The name of guest code at a linear address: "function+0x12", or its page. */
 void profile_name(const struct symbols *symbols, uint64_t pc, bool user, bool offset, char *to, size_t len);

@@ -79,11 +79,12 @@ static void read_phases(const json_t *j, uint64_t *to)
 		to[i] = number(j, phase_table[i].name);
 }
 
-static void read_counters(const json_t *j, uint64_t *to)
+static void read_counters(struct profile *p, const json_t *j, uint64_t *to)
 {
 	for (unsigned i = 0; i < stat_count; i++)
 		if (json_object_get(j, stat_table[i].name))
 			to[i] = number(j, stat_table[i].name);
+	p->insns_counted |= json_object_get(j, "insns_executed") != NULL;
 }
 
 static int read_main(struct profile *p, const char *folder, char *err, size_t errlen)
@@ -114,6 +115,7 @@ static int read_main(struct profile *p, const char *folder, char *err, size_t er
 	}
 	p->complete = json_is_true(json_object_get(j, "complete"));
 	p->exact = json_is_true(json_object_get(j, "exact"));
+	p->counted_of = number(j, "counted_of");
 	p->wall_ns = number(j, "wall_ns");
 	p->idle_ns = number(j, "idle_ns");
 	p->period_ns = number(j, "period_ns");
@@ -122,7 +124,7 @@ static int read_main(struct profile *p, const char *folder, char *err, size_t er
 	text(j, "engine", p->engine, sizeof(p->engine));
 	text(j, "gnomon", p->gnomon, sizeof(p->gnomon));
 	read_phases(json_object_get(j, "phase_ns"), p->phase_ns);
-	read_counters(json_object_get(j, "counters"), p->counters);
+	read_counters(p, json_object_get(j, "counters"), p->counters);
 	p->insn_ns = json_incref(json_object_get(j, "insn_ns"));
 	p->callouts = json_incref(json_object_get(json_object_get(j, "counters"), "callouts_by_insn"));
 	json_decref(j);
@@ -247,7 +249,7 @@ static bool add_snapshot(struct profile *p, const json_t *j)
 	if (p->nsnapshots)
 		memcpy(s.counters, p->snapshots[p->nsnapshots - 1].counters, stat_count * sizeof(uint64_t));
 	read_phases(json_object_get(j, "phase_ns"), s.phase_ns);
-	read_counters(json_object_get(j, "counters"), s.counters);
+	read_counters(p, json_object_get(j, "counters"), s.counters);
 	p->snapshots[p->nsnapshots++] = s;
 	return true;
 }

@@ -57,9 +57,34 @@ static json_t *phases(const struct profile *p)
 
 /* --- the translation cache --- */
 
-double profile_entries_per_insn(const struct profile *p)
+/* Samples in blocks that count their entries, below which their time says little. */
+enum { ENOUGH_SAMPLES = 20 };
+
+/*
+ * Without a count of instructions: the time in blocks that count their entries, for each instruction of theirs, is what
+ * an instruction takes. Blocks are left in the middle, too, but so are all.
+ */
+double profile_executed(const struct profile *p)
 {
-	double executed = (double)profile_counter(p, "insns_executed"), weight = 0, per_insn = 0, entries = 0;
+	double executed = 0, counted_ns = 0, ns = 0, samples = 0;
+
+	if (p->insns_counted)
+		return (double)profile_counter(p, "insns_executed");
+	for (size_t i = 0; i < p->nblocks; i++) {
+		const struct profile_block *b = &p->blocks[i].head;
+		ns += (double)b->ns;
+		if (!(b->flags & BLOCK_COUNTED))
+			continue;
+		executed += (double)b->entries * b->ninsns;
+		counted_ns += (double)b->ns;
+		samples += b->samples;
+	}
+	return executed * (samples >= ENOUGH_SAMPLES && counted_ns > 0 ? ns / counted_ns : (double)p->counted_of);
+}
+
+double profile_entries(const struct profile *p)
+{
+	double weight = 0, per_insn = 0, entries = 0;
 
 	for (size_t i = 0; i < p->nblocks; i++) {
 		const struct profile_block *b = &p->blocks[i].head;
@@ -68,8 +93,8 @@ double profile_entries_per_insn(const struct profile *p)
 		per_insn += (double)b->ns / b->ninsns;
 	}
 	if (p->exact)
-		return executed > 0 ? entries / executed : 0;
-	return weight > 0 ? per_insn / weight : 0;
+		return entries;
+	return weight > 0 ? profile_executed(p) * per_insn / weight : 0;
 }
 
 static json_t *kind(const char *name, double entries, double misses, bool known)
@@ -122,16 +147,16 @@ static json_t *family(const struct profile *p, const char *prefix)
 
 json_t *profile_summary_cache(const struct profile *p)
 {
-	double executed = (double)profile_counter(p, "insns_executed");
+	double executed = profile_executed(p), entries = profile_entries(p);
 	double translated = (double)profile_counter(p, "insns_translated");
-	double entries = executed * profile_entries_per_insn(p),
-	       misses = (double)profile_counter(p, "dispatcher_misses");
+	double misses = (double)profile_counter(p, "dispatcher_misses");
 	json_t *j =
 	    json_pack("{sosssoso}", "entries", whole(entries), "entries_are", p->exact ? "counted" : "estimated",
 		      "misses", whole(misses), "hit_rate", rate(misses, entries));
 
 	json_object_set_new(j, "kinds", kinds(p, entries));
 	json_object_set_new(j, "insns_executed", whole(executed));
+	json_object_set_new(j, "insns_are", json_string(p->insns_counted ? "counted" : "estimated"));
 	json_object_set_new(j, "insns_translated", whole(translated));
 	json_object_set_new(j, "reuse", translated > 0 ? json_real(executed / translated) : json_null());
 	json_object_set_new(j, "retranslated", family(p, "retranslated_"));
@@ -186,7 +211,8 @@ static json_t *all_counters(const struct profile *p)
 	json_t *all = json_object();
 
 	for (unsigned i = 0; i < stat_count; i++)
-		json_object_set_new(all, stat_table[i].name, whole((double)p->counters[i]));
+		if (p->insns_counted || strcmp(stat_table[i].name, "insns_executed") != 0)
+			json_object_set_new(all, stat_table[i].name, whole((double)p->counters[i]));
 	return all;
 }
 
@@ -231,11 +257,32 @@ static uint64_t change(const struct profile_snapshot *a, const struct profile_sn
 	return b->counters[stat] > before ? b->counters[stat] - before : 0;
 }
 
+/* What executed instructions are taken from, between two snapshots: their count, or the time in translated code. */
+static double ran(const struct profile *p, const struct profile_snapshot *a, const struct profile_snapshot *b)
+{
+	double sum = 0;
+
+	for (unsigned i = 0; !p->insns_counted && i < PHASE_COUNT; i++) {
+		uint64_t before = a ? a->phase_ns[i] : 0;
+		if ((i == PHASE_USER || i == PHASE_KERNEL) && b->phase_ns[i] > before)
+			sum += (double)(b->phase_ns[i] - before);
+	}
+	for (unsigned i = 0; p->insns_counted && i < stat_count; i++)
+		if (!strcmp(stat_table[i].name, "insns_executed"))
+			sum = (double)change(a, b, i);
+	return sum;
+}
+
+/* For each unit of ran() in the whole profile. */
+struct rates {
+	double executed, entries;
+};
+
 static json_t *point(const struct profile *p, const struct profile_snapshot *a, const struct profile_snapshot *b,
-		     double per_insn)
+		     const struct rates *of)
 {
 	uint64_t phase_ns[PHASE_COUNT], began = a ? a->time : p->began_ns, idle = a ? a->idle_ns : 0;
-	double share[PHASE_SHARE_COUNT];
+	double share[PHASE_SHARE_COUNT], units = ran(p, a, b);
 	json_t *parts = json_array(), *changes = json_object(), *levels = json_object();
 
 	for (unsigned i = 0; i < PHASE_COUNT; i++) {
@@ -250,14 +297,14 @@ static json_t *point(const struct profile *p, const struct profile_snapshot *a, 
 		const char *name = stat_table[i].name;
 		if (!strcmp(name, "cache_bytes_used") || !strcmp(name, "blocks_live"))
 			json_object_set_new(levels, name, whole((double)b->counters[i]));
-		else if (!strcmp(name, "insns_executed") || !strcmp(name, "dispatcher_misses") ||
-			 !strcmp(name, "blocks_translated") || !strcmp(name, "hidden_faults") ||
-			 !strcmp(name, "callouts"))
+		else if (!strcmp(name, "dispatcher_misses") || !strcmp(name, "blocks_translated") ||
+			 !strcmp(name, "hidden_faults") || !strcmp(name, "callouts"))
 			json_object_set_new(changes, name, whole((double)change(a, b, i)));
 	}
-	json_object_set_new(levels, "hit_rate",
-			    rate(json_number_value(json_object_get(changes, "dispatcher_misses")),
-				 per_insn * json_number_value(json_object_get(changes, "insns_executed"))));
+	json_object_set_new(
+	    levels, "hit_rate",
+	    rate(json_number_value(json_object_get(changes, "dispatcher_misses")), of->entries * units));
+	json_object_set_new(levels, "insns_executed", whole(of->executed * units));
 	json_object_set_new(levels, "working_set", whole((double)b->working_set));
 	json_object_set_new(levels, "t", whole(b->time > p->began_ns ? (double)(b->time - p->began_ns) : 0));
 	json_object_set_new(levels, "shares", parts);
@@ -268,13 +315,16 @@ static json_t *point(const struct profile *p, const struct profile_snapshot *a, 
 
 json_t *profile_summary_timeline(const struct profile *p)
 {
-	double per_insn = profile_entries_per_insn(p);
+	struct rates of = {0, 0};
 	size_t step = p->nsnapshots / TIMELINE_POINTS + 1;
 	const struct profile_snapshot *last = NULL;
 	json_t *all = json_array();
+	double units = p->nsnapshots ? ran(p, NULL, &p->snapshots[p->nsnapshots - 1]) : 0;
 
+	if (units > 0)
+		of = (struct rates){profile_executed(p) / units, profile_entries(p) / units};
 	for (size_t i = step - 1; i < p->nsnapshots; i += step) {
-		json_array_append_new(all, point(p, last, &p->snapshots[i], per_insn));
+		json_array_append_new(all, point(p, last, &p->snapshots[i], &of));
 		last = &p->snapshots[i];
 	}
 	return all;

@@ -81,11 +81,12 @@ static json_t *block_json(const struct profile_block_ref *b, const struct symbol
 	json_t *j;
 
 	profile_name(symbols, b->head.linear, b->head.flags & BLOCK_USER, true, name, sizeof(name));
-	j = json_pack("{sosIsIsIsssbsbsisisi}", "linear", address_json(b->head.linear), "ns",
+	j = json_pack("{sosIsIsosssbsbsisisi}", "linear", address_json(b->head.linear), "ns",
 		      (json_int_t)(b->head.ns & INT64_MAX), "samples", (json_int_t)b->head.samples, "entries",
-		      (json_int_t)(b->head.entries & INT64_MAX), "name", name, "user", !!(b->head.flags & BLOCK_USER),
-		      "valid", !!(b->head.flags & BLOCK_VALID), "guest_bytes", b->head.guest_len, "host_bytes",
-		      b->head.host_len, "insns", b->head.ninsns);
+		      b->head.flags & BLOCK_COUNTED ? json_integer((json_int_t)(b->head.entries & INT64_MAX))
+						    : json_null(),
+		      "name", name, "user", !!(b->head.flags & BLOCK_USER), "valid", !!(b->head.flags & BLOCK_VALID),
+		      "guest_bytes", b->head.guest_len, "host_bytes", b->head.host_len, "insns", b->head.ninsns);
 	json_object_set_new(j, "code", instructions(b, guest, host));
 	return j;
 }

@@ -103,8 +103,8 @@ static void print_cache(FILE *out, const json_t *s)
 		print_rate(out, json_object_get(row, "hit_rate"));
 		fputc('\n', out);
 	}
-	fprintf(out, "  reuse                 %.1f executions of each translated instruction (%.0f / %.0f)\n",
-		num(c, "reuse"), num(c, "insns_executed"), num(c, "insns_translated"));
+	fprintf(out, "  reuse                 %.1f executions of each translated instruction (%.0f, %s / %.0f)\n",
+		num(c, "reuse"), num(c, "insns_executed"), str(c, "insns_are"), num(c, "insns_translated"));
 	fprintf(out, "  occupancy             %.1f of %.1f MiB, %.0f blocks live\n",
 		num(n, "cache_bytes_used") / (double)MiB, num(n, "cache_bytes_total") / (double)MiB,
 		num(n, "blocks_live"));
@@ -196,7 +196,7 @@ static void print_blocks(FILE *out, const json_t *s)
 		fprintf(out, "  %s %s, %s mode: %.3f s %.2f%%", str(row, "linear"), str(row, "name"),
 			json_is_true(json_object_get(row, "user")) ? "user" : "kernel", seconds(row, "ns"),
 			percent(num(row, "ns"), wall));
-		if (json_is_true(json_object_get(s, "exact")))
+		if (json_is_integer(json_object_get(row, "entries")))
 			fprintf(out, ", entered %.0f times", num(row, "entries"));
 		fprintf(out, ", %.0f bytes -> %.0f\n", num(row, "guest_bytes"), num(row, "host_bytes"));
 		json_array_foreach(json_object_get(row, "code"), n, insn) print_pair(out, insn);

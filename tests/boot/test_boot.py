@@ -36,7 +36,7 @@ def command(vm, text, expect, timeout=30):
 
 def menu(gnomon, options):
     """The GRUB menu of the rescue CD, and what has run on the way to it."""
-    with Machine(gnomon, "--cdrom", media(GRUB_CD), *options, timeout=200) as vm:
+    with Machine(gnomon, "--cdrom", media(GRUB_CD), "--count", *options, timeout=200) as vm:
         _, seconds = vm.wait(MENU, 180)
         print(f"menu after {seconds:.2f} s")
         assert "GNU/Linux" in vm.screen()

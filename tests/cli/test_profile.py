@@ -40,6 +40,9 @@ class Profile(Case):
         summary = self.summary(folder)
         self.check_sums(summary)
         self.assertGreater(summary["samples"], 20)
+        self.assertEqual(summary["cache"]["insns_are"], "estimated")
+        self.assertNotIn("insns_executed", {**summary["counters"], **stats})
+        self.assertGreater(summary["cache"]["insns_executed"], summary["cache"]["entries"])
         for name, value in summary["counters"].items():
             self.assertEqual(value, stats[name], name)
         self.assertEqual({row["insn"]: row["count"] for row in summary["callouts"]}, stats["callouts_by_insn"])
@@ -57,7 +60,7 @@ class Profile(Case):
     def test_exact(self):
         folder, stats = self.take("--profile-exact")
         cache = self.summary(folder)["cache"]
-        self.assertEqual(cache["entries_are"], "counted")
+        self.assertEqual((cache["entries_are"], cache["insns_are"]), ("counted", "counted"))
         self.assertGreater(cache["entries"], stats["block_dispatches"])
         self.assertLess(cache["entries"], stats["insns_executed"])
         kinds = {row["name"]: row for row in cache["kinds"]}

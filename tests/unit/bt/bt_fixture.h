@@ -300,6 +300,17 @@ static inline struct block *block_at_eip(uint32_t eip)
 	return NULL;
 }
 
+/* The instruction at a physical address looks at its page's state from now on, and no other. */
+static inline void make_look(gpa_t gpa)
+{
+	struct insn_map map[2] = {{.guest = 0}};
+	struct block b = {.gpa = gpa, .ninsns = 1, .map = map};
+
+	memset(bt->looks, 0, sizeof(bt->looks));
+	while (!bt_look_pays(bt, &b, 0))
+		bt_look_faulted(bt, &b, 0);
+}
+
 /* 16-bit stack at DATA, 64 KiB. */
 static inline void use_stack16(uint32_t esp)
 {

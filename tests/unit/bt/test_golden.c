@@ -300,6 +300,11 @@ static void put_everything(void)
 	cpu.cr4 |= CR4_OSFXSR;
 	for (unsigned i = 0; i < ARRAY_LEN(samples32); i++)
 		put_sample("flat", &samples32[i], SITE_PLAIN);
+	bt->count = true;
+	for (unsigned i = 0; i < ARRAY_LEN(samples32); i++)
+		if (strchr("cijlr", samples32[i].name[0]))
+			put_sample("flat, counted", &samples32[i], SITE_PLAIN);
+	bt->count = false;
 	all_segments(DATA, 0xfffff, SEG_DB | SEG_G);
 	for (unsigned i = 0; i < ARRAY_LEN(samples32); i++)
 		put_sample("segments with a base", &samples32[i], SITE_PLAIN);

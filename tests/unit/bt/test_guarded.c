@@ -29,8 +29,11 @@ static void adapt(unsigned how)
 {
 	bt_site_set(bt, &(struct site){.linear = CODE,
 				       .level = how == ADAPT_LEVEL ? SITE_CALLOUT : SITE_PLAIN,
-				       .guarded = how != ADAPT_LEVEL,
 				       .user = how == ADAPT_USER});
+	if (how == ADAPT_LEVEL)
+		memset(bt->looks, 0, sizeof(bt->looks));
+	else
+		make_look(CODE);
 	for (unsigned at = 0; at < 2 * PAGE_SIZE; at += PAGE_SIZE)
 		cpu.bt_user_region[(TO + at) >> USER_REGION_SHIFT] = how == ADAPT_USER;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* When instructions of 64-bit code begin, and cease, to look at their page's state. */
+/* When instructions begin, and cease, to look at their page's state. */
 #include "bt_fixture.h"
 
 enum { AFTER = 3, PAYS = 200, LONGEST = AFTER << 6 };

@@ -236,6 +236,7 @@ START_TEST(test_twins)
 	static struct cpu fresh;
 	uint64_t translated;
 
+	cpu.opt_off = BIT(OPT_LOOK); /* the first faults would change the code */
 	poke_bytes(FAR_A, place_dependent, sizeof(place_dependent));
 	CODE_BYTES(FAR_A + 0x1a, 0xcd, 0x30);
 	set_gate(0x30, gate(CODE0, HANDLER + 16 * 0x30, SEG_P | SYS_INT32 | dpl(3), 0));
@@ -285,7 +286,7 @@ START_TEST(test_looks)
 	/* inc [ebx]; add ebx, 1000; dec ecx; jnz CODE; int 30 */
 	CODE_BYTES(CODE, 0xff, 0x03, 0x81, 0xc3, 0x00, 0x10, 0x00, 0x00, 0x49, 0x75, 0xf5, 0xcd, 0x30);
 	set_gate(0x30, gate(CODE0, HANDLER + 16 * 0x30, SEG_P | SYS_INT32 | dpl(3), 0));
-	bt_site_set(bt, &(struct site){.linear = CODE, .guarded = true});
+	make_look(CODE);
 	touch_pages((unsigned)_i);
 	stepped = stats.stepped;
 	touch_pages((unsigned)_i);

@@ -19,9 +19,10 @@ static void stop_at(gva_t at)
 	ck_assert_uint_eq(cpu.rip, at);
 }
 
-/* _i: bit 0: to user mode. What RF is in front of the target, and behind it. */
+/* _i: bit 0: to user mode. What RF is in front of the target, and behind it; it is lost where nothing counts. */
 START_TEST(test_rf)
 {
+	bt->count = true;
 	CODE_BYTES(CODE, 0xcf);
 	CODE_BYTES(TARGET, 0x90, 0x90);
 	for (unsigned n = 0; n < 8; n++) {
