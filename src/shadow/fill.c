@@ -10,6 +10,8 @@
 
 #define PTE_ADDR_64 (BIT(52) - PAGE_SIZE)
 
+enum { AROUND = 32 /* pages; window_map() populates as many */ };
+
 int paged_init(struct shadow *sh, unsigned max_mappings)
 {
 	int err = windows_init(sh, max_mappings);
@@ -78,6 +80,60 @@ static struct extent extent_of(const struct shadow *sh, const struct translation
 			       .offset = s->region->offset + (low - s->region->base)};
 }
 
+static uint64_t entry_of_page(const struct shadow *sh, const struct region *region, uint64_t page)
+{
+	return table_entry(sh, &sh->paged.tables[region->table], page & (BIT(sh->paged.region_shift) - 1));
+}
+
+/* Does the page, next to what is mapped now, show the next page of RAM with the same rights? pte: its entry if so. */
+static bool continues(const struct shadow *sh, const struct window *w, const struct region *region, uint64_t page,
+		      uint64_t pte)
+{
+	return entry_of_page(sh, region, page) == pte && !w->state[page] && !window_is_parked(w, page) &&
+	       !physmem_traced(sh->pm, pte & PTE_ADDR_64);
+}
+
+/* How many pages in a row are mapped from `page` on, by `step`? */
+static uint64_t mapped_from(const struct window *w, uint64_t page, int step)
+{
+	uint64_t n = 0;
+
+	while (n < AROUND && page < WINDOW_PAGES && (w->state[page] & PAGE_MAPPED)) {
+		page += (uint64_t)(int64_t)step;
+		n++;
+	}
+	return n;
+}
+
+/*
+ * A program that goes from page to page through what the kernel read into its buffer, or moved to another address for
+ * it: as many pages again as are mapped behind it are mapped ahead, if their entries differ from this one's by no more
+ * than their place. They have been accessed and, if they may be written, written, so that neither bit need be watched.
+ */
+static void widen(const struct shadow *sh, const struct window *w, const struct region *region, const struct pm_span *s,
+		  struct extent *x)
+{
+	uint64_t page = x->page, first = ALIGN_DOWN(page, BIT(sh->paged.region_shift)), up, down, pte;
+	uint64_t last = first + BIT(sh->paged.region_shift) - 1;
+	gpa_t gpa = x->offset - s->region->offset + s->region->base;
+
+	if (!region->table || x->count != 1 || window_is_parked(w, page) || (w->state[page] & PAGE_MAPPED) ||
+	    sh->pm->a20_mask != ~0ull || !opt_on(sh->cpu->opt_off, OPT_AROUND))
+		return;
+	pte = entry_of_page(sh, region, page);
+	if ((pte & PTE_ADDR_64) != gpa || !(pte & PTE_A))
+		return;
+	up = MIN(MIN(mapped_from(w, page - 1, -1), last - page), (s->base + s->len - gpa) / PAGE_SIZE - 1);
+	down = MIN(MIN(mapped_from(w, page + 1, 1), page - first), (gpa - s->base) / PAGE_SIZE);
+	for (uint64_t i = 1; i <= up && continues(sh, w, region, page + i, pte + i * PAGE_SIZE); i++)
+		x->count++;
+	for (uint64_t i = 1; i <= down && continues(sh, w, region, page - i, pte - i * PAGE_SIZE); i++) {
+		x->page--;
+		x->offset -= PAGE_SIZE;
+		x->count++;
+	}
+}
+
 /* The window that shows a linear address of the present address space. NULL: none can. */
 static struct window *window_for(struct shadow *sh, bool user, gva_t linear, bool chunk)
 {
@@ -90,7 +146,7 @@ static enum shadow_fault fill(struct shadow *sh, bool user, gva_t linear, bool c
 {
 	bool supervisor = paged_window_of(sh, user) == SUPERVISOR;
 	unsigned r = (unsigned)((uint32_t)linear >> PAGE_SHIFT >> sh->paged.region_shift);
-	struct extent x = extent_of(sh, t, (uint32_t)linear, s);
+	struct extent x = extent_of(sh, t, (uint32_t)linear, s), wide;
 
 	/* A clean page stays read-only until its first write, which sets D. */
 	x.writable = s->region->kind == PM_RAM && t->dirty && (t->writable || (supervisor && !(sh->cpu->cr0 & CR0_WP)));
@@ -100,7 +156,9 @@ static enum shadow_fault fill(struct shadow *sh, bool user, gva_t linear, bool c
 		struct window *w = window_for(sh, user, linear, chunk);
 		if (!w || !claim_region(sh, w, r))
 			return SHADOW_EMULATE;
-		if (window_map(sh, w, &x))
+		wide = x;
+		widen(sh, w, &w->regions[r], s, &wide);
+		if (window_map(sh, w, &wide))
 			return SHADOW_RESOLVED;
 		if (tries == 0)
 			spaces_make_room(sh);

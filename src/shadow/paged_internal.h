@@ -282,6 +282,8 @@ bool tables_room(const struct shadow *sh);
 /* Frees it if nothing depends on it any more. */
 void table_unused(struct shadow *sh, uint32_t n);
 /* Mappings of the region come from this entry, and (unless it maps a large page) this table. */
+/* Entry i of the table, as it is in the guest's memory. */
+uint64_t table_entry(const struct shadow *sh, const struct table *t, unsigned i);
 void region_link(struct shadow *sh, struct window *w, unsigned r, uint64_t entry, uint32_t table);
 void region_drop(struct shadow *sh, struct batch *b, struct window *w, unsigned r);
 /* Could a processor that has used `old` go on with what it knows after a flush, the entry being `now`? */

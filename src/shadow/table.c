@@ -342,7 +342,7 @@ static enum rights rights_shown(const struct window *w, uint64_t page)
 	return w->state[page] & PAGE_WRITABLE ? RIGHTS_WRITE : RIGHTS_READ;
 }
 
-static uint64_t read_entry(const struct shadow *sh, const struct table *t, unsigned i)
+uint64_t table_entry(const struct shadow *sh, const struct table *t, unsigned i)
 {
 	return load_le(sh->pm->ram.host + ((uint64_t)t->frame << PAGE_SHIFT) + i * sh->paged.entry_bytes,
 		       sh->paged.entry_bytes);
@@ -380,7 +380,7 @@ bool table_page_right(const struct shadow *sh, const struct window *w, uint64_t 
 	const struct table *t = table(sh, region->table);
 
 	return !region->table || was_written(t, i) ||
-	       rights_by(sh, w, page, read_entry(sh, t, i)) >= rights_shown(w, page);
+	       rights_by(sh, w, page, table_entry(sh, t, i)) >= rights_shown(w, page);
 }
 
 static void sync_page(struct shadow *sh, struct batch *b, struct window *w, uint64_t page, uint64_t pte)
@@ -404,7 +404,7 @@ static void sync_user(struct shadow *sh, struct batch *b, const struct table *t,
 		for (uint64_t bits = t->written[word]; bits; bits &= bits - 1) {
 			unsigned i = word * 64 + (unsigned)__builtin_ctzll(bits);
 			if (w->state[first + i])
-				sync_page(sh, b, w, first + i, read_entry(sh, t, i));
+				sync_page(sh, b, w, first + i, table_entry(sh, t, i));
 		}
 }
 

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A program that goes from page to page: what continues the pages that are mapped is mapped with the next one. */
+#define _GNU_SOURCE
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpu/cpu.h"
+#include "cpu/x86.h"
+#include "shadow/shadow_internal.h"
+
+enum {
+	RAM_BYTES = 16 * 1024 * 1024,
+	DIRECTORY = 0x100000,
+	TABLE = 0x101000,
+	FRAMES = 0x400000,
+	FIRST = 100, /* page */
+	COUNT = 64,
+	FLAGS = PTE_P | PTE_W | PTE_U | PTE_A | PTE_D,
+};
+
+static struct physmem pm;
+static struct cpu *cpu;
+static struct stats stats;
+static struct shadow *sh;
+static struct pm_region ram;
+
+static void poke(gpa_t at, uint32_t value)
+{
+	physmem_write(&pm, at, &value, 4);
+}
+
+static void set_pte(unsigned page, uint32_t flags)
+{
+	poke(TABLE + 4 * page, FRAMES + page * PAGE_SIZE + flags);
+}
+
+static void setup(void)
+{
+	memset(&stats, 0, sizeof(stats));
+	ck_assert_int_eq(physmem_init(&pm, RAM_BYTES), 0);
+	ram = (struct pm_region){.name = "ram", .kind = PM_RAM, .len = RAM_BYTES, .enabled = true, .backing = &pm.ram};
+	physmem_add(&pm, &ram);
+	cpu = aligned_alloc(64, ALIGN_UP(sizeof(*cpu), 64));
+	memset(cpu, 0, sizeof(*cpu));
+	cpu->pm = &pm;
+	cpu->stats = &stats;
+	ck_assert_int_eq(shadow_create(&sh, &(struct shadow_config){.cpu = cpu, .audit = true}), 0);
+	poke(DIRECTORY, TABLE + (PTE_P | PTE_W | PTE_U));
+	for (unsigned i = 0; i < COUNT; i++)
+		set_pte(FIRST + i, FLAGS);
+	cpu->cr0 = CR0_PE | CR0_PG | CR0_WP;
+	cpu->cpl = 3;
+	cpu->cr3 = DIRECTORY;
+	shadow_mmu_event(sh, MMU_CR0, 0);
+}
+
+static void teardown(void)
+{
+	shadow_audit(sh);
+	shadow_destroy(sh);
+	physmem_destroy(&pm);
+	free(cpu);
+}
+
+static uint8_t state(unsigned page)
+{
+	return sh->paged.windows[paged_window_of(sh, true)].state[page];
+}
+
+static void read_page(unsigned page)
+{
+	if (!(state(page) & PAGE_MAPPED))
+		ck_assert_int_eq(shadow_handle_fault(sh, shadow_window(sh) + page * PAGE_SIZE, false), SHADOW_RESOLVED);
+	ck_assert(state(page) & PAGE_MAPPED);
+}
+
+/* _i: 1 upwards, -1 downwards. */
+START_TEST(test_rows)
+{
+	unsigned from = _i > 0 ? FIRST : FIRST + COUNT - 1;
+
+	for (unsigned i = 0; i < COUNT; i++)
+		read_page(from + i * (unsigned)_i);
+	ck_assert_uint_le(stats.hidden_faults, 9);
+	ck_assert(!(state(FIRST - 1) & PAGE_MAPPED));
+	ck_assert(!(state(FIRST + COUNT) & PAGE_MAPPED));
+	for (unsigned i = 0; i < COUNT; i++)
+		poke(FRAMES + (FIRST + i) * PAGE_SIZE, i);
+	for (uint32_t i = 0; i < COUNT; i++)
+		ck_assert_mem_eq((uint8_t *)shadow_window(sh) + (FIRST + i) * PAGE_SIZE, &i, 4);
+}
+END_TEST
+
+START_TEST(test_scattered)
+{
+	for (unsigned i = 0; i < COUNT; i += 2)
+		read_page(FIRST + i);
+	ck_assert_uint_eq(stats.hidden_faults, COUNT / 2);
+	ck_assert_uint_eq(stats.mappings_made, COUNT / 2);
+}
+END_TEST
+
+/* What an entry has in the middle of the row, which ends it. */
+static const struct {
+	uint32_t flags, frames_on;
+} odd[] = {
+    {FLAGS & ~PTE_A, 0}, /* the bit is to be set by an access */
+    {FLAGS & ~PTE_D, 0}, /* and this one by a write */
+    {FLAGS & ~PTE_W, 0},
+    {FLAGS, 1}, /* other RAM */
+    {0, 0},
+};
+
+START_TEST(test_ends)
+{
+	unsigned middle = FIRST + COUNT / 2;
+
+	poke(TABLE + 4 * middle, FRAMES + (middle + odd[_i].frames_on) * PAGE_SIZE + odd[_i].flags);
+	for (unsigned page = FIRST; page < middle; page++)
+		read_page(page);
+	for (unsigned page = middle; page < FIRST + COUNT; page++)
+		ck_assert(!(state(page) & PAGE_MAPPED));
+	for (unsigned page = middle + 1; page < FIRST + COUNT; page++)
+		read_page(page);
+	ck_assert(!(state(middle) & PAGE_MAPPED));
+}
+END_TEST
+
+/* A page of RAM whose writes somebody must know of ends it as well. */
+START_TEST(test_traced)
+{
+	unsigned middle = FIRST + COUNT / 2;
+
+	poke(TABLE + 4 * middle, TABLE + FLAGS);
+	poke(TABLE + 4 * (middle - 1), TABLE - PAGE_SIZE + FLAGS);
+	for (unsigned page = FIRST; page < FIRST + COUNT; page++)
+		read_page(page);
+	ck_assert(state(middle) & PAGE_PROTECTED);
+}
+END_TEST
+
+/* What the guest takes away is gone, wherever in a row it is. */
+START_TEST(test_taken_away)
+{
+	for (unsigned page = FIRST; page < FIRST + COUNT; page++)
+		read_page(page);
+	set_pte(FIRST + 20, 0);
+	shadow_mmu_event(sh, MMU_INVLPG, (FIRST + 20) * PAGE_SIZE);
+	ck_assert(!(state(FIRST + 20) & PAGE_MAPPED));
+	ck_assert(state(FIRST + 19) & state(FIRST + 21) & PAGE_MAPPED);
+	ck_assert_int_eq(shadow_handle_fault(sh, shadow_window(sh) + (FIRST + 20) * PAGE_SIZE, false), SHADOW_TRUE);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("around");
+	TCase *t = tcase_create("around");
+	SRunner *r;
+	int failed;
+
+	tcase_set_timeout(t, 60);
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, test_scattered);
+	for (int i = -1; i <= 1; i += 2)
+		tcase_add_loop_test(t, test_rows, i, i + 1);
+	tcase_add_loop_test(t, test_ends, 0, (int)ARRAY_LEN(odd));
+	tcase_add_test(t, test_traced);
+	tcase_add_test(t, test_taken_away);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed != 0;
+}
