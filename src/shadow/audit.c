@@ -71,6 +71,8 @@ void shadow_audit(const struct shadow *sh)
 	hva_t window = (hva_t)sh->window, alias = window + SHADOW_ALIAS;
 	uint64_t paged_pages[ALL_WINDOWS] = {0}, table_pages = 0;
 
+	for (unsigned i = 0; i < sh->nruns; i++)
+		ASSERTF(sh->runs[i].edges == shadow_run_edges(sh, &sh->runs[i]), "SH-11: run %u", i);
 	if (!maps)
 		return;
 	while (fgets(line, sizeof(line), maps)) {

@@ -6,11 +6,19 @@
 
 #include "shadow_internal.h"
 
-enum { EDGES_MAX = 3 }; /* that mapping an extent can add */
+enum {
+	EDGES_MAX = 3,	    /* that mapping an extent can add, beside its traced pages */
+	EDGES_TRACES = 256, /* that traces may take beyond the budget, which leaves as much to them (places.c) */
+};
+
+static bool edges_fit(const struct shadow *sh, uint64_t most)
+{
+	return sh->paged.edges + sh->run_edges <= most;
+}
 
 bool window_edges_room(const struct shadow *sh)
 {
-	return sh->paged.edges + EDGES_MAX <= sh->paged.max_edges;
+	return edges_fit(sh, sh->paged.max_edges - EDGES_MAX);
 }
 
 bool window_protect(const struct window *w, uint64_t page, uint64_t count, enum rights rights)
@@ -49,7 +57,8 @@ void windows_protect(struct shadow *sh, uint32_t frame)
 			continue;
 		w->state[page] ^= PAGE_PROTECTED;
 		window_edges_changed(sh, w, before, window_edges_at(w, page, 1));
-		if (!window_protect(w, page, 1, traced ? RIGHTS_READ : RIGHTS_WRITE)) {
+		if ((traced && !edges_fit(sh, sh->paged.max_edges + EDGES_TRACES)) ||
+		    !window_protect(w, page, 1, traced ? RIGHTS_READ : RIGHTS_WRITE)) {
 			/* No room for more mappings. The window goes, and with it aliases. */
 			window_empty(sh, w);
 			next = p->alias_head[frame];

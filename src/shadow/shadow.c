@@ -15,6 +15,13 @@ static void unmap(void *at, uint64_t len)
 		PANIC("unmapping %llx bytes: %s", (unsigned long long)len, strerror(errno));
 }
 
+static void change_edges(struct shadow *sh, struct run *r, uint32_t edges)
+{
+	sh->run_edges += (uint64_t)edges - r->edges;
+	sh->cpu->stats->mappings += (uint64_t)edges - r->edges;
+	r->edges = edges;
+}
+
 static void drop_run(struct shadow *sh, unsigned n)
 {
 	struct run *r = &sh->runs[n];
@@ -25,6 +32,7 @@ static void drop_run(struct shadow *sh, unsigned n)
 	trace(shadow, "drop %llx+%llx", (unsigned long long)r->base, (unsigned long long)r->len);
 	sh->cpu->stats->mappings_dropped++;
 	sh->cpu->stats->mappings--;
+	change_edges(sh, r, 0);
 	*r = sh->runs[--sh->nruns];
 }
 
@@ -185,43 +193,98 @@ static void widest(const struct shadow *sh, gva_t linear, const struct pm_span *
 	r->writable = s->region->kind == PM_RAM;
 }
 
-static void protect_traced(struct shadow *sh, const struct run *r)
+static bool is_traced(const struct shadow *sh, const struct run *r, uint64_t at)
 {
-	if (!r->writable || r->backing != &sh->pm->ram)
-		return;
+	return r->writable && r->backing == &sh->pm->ram && sh->pm->traced[(r->offset + at) >> PAGE_SHIFT];
+}
+
+/* Up to `most`. */
+static uint32_t count_edges(const struct shadow *sh, const struct run *r, uint32_t most)
+{
+	bool before = is_traced(sh, r, 0), traced;
+	uint32_t n = 0;
+
+	for (uint64_t at = PAGE_SIZE; at < r->len && n < most; at += PAGE_SIZE) {
+		traced = is_traced(sh, r, at);
+		n += traced != before;
+		before = traced;
+	}
+	return n;
+}
+
+uint32_t shadow_run_edges(const struct shadow *sh, const struct run *r)
+{
+	return count_edges(sh, r, UINT32_MAX);
+}
+
+/* What the budget has left. */
+static uint32_t room(const struct shadow *sh)
+{
+	uint64_t used = sh->paged.edges + sh->run_edges;
+
+	return used < sh->paged.max_edges ? (uint32_t)(sh->paged.max_edges - used) : 0;
+}
+
+/* Cuts the run, around the address, to what takes half of the room that there is: a page has no edges, so what an
+ * instruction needs can always be mapped beside the rest. Halves of halves: two of them are apart, or one is in the
+ * other. */
+static void cut(const struct shadow *sh, struct run *r, gva_t linear)
+{
+	uint32_t most = room(sh) / 2;
+
+	while (r->len > PAGE_SIZE && count_edges(sh, r, most + 1) > most) {
+		uint64_t half = ALIGN_DOWN(r->len / 2, (uint64_t)PAGE_SIZE);
+		if (linear - r->base < half) {
+			r->len = half;
+			continue;
+		}
+		r->base += half;
+		r->offset += half;
+		r->len -= half;
+	}
+}
+
+static bool protect_traced(const struct shadow *sh, const struct run *r)
+{
 	for (uint64_t at = 0; at < r->len; at += PAGE_SIZE)
-		if (sh->pm->traced[(r->offset + at) >> PAGE_SHIFT])
-			ASSERT(mprotect(sh->window + r->base + at, PAGE_SIZE, PROT_READ) == 0);
+		if (is_traced(sh, r, at) && mprotect(sh->window + r->base + at, PAGE_SIZE, PROT_READ) < 0)
+			return false;
+	return true;
 }
 
-static void map(const struct run *r, void *at, int prot)
+static bool map(const struct run *r, void *at, int prot)
 {
-	if (mmap(at, r->len, prot, MAP_SHARED | MAP_FIXED, r->backing->fd, (off_t)r->offset) == MAP_FAILED)
-		PANIC("mapping %llx+%llx: %s", (unsigned long long)r->base, (unsigned long long)r->len,
-		      strerror(errno));
+	return mmap(at, r->len, prot, MAP_SHARED | MAP_FIXED, r->backing->fd, (off_t)r->offset) != MAP_FAILED;
 }
 
+/* False: nothing is to be mapped there, or the host has no room. */
 static bool map_run(struct shadow *sh, gva_t linear)
 {
 	const struct pm_span *s = physmem_span(sh->pm, linear & sh->pm->a20_mask);
-	struct run r;
+	struct run r = {.edges = 0};
+	bool mapped;
 
 	if (!s->region || (s->region->kind != PM_RAM && s->region->kind != PM_ROM))
 		return false;
 	if (sh->nruns == SHADOW_MAX_RUNS)
 		drop_all(sh);
 	widest(sh, linear, s, &r);
-	map(&r, sh->window + r.base, r.writable ? PROT_READ | PROT_WRITE : PROT_READ);
+	cut(sh, &r, linear);
+	drop_overlapping(sh, r.base, r.len);
+	mapped = map(&r, sh->window + r.base, r.writable ? PROT_READ | PROT_WRITE : PROT_READ);
 	/* Granules are those of RAM, looked up by linear address: not where RAM lies elsewhere, or behind a masked A20.
 	 */
 	if (r.writable && sh->pm->a20_mask == ~0ull && (r.backing != &sh->pm->ram || r.offset == r.base))
-		map(&r, sh->window + SHADOW_ALIAS + r.base, PROT_READ | PROT_WRITE);
+		mapped = mapped && map(&r, sh->window + SHADOW_ALIAS + r.base, PROT_READ | PROT_WRITE);
 	sh->runs[sh->nruns++] = r;
 	sh->cpu->stats->mappings_made++;
 	sh->cpu->stats->mappings++;
+	change_edges(sh, &sh->runs[sh->nruns - 1], shadow_run_edges(sh, &r));
 	trace(shadow, "map %llx+%llx %s", (unsigned long long)r.base, (unsigned long long)r.len, s->region->name);
-	protect_traced(sh, &r);
-	return true;
+	if (mapped && protect_traced(sh, &r))
+		return true;
+	drop_run(sh, sh->nruns - 1);
+	return false;
 }
 
 /* An address in the guards or between the windows. */
@@ -259,23 +322,36 @@ enum shadow_fault shadow_handle_fault(struct shadow *sh, hva_t address, bool wri
 	return SHADOW_EMULATE;
 }
 
+/* The page at that distance from the run's beginning has become traced, or ceased to be. False: there is no room for
+ * that. */
+static bool protect_in_run(struct shadow *sh, struct run *r, uint64_t at, bool writable)
+{
+	bool traced = is_traced(sh, r, at);
+	uint32_t edges = r->edges;
+
+	if (at)
+		edges += is_traced(sh, r, at - PAGE_SIZE) == traced ? -1u : 1u;
+	if (at + PAGE_SIZE < r->len)
+		edges += is_traced(sh, r, at + PAGE_SIZE) == traced ? -1u : 1u;
+	if (edges > r->edges && edges - r->edges > room(sh))
+		return false;
+	change_edges(sh, r, edges);
+	return !mprotect(sh->window + r->base + at, PAGE_SIZE, writable ? PROT_READ | PROT_WRITE : PROT_READ);
+}
+
 /*
  * Under paging the window without paging is not in use: it gives its mapping of RAM up rather than be split by each
- * traced page into mappings that nobody counts. Whoever leaves paging finds it absent and maps it anew.
+ * traced page. Whoever leaves paging finds it absent and maps it anew. So does who finds it absent since there was no
+ * room for another traced page: less of RAM is mapped at once then.
  */
 void shadow_protect_page(struct shadow *sh, uint64_t offset, bool writable)
 {
 	for (unsigned i = sh->nruns; i-- > 0;) {
-		const struct run *r = &sh->runs[i];
+		struct run *r = &sh->runs[i];
 		if (r->backing != &sh->pm->ram || !r->writable || offset - r->offset >= r->len)
 			continue;
-		if (cpu_paging(sh->cpu)) {
+		if (cpu_paging(sh->cpu) || !protect_in_run(sh, r, offset - r->offset, writable))
 			drop_run(sh, i);
-			continue;
-		}
-		void *at = sh->window + r->base + (offset - r->offset);
-		if (mprotect(at, PAGE_SIZE, writable ? PROT_READ | PROT_WRITE : PROT_READ) < 0)
-			PANIC("protecting a page: %s", strerror(errno));
 	}
 	windows_protect(sh, (uint32_t)(offset >> PAGE_SHIFT));
 }

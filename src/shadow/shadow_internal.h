@@ -25,6 +25,7 @@ struct run {
 	const struct pm_backing *backing;
 	uint64_t offset; /* in the backing */
 	bool writable;	 /* RAM (traced pages within are read-only), else ROM */
+	uint32_t edges;	 /* between traced pages and others: mappings of the host's, beside the first */
 };
 
 struct subscriber {
@@ -42,6 +43,7 @@ struct shadow {
 	uint8_t *watched; /* per granule: how many watch it */
 	struct run runs[SHADOW_MAX_RUNS];
 	unsigned nruns;
+	uint64_t run_edges; /* of all runs */
 	struct subscriber subscribers[TRACK_CLIENTS];
 	shadow_lost_fn *lost;
 	void *lost_arg;
@@ -51,6 +53,9 @@ struct shadow {
 
 /* The run that holds the linear address, or NULL. */
 const struct run *shadow_find_run(const struct shadow *sh, gva_t linear);
+
+/* What its edges should be. */
+uint32_t shadow_run_edges(const struct shadow *sh, const struct run *r);
 
 /* Sets the protection of the page at `offset` of RAM wherever it is mapped. */
 void shadow_protect_page(struct shadow *sh, uint64_t offset, bool writable);

@@ -331,6 +331,47 @@ START_TEST(test_trace_and_map)
 }
 END_TEST
 
+enum { SCATTERED = 60, FEW = 16 /* what is left of the least that can be asked for */ };
+
+static gpa_t scattered(unsigned n)
+{
+	return HIGH + (gpa_t)n * 2 * PAGE_SIZE;
+}
+
+/* Each has become a page that is written to with care, and the page behind it is none. */
+static void check_scattered(unsigned n)
+{
+	gpa_t at = scattered(n);
+
+	for (unsigned i = 0; i < 2; i++)
+		if (!readable(window + at + i * PAGE_SIZE))
+			ck_assert_int_eq(touch(at + i * PAGE_SIZE, false), SHADOW_RESOLVED);
+	ck_assert(readable(window + at) && !writable(window + at) && writable(window + at + PAGE_SIZE));
+	ck_assert_int_eq(touch(at, true), SHADOW_TRACED);
+	ck_assert_uint_le(sh->run_edges, FEW);
+}
+
+/* Traced pages all over RAM, more than the host has mappings for: less of it is mapped at once, but all can be. */
+START_TEST(test_traces_without_room)
+{
+	shadow_destroy(sh);
+	ck_assert_int_eq(shadow_create(&sh, &(struct shadow_config){.cpu = cpu, .audit = true, .max_mappings = 1}), 0);
+	window = (uint8_t *)shadow_window(sh);
+	for (unsigned n = 0; n < SCATTERED; n++) {
+		ck_assert(track_protect(sh, scattered(n), TRACK_CODE));
+		check_scattered(n);
+	}
+	for (unsigned n = 0; n < SCATTERED; n++)
+		check_scattered(n * 7 % SCATTERED);
+	for (unsigned n = 0; n < SCATTERED; n++)
+		track_release(sh, scattered(n), TRACK_CODE);
+	shadow_audit(sh);
+	ck_assert_uint_eq(sh->run_edges, 0);
+	ck_assert(touch(scattered(3), true) == SHADOW_RESOLVED || writable(window + scattered(3)));
+	ck_assert_uint_eq(stats.mappings, sh->nruns + sh->run_edges);
+}
+END_TEST
+
 static struct {
 	unsigned calls, len;
 	gpa_t gpa;
@@ -526,6 +567,7 @@ int main(void)
 	tcase_add_test(t, test_many_runs);
 	tcase_add_test(t, test_trace_in_every_alias);
 	tcase_add_test(t, test_trace_and_map);
+	tcase_add_test(t, test_traces_without_room);
 	tcase_add_test(t, test_traced_writes);
 	tcase_add_test(t, test_watched);
 	tcase_add_loop_test(t, test_audit, 0, PLANTS + 1);
