@@ -424,12 +424,13 @@ struct bt {
 	struct bt_home *home;
 	const struct block *coming_from; /* an exit of that block led to the one to be found; or NULL */
 	uint32_t probe;			 /* the page of probes: probe.c */
-	uint64_t entry_rf;		 /* RFLAGS.RF when the cache was last entered */
-	unsigned space;			 /* present address space (user mode): shadow_space() */
-	bool fills_noted;		 /* in contexts: struct fills */
-	unsigned ntables;		 /* indirect tables reserved */
-	unsigned table_pages;		 /* of memory, for all they hold */
-	uint64_t miss_spans[128];	 /* of miss_table: see struct indirect_table */
+	uint64_t entry_rf;		 /* RFLAGS.RF when the cache was last entered, and, without a count, ... */
+	uint64_t entry_gpr[GPR_COUNT], entry_rip, entry_flags; /* ... what else it would not be set for any more */
+	unsigned space;					       /* present address space (user mode): shadow_space() */
+	bool fills_noted;				       /* in contexts: struct fills */
+	unsigned ntables;				       /* indirect tables reserved */
+	unsigned table_pages;				       /* of memory, for all they hold */
+	uint64_t miss_spans[128];			       /* of miss_table: see struct indirect_table */
 	unsigned held_miss_spans;
 	uint64_t mmu_events;			       /* bt_mmu_event() calls */
 	struct stored_page stored_pages[STORED_PAGES]; /* callout.c */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What comes out of the cache: links to be made, faults, events; callouts: callout.c. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "bt_profile_internal.h"
 #include "cpu/event.h"
@@ -42,10 +43,26 @@ uint64_t bt_slow_accesses(const struct stats *s)
 	return s->mmio_reads + s->mmio_writes + s->traced_writes;
 }
 
+/* Has no instruction been completed, for all that can be seen without a count of them? */
+static bool as_entered(const struct bt *bt)
+{
+	const struct cpu *cpu = bt->cpu;
+
+	return cpu->rip == bt->entry_rip && (cpu->rflags & FLAGS_LIVE) == bt->entry_flags &&
+	       !memcmp(cpu->gpr, bt->entry_gpr, sizeof(bt->entry_gpr));
+}
+
+/*
+ * RF is set if it was when the cache was entered, or by the IRET that left it, and no instruction has been completed
+ * since. A deviation, where nothing is counted: so it is if the CPU has come to the same place with the same registers.
+ */
 void bt_restore_rf(struct bt *bt)
 {
-	if (bt->frame.count == bt->cpu->bt_rf_at)
-		bt->cpu->rflags |= FLAG_RF;
+	struct cpu *cpu = bt->cpu;
+
+	if (bt_counts(bt) ? bt->frame.count == cpu->bt_rf_at : cpu->bt_rf || (bt->entry_rf && as_entered(bt)))
+		cpu->rflags |= FLAG_RF;
+	cpu->bt_rf = false;
 }
 
 void bt_note_copy_fault(struct bt *bt, uint32_t address)

@@ -204,16 +204,28 @@ struct block *bt_find_block(struct bt *bt, struct context *ctx)
 	return b;
 }
 
+/* RF lasts to the end of the next instruction: bt_restore_rf(). */
+static void note_rf(struct bt *bt)
+{
+	struct cpu *cpu = bt->cpu;
+
+	bt->entry_rf = cpu->rflags & FLAG_RF;
+	cpu->bt_rf_at = bt->entry_rf ? bt->frame.count + bt->resume_uncounted : UINT64_MAX;
+	cpu->rflags &= ~FLAG_RF;
+	if (!bt->entry_rf || bt_counts(bt))
+		return;
+	memcpy(bt->entry_gpr, cpu->gpr, sizeof(bt->entry_gpr));
+	bt->entry_gpr[RSP] += (uint64_t)(int64_t)bt->resume_esp;
+	bt->entry_rip = cpu->rip;
+	bt->entry_flags = cpu->rflags & FLAGS_LIVE;
+}
+
 static void enter(struct bt *bt, cache_pc_t at)
 {
 	struct cpu *cpu = bt->cpu;
 
 	bt->frame.rflags = (cpu->rflags & FLAGS_LIVE) | FLAG_1 | FLAG_IF;
-	/* Without a count it is not known whether an instruction was completed; RF is clear then, or a repeated
-	 * instruction's, which gets it anew. */
-	bt->entry_rf = cpu->rflags & FLAG_RF;
-	cpu->bt_rf_at = bt->entry_rf && bt_counts(bt) ? bt->frame.count + bt->resume_uncounted : UINT64_MAX;
-	cpu->rflags &= ~FLAG_RF;
+	note_rf(bt);
 	bt->stats->cache_entries++;
 	bt->stats->block_dispatches += at == bt->current->body;
 	use_window(bt);
@@ -266,7 +278,7 @@ static cache_pc_t entry(struct bt *bt)
 		bt->at_breakpoint = true;
 		return 0;
 	}
-	if (cpu->shadow || cpu->pending_db || ((cpu->rflags & FLAG_RF) && !bt_counts(bt))) {
+	if (cpu->shadow || cpu->pending_db) {
 		bt_step(bt, &bt->stats->stepped_shadow);
 		return 0;
 	}

@@ -206,14 +206,11 @@ static void check_data_segments(struct xlat *t, struct slow *s)
 	}
 }
 
-/* RF is not in cpu.rflags while the cache runs: bt_restore_rf(). Where nothing is counted it is lost, which nobody
- * sees: with breakpoints this code does not run. T3: EFLAGS. Changes RCX. */
-static void take_rf(struct xlat *t)
+/* RF is not in cpu.rflags while the cache runs: bt_restore_rf(). T3: EFLAGS. Changes RCX. */
+static void count_rf(struct xlat *t)
 {
 	uint8_t *clear;
 
-	if (!bt_counts(t->bt))
-		return;
 	xlat_test_imm(t, HOST_T3, (uint32_t)FLAG_RF);
 	clear = emit_jcc8(&t->e, CC_E);
 	emit_lea(&t->e, 8, RCX, (struct host_addr){HOST_COUNT, REG_NONE, 1, (int32_t)t->uncounted, false, false});
@@ -229,18 +226,23 @@ static void go_on(struct xlat *t)
 	xlat_count(t);
 }
 
-/* T0: EIP, T3: EFLAGS; all else is done. user: the way back from a page fault goes by the monitor, which maps the page.
- */
+/* T0: EIP, T3: EFLAGS; all else is done. By way of the monitor go what is back from a page fault of user mode, whose
+ * page is mapped then, and RF, where nothing is counted. */
 static void arrive(struct xlat *t, bool user)
 {
 	unsigned uncounted = t->uncounted;
-	uint8_t *fault = NULL;
+	uint8_t *rf = NULL, *fault = NULL;
 
 	emit_mov(&t->e, 4, RCX, HOST_T3);
 	xlat_alu_imm(t, ALU_AND, RCX, (uint32_t)(FLAGS_ALL & ~FLAG_RF));
 	xlat_alu_imm(t, ALU_OR, RCX, (uint32_t)FLAG_1);
 	emit_store(&t->e, 4, RCX, AT_CPU(CPU_OFF(rflags)));
-	take_rf(t);
+	if (bt_counts(t->bt)) {
+		count_rf(t);
+	} else {
+		xlat_test_imm(t, HOST_T3, (uint32_t)FLAG_RF);
+		rf = emit_jcc(&t->e, CC_NE);
+	}
 	if (user) {
 		emit_op_mem(&t->e, 1, 0x80, ALU_CMP, AT_CPU(CPU_OFF(bt_user_faulted)));
 		emit8(&t->e, 0);
@@ -249,9 +251,14 @@ static void arrive(struct xlat *t, bool user)
 	go_on(t);
 	xlat_jump_table(t);
 	t->uncounted = uncounted;
-	if (!user)
+	if (rf) {
+		emit_target32_here(&t->e, rf);
+		emit_store_imm(&t->e, 1, 1, AT_CPU(CPU_OFF(bt_rf)));
+	}
+	if (fault)
+		emit_target32_here(&t->e, fault);
+	if (!rf && !fault)
 		return;
-	emit_target32_here(&t->e, fault);
 	go_on(t);
 	emit_jmp_to(&t->e, t->bt->stubs.indirect_miss);
 	t->uncounted = uncounted;

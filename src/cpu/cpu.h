@@ -239,7 +239,8 @@ struct cpu {
 	const uint8_t *bt_states[2]; /* of their pages: shadow_page_states() */
 	bool bt_user_faulted;	     /* the guest is dealing with a page fault of user mode, ... */
 	bool bt_copy_faulted;	     /* ... or with one that supervisor code took in user mode's memory */
-	uint64_t bt_rf_at;	     /* RFLAGS.RF is set while as many instructions have been executed */
+	uint64_t bt_rf_at;	     /* where they are counted: RFLAGS.RF is set while as many have been executed */
+	bool bt_rf;		     /* elsewhere: it is, the cache being left for that */
 	uint32_t bt_fault_address;   /* linear, of an access to what is not mapped: EXIT_FAULT */
 	uint32_t bt_table_stores;    /* to page tables, by translated code, that the shadow has not been told of */
 	uint64_t bt_table_store[TABLE_STORES]; /* where in RAM. Those of 64-bit code: home.h */

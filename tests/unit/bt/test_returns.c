@@ -19,17 +19,17 @@ static void stop_at(gva_t at)
 	ck_assert_uint_eq(cpu.rip, at);
 }
 
-/* _i: bit 0: to user mode. What RF is in front of the target, and behind it; it is lost where nothing counts. */
+/* _i: bit 0: to user mode. What RF is in front of the target, and behind it. Bit 1: instructions are counted. */
 START_TEST(test_rf)
 {
-	bt->count = true;
+	bt->count = _i & 2;
 	CODE_BYTES(CODE, 0xcf);
 	CODE_BYTES(TARGET, 0x90, 0x90);
 	for (unsigned n = 0; n < 8; n++) {
 		bool rf = n % 2;
 		enter_ring(0);
 		cpu.gpr[RSP] -= 0x100;
-		if (_i) {
+		if (_i & 1) {
 			for (unsigned i = 0; i < SEG_COUNT; i++)
 				if (i != SEG_CS && i != SEG_SS)
 					force_segment(i, DATA3);
@@ -37,12 +37,12 @@ START_TEST(test_rf)
 			push(STACK3);
 		}
 		push(FLAG_1 | (rf ? FLAG_RF : 0));
-		push(_i ? CODE3 : CODE0);
+		push(_i & 1 ? CODE3 : CODE0);
 		push(TARGET);
 		cpu.rip = CODE;
 		stop_at(TARGET);
 		ck_assert_msg(!(cpu.rflags & FLAG_RF) == !rf, "turn %u: flags %llx", n, (unsigned long long)cpu.rflags);
-		ck_assert_uint_eq(cpu.cpl, _i ? 3 : 0);
+		ck_assert_uint_eq(cpu.cpl, _i & 1 ? 3 : 0);
 		stop_at(TARGET + 1);
 		ck_assert_msg(!(cpu.rflags & FLAG_RF), "turn %u: RF", n);
 	}
@@ -123,7 +123,7 @@ static Suite *suite(void)
 
 	tcase_set_timeout(t, 30);
 	tcase_add_checked_fixture(t, setup_bt_unaudited, teardown_bt);
-	tcase_add_loop_test(t, test_rf, 0, 2);
+	tcase_add_loop_test(t, test_rf, 0, 4);
 	tcase_add_loop_test(t, test_nothing_old, 0, 2);
 	tcase_add_test(t, test_installed);
 	suite_add_tcase(s, t);
