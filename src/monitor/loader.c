@@ -66,6 +66,22 @@ int loader_make_item(struct loader *l, enum loader_item item, uint32_t len)
 	return l->item[item].data ? 0 : no_memory(l);
 }
 
+/* The file's bytes, or, if nobody here looks into it, only whether it has them. */
+static int read_data(struct loader *l, enum loader_item item, int fd, uint32_t len)
+{
+	uint8_t last;
+	ssize_t n;
+	int rc;
+
+	if (item >= LOADER_MODULE) {
+		l->item[item].len = len;
+		n = pread(fd, &last, 1, len - 1);
+		return n == 1 ? 0 : n < 0 ? -errno : -ENODATA;
+	}
+	rc = loader_make_item(l, item, len);
+	return rc ? rc : file_read_all(fd, l->item[item].data, len);
+}
+
 static int read_item(struct loader *l, enum loader_item item, const char *what, const char *path)
 {
 	uint64_t len;
@@ -81,9 +97,7 @@ static int read_item(struct loader *l, enum loader_item item, const char *what, 
 			 path, (unsigned long long)(len / KiB));
 		rc = -EFBIG;
 	} else {
-		rc = loader_make_item(l, item, (uint32_t)len);
-		if (!rc)
-			rc = file_read_all(fd, l->item[item].data, len);
+		rc = read_data(l, item, fd, (uint32_t)len);
 		if (rc && rc != -ENOMEM)
 			snprintf(l->err, l->errlen, "%s '%s': cannot be read: %s", what, path, strerror(-rc));
 	}

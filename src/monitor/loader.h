@@ -36,7 +36,7 @@ enum loader_item {
 };
 
 struct loader_blob {
-	uint8_t *data; /* from malloc; NULL after loader_let_go() */
+	uint8_t *data; /* from malloc; NULL of modules, and after loader_let_go() */
 	uint32_t len;
 	bool in_file; /* it is what `fd` has, to the end */
 	int fd;
