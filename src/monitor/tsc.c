@@ -37,20 +37,21 @@ static uint64_t from_cpuid(void)
 	return 0;
 }
 
-static uint64_t measured(void)
+/* Since vm_tsc_init(): most of that time has been used to set the VM up. */
+static uint64_t measured(const struct vm *vm)
 {
-	uint64_t t0 = host_now_ns(), c0 = __rdtsc(), t1, c1;
+	uint64_t ns, ticks;
 
 	do {
-		t1 = host_now_ns();
-		c1 = __rdtsc();
-	} while (t1 - t0 < CALIBRATE_NS);
-	return muldiv64(c1 - c0, NS_PER_SEC, t1 - t0);
+		ns = host_now_ns() - vm->tsc_since.ns;
+		ticks = __rdtsc() - vm->tsc_since.ticks;
+	} while (ns < CALIBRATE_NS);
+	return muldiv64(ticks, NS_PER_SEC, ns);
 }
 
-static uint64_t host_tsc_hz(void)
+static uint64_t host_tsc_hz(const struct vm *vm)
 {
-	uint64_t told = from_cpuid(), seen = measured();
+	uint64_t told = from_cpuid(), seen = measured(vm);
 
 	/* Leaf 16h rounds, and hypervisors invent: believe what is told only where it agrees with the clock. */
 	if (told && (told > seen ? told - seen : seen - told) * 100 < seen * DISTRUST_PERCENT)
@@ -91,7 +92,8 @@ bool vm_host_tsc_invariant(void)
 
 void vm_tsc_init(struct vm *vm)
 {
-	vm->tsc_hz = host_tsc_hz();
+	vm->tsc_since.ns = host_now_ns();
+	vm->tsc_since.ticks = __rdtsc();
 	if (vm_host_tsc_invariant() && !vm->cfg->lockstep)
 		vm->cpu.tsc_line.ratio = RATIO_ONE;
 }
@@ -99,10 +101,13 @@ void vm_tsc_init(struct vm *vm)
 void vm_tsc_run(struct vm *vm, bool run)
 {
 	struct tsc_line *line = &vm->cpu.tsc_line;
-	uint64_t host = __rdtsc();
+	uint64_t host;
 
 	if (vm->clock.running == run)
 		return;
+	if (!vm->tsc_hz)
+		vm->tsc_hz = host_tsc_hz(vm);
+	host = __rdtsc();
 	if (!run)
 		line->guest = on_line(line, host);
 	line->minus_host = 0 - host;

@@ -79,7 +79,10 @@ struct vm {
 	struct host_exec *exec;
 	struct shadow *shadow;	   /* NULL with --engine step */
 	struct bt *bt;		   /* NULL with --engine step */
-	uint64_t tsc_hz;	   /* guest TSC ticks a second, constant */
+	uint64_t tsc_hz;	   /* guest TSC ticks a second, constant; 0 until the clock is started */
+	struct {
+		uint64_t ns, ticks;
+	} tsc_since; /* of the host's: what its TSC is measured from */
 	struct debugger *debugger; /* NULL: none is attached */
 	struct profiler *profiler; /* NULL: no profile is taken. The session's */
 
@@ -167,6 +170,7 @@ void vm_close_requests(struct vm *vm);
 void vm_pause(struct vm *vm, unsigned by, bool paused);
 
 /* --- tsc.c: the guest's TSC before tsc_offset. vCPU thread. --- */
+/* Begins to measure its frequency, which is done when the clock is started. */
 void vm_tsc_init(struct vm *vm);
 /* Does the host say that its TSC runs at one rate, asleep or not? */
 bool vm_host_tsc_invariant(void);
