@@ -77,12 +77,12 @@ struct vm {
 	const struct vm_config *cfg;
 	const struct vm_engine *engine;
 	struct host_exec *exec;
-	struct shadow *shadow;	   /* NULL with --engine step */
-	struct bt *bt;		   /* NULL with --engine step */
-	uint64_t tsc_hz;	   /* guest TSC ticks a second, constant; 0 until the clock is started */
+	struct shadow *shadow; /* NULL with --engine step */
+	struct bt *bt;	       /* NULL with --engine step */
+	uint64_t tsc_hz;       /* guest TSC ticks a second, constant; 0 until the clock is started */
 	struct {
 		uint64_t ns, ticks;
-	} tsc_since; /* of the host's: what its TSC is measured from */
+	} tsc_since;		   /* of the host's: what its TSC is measured from */
 	struct debugger *debugger; /* NULL: none is attached */
 	struct profiler *profiler; /* NULL: no profile is taken. The session's */
 

@@ -105,10 +105,18 @@ static uint64_t mapped_from(const struct window *w, uint64_t page, int step)
 	return n;
 }
 
+/* Those of supervisor mode, mapped by a table that none has been taken away from? */
+static bool is_kernels(const struct shadow *sh, const struct region *region, uint64_t pte)
+{
+	return !(pte & region->entry & PTE_U) && !sh->paged.tables[region->table].fickle;
+}
+
 /*
  * A program that goes from page to page through what the kernel read into its buffer, or moved to another address for
  * it: as many pages again as are mapped behind it are mapped ahead, if their entries differ from this one's by no more
  * than their place. They have been accessed and, if they may be written, written, so that neither bit need be watched.
+ * A kernel's memory in small pages, which has both bits set from the start, is mapped as far as it goes on in the
+ * table, but where pages come and go (a fixmap): all of them would have to be dropped each time.
  */
 static void widen(const struct shadow *sh, const struct window *w, const struct region *region, const struct pm_span *s,
 		  struct extent *x)
@@ -123,8 +131,12 @@ static void widen(const struct shadow *sh, const struct window *w, const struct 
 	pte = entry_of_page(sh, region, page);
 	if ((pte & PTE_ADDR_64) != gpa || !(pte & PTE_A))
 		return;
-	up = MIN(MIN(mapped_from(w, page - 1, -1), last - page), (s->base + s->len - gpa) / PAGE_SIZE - 1);
-	down = MIN(MIN(mapped_from(w, page + 1, 1), page - first), (gpa - s->base) / PAGE_SIZE);
+	up = MIN(last - page, (s->base + s->len - gpa) / PAGE_SIZE - 1);
+	down = MIN(page - first, (gpa - s->base) / PAGE_SIZE);
+	if (!is_kernels(sh, region, pte)) {
+		up = MIN(up, mapped_from(w, page - 1, -1));
+		down = MIN(down, mapped_from(w, page + 1, 1));
+	}
 	for (uint64_t i = 1; i <= up && continues(sh, w, region, page + i, pte + i * PAGE_SIZE); i++)
 		x->count++;
 	for (uint64_t i = 1; i <= down && continues(sh, w, region, page - i, pte - i * PAGE_SIZE); i++) {

@@ -110,6 +110,7 @@ struct table {
 	uint16_t writes;      /* since a fault was last resolved by it */
 	uint16_t run, run_at; /* entries written in a row, and which one would continue it */
 	bool dirty, dead;
+	bool fickle;			      /* pages that it mapped have been taken away */
 	uint64_t written[TABLE_ENTRIES / 64]; /* entries that changed since the last flush */
 };
 

@@ -393,7 +393,7 @@ static void sync_page(struct shadow *sh, struct batch *b, struct window *w, uint
 		window_set_rights(sh, b, w, page, rights);
 }
 
-static void sync_user(struct shadow *sh, struct batch *b, const struct table *t, uint32_t user)
+static void sync_user(struct shadow *sh, struct batch *b, struct table *t, uint32_t user)
 {
 	struct window *w = window_of(sh, user);
 	uint64_t first = (uint64_t)((user - 1) % MAX_REGIONS) << sh->paged.region_shift;
@@ -403,8 +403,11 @@ static void sync_user(struct shadow *sh, struct batch *b, const struct table *t,
 	for (unsigned word = 0; word < TABLE_ENTRIES / 64; word++)
 		for (uint64_t bits = t->written[word]; bits; bits &= bits - 1) {
 			unsigned i = word * 64 + (unsigned)__builtin_ctzll(bits);
-			if (w->state[first + i])
-				sync_page(sh, b, w, first + i, table_entry(sh, t, i));
+			uint64_t pte = table_entry(sh, t, i);
+			if (!w->state[first + i])
+				continue;
+			t->fickle |= !(pte & PTE_P);
+			sync_page(sh, b, w, first + i, pte);
 		}
 }
 

@@ -316,6 +316,56 @@ START_TEST(test_parked_pages_are_out_of_reach)
 }
 END_TEST
 
+/* Pages of a table behind each other in RAM, with the same rights: A and D set, as a kernel's. */
+static void make_row(uint32_t rights)
+{
+	poke(directory(0), (uint32_t)directory(0) + PAGE_SIZE + (PTE_P | PTE_W | PTE_A));
+	for (unsigned n = 0; n < 16; n++)
+		poke(directory(0) + PAGE_SIZE + 4 * n,
+		     PAGES + n * PAGE_SIZE + (PTE_P | PTE_W | PTE_A | PTE_D | rights));
+}
+
+static void enter_kernel(void)
+{
+	cpu->cr0 = CR0_PE | CR0_PG | CR0_WP;
+	cpu->cr3 = directory(0);
+	shadow_mmu_event(sh, MMU_CR0, 0);
+}
+
+static uint64_t pages_shown(void)
+{
+	return sh->paged.windows[SUPERVISOR].pages;
+}
+
+START_TEST(test_around)
+{
+	make_row(0);
+	poke(directory(0) + PAGE_SIZE + 4 * 3, PAGES + 3 * PAGE_SIZE + (PTE_P | PTE_W | PTE_A)); /* clean */
+	poke(directory(0) + PAGE_SIZE + 4 * 12, PAGES + 4 * PAGE_SIZE + (PTE_P | PTE_W | PTE_A | PTE_D));
+	enter_kernel();
+	ck_assert_int_eq(touch(4, true), SHADOW_RESOLVED); /* page 8 */
+	ck_assert_uint_eq(pages_shown(), 12 - 4);
+	shadow_audit(sh);
+	/* One that is taken away goes alone, and the others of its table come alone from then on. */
+	poke(directory(0) + PAGE_SIZE + 4 * 8, 0);
+	shadow_mmu_event(sh, MMU_CR3, 0);
+	ck_assert_uint_eq(pages_shown(), 12 - 4 - 1);
+	ck_assert_int_eq(touch(7, true), SHADOW_RESOLVED);
+	ck_assert_uint_eq(pages_shown(), 12 - 4);
+}
+END_TEST
+
+/* User mode's come alone: whether they were accessed says which of them it wants. */
+START_TEST(test_around_not_user)
+{
+	make_row(PTE_U);
+	poke(directory(0), (uint32_t)directory(0) + PAGE_SIZE + (PTE_P | PTE_W | PTE_U));
+	enter_user(0);
+	ck_assert_int_eq(touch(4, true), SHADOW_RESOLVED);
+	ck_assert(mapped(4) && !mapped(3) && !mapped(5));
+}
+END_TEST
+
 START_TEST(test_budget)
 {
 	enum { LIMIT = 2000 };
@@ -424,6 +474,8 @@ int main(void)
 	tcase_add_test(t, test_rights_change_in_place);
 	tcase_add_test(t, test_pages_are_parked);
 	tcase_add_test_raise_signal(t, test_parked_pages_are_out_of_reach, SIGSEGV);
+	tcase_add_test(t, test_around);
+	tcase_add_test(t, test_around_not_user);
 	tcase_add_test(t, test_budget);
 	tcase_add_loop_test(t, test_audit, 0, PLANTS + 1);
 	suite_add_tcase(s, t);
