@@ -319,6 +319,7 @@ struct look {
 };
 
 enum { ENTER64_BYTES = 15 };
+enum { FS_CHUNKS = 64 /* more than there are views */ };
 
 struct bt_stub_addresses {
 	cache_pc_t exit;	  /* EXIT_*: HOST_T0 = number of the exit */
@@ -422,6 +423,7 @@ struct bt {
 	int resume_esp;	      /* insn_map.esp there */
 	unsigned resume_insn; /* its number */
 	struct bt_home *home;
+	uint32_t fs_chunk[FS_CHUNKS];	 /* by view: the chunk of user mode's FS base, as it was last */
 	const struct block *coming_from; /* an exit of that block led to the one to be found; or NULL */
 	uint32_t probe;			 /* the page of probes: probe.c */
 	uint64_t entry_rf;		 /* RFLAGS.RF when the cache was last entered, and, without a count, ... */

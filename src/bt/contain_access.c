@@ -79,6 +79,19 @@ static const struct symbol *take_delta(struct contain *k, const struct value *v,
 	return NULL;
 }
 
+/* What bt_home.held has of it, and little more? */
+static bool by_held(struct contain *k, const struct value *v)
+{
+	for (unsigned i = 0; i < v->n; i++) {
+		struct value rest = value_constant(0);
+		if (k->symbols[v->term[i].symbol].kind != SYM_HELD || v->term[i].times != 1)
+			continue;
+		rest = value_sum(k, *v, (struct value){.n = 1, .term[0] = v->term[i]}, -1);
+		return value_within(k, &rest, -GUARD, GUARD - OPERAND_MAX) && !k->used.claims;
+	}
+	return false;
+}
+
 /* With bases that are to be trusted that much. */
 static bool placed(struct contain *k, const struct value *v, unsigned size, enum trust bases)
 {
@@ -88,11 +101,13 @@ static bool placed(struct contain *k, const struct value *v, unsigned size, enum
 
 	if (value_is_constant(v) || size > OPERAND_MAX)
 		return false;
+	k->used = (struct used){.near = NULL};
+	if (by_held(k, v))
+		return true;
 	delta = take_delta(k, v, &rest);
 	if (!delta)
 		return false;
 	apart = value_sum(k, rest, delta->of, -1);
-	k->used = (struct used){.near = NULL};
 	if (value_within(k, &apart, -GUARD, GUARD - OPERAND_MAX) && !k->used.claims)
 		return true;
 	return value_is_constant(&delta->of) &&
@@ -185,6 +200,19 @@ static struct value probe_access(struct contain *k, const struct value *at)
 	return value_symbol(k, SYM_SECRET, 0, UINT8_MAX);
 }
 
+/* bt_home.held: of what is there nothing is kept track of but what it is good for. */
+static struct value held_access(struct contain *k, size_t offset)
+{
+	if (offset % 8 || k->in.mem_size != 8)
+		return access_refused(k, "a part of where a base leads");
+	if (offset <= offsetof(struct bt_held, kernel_gs))
+		return value_symbol(k, SYM_HELD, INT64_MIN, INT64_MAX);
+	if (k->in.mem_write)
+		return access_refused(k, "where a base is expected is written");
+	return offset == offsetof(struct bt_held, minus_chunk) ? value_any(k)
+							       : value_symbol(k, SYM_PLACE, INT64_MIN, INT64_MAX);
+}
+
 static struct value home_access(struct contain *k, unsigned offset)
 {
 	const struct insn *in = &k->in;
@@ -197,6 +225,8 @@ static struct value home_access(struct contain *k, unsigned offset)
 	if (offset / 8 == offsetof(struct bt_home, cpu) / 8)
 		return in->mem_write ? access_refused(k, "struct cpu's address is written")
 				     : value_symbol(k, SYM_CPU, INT64_MIN, INT64_MAX);
+	if (offset - offsetof(struct bt_home, held) < sizeof(struct bt_held))
+		return held_access(k, offset - offsetof(struct bt_home, held));
 	if (slot->n > TERMS) {
 		*slot = value_any(k);
 		if (offset / 8 == offsetof(struct bt_home, table) / 8)

@@ -201,6 +201,23 @@ static void forget_written(struct contain *k)
 		*reg(k, (unsigned)__builtin_ctz(w)) = value_any(k);
 }
 
+/* Does the value lead into a place, or nowhere: the beginning of one and a number of 32 bits, or one of bt_held's? */
+static bool may_hold(struct contain *k, const struct value *v)
+{
+	const struct symbol *s = value_only(k, v);
+
+	if (s && s->kind == SYM_HELD)
+		return true;
+	for (unsigned i = 0; i < v->n; i++) {
+		struct value rest;
+		if (k->symbols[v->term[i].symbol].kind != SYM_PLACE || v->term[i].times != 1)
+			continue;
+		rest = value_sum(k, *v, (struct value){.n = 1, .term[0] = v->term[i]}, -1);
+		return value_within(k, &rest, 0, UINT32_MAX);
+	}
+	return false;
+}
+
 /* Stores that later loads find; and what nobody may store. */
 static void store(struct contain *k, const struct value *stored)
 {
@@ -213,8 +230,12 @@ static void store(struct contain *k, const struct value *stored)
 	to = value_only(k, &base);
 	if (value_is_constant(&at) && home < sizeof(struct bt_home)) {
 		table = home == offsetof(struct bt_home, table);
-		if (stored && home % 8 == 0 && k->in.mem_size == 8)
+		if (home - offsetof(struct bt_home, held) < sizeof(struct bt_held)) {
+			if (!stored || !may_hold(k, stored))
+				k->wrong = "a base leads to what is no place";
+		} else if (stored && home % 8 == 0 && k->in.mem_size == 8) {
 			k->now.slot[home / 8] = *stored;
+		}
 		if (home / 8 * 8 - offsetof(struct bt_home, view) < sizeof(((struct bt_home *)0)->view))
 			k->wrong = "the view's address is written";
 	} else {

@@ -41,6 +41,8 @@ enum kind {
 	SYM_STATE,     /* the state of the page at the host address `of`, */
 	SYM_VERDICT,   /* ... what it tells of a store, */
 	SYM_FRAME,     /* ... and the page of RAM there */
+	SYM_HELD,      /* a host address in a chunk's place, or nowhere, */
+	SYM_PLACE,     /* ... or the first one there */
 };
 
 struct symbol {

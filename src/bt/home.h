@@ -13,6 +13,17 @@ enum { HOME_STACK = 4, HOME_IRET = 5, HOME_GPRS = 16, PAGE_STATES = 256 };
 /* What a look at a page's state tells of an access (xlat64_look.c). */
 enum look_verdict { LOOK_CAN, LOOK_TRACED /* a write: all that is in the way is a trace */, LOOK_CANNOT };
 
+/*
+ * Where the bases of FS and GS lead, as host addresses (shadow_host_of()): for operands of a base and a constant. Right
+ * for the view as it is, or nowhere, which faults and is seen to then (xlat64_bases.c).
+ */
+struct bt_held {
+	uint64_t fs;		 /* of user mode's memory */
+	uint64_t gs, kernel_gs;	 /* of supervisor mode's; the other one is that of IA32_KERNEL_GS_BASE */
+	uint64_t minus_chunk;	 /* 0 - number of the chunk in which user mode's FS base is expected, and ... */
+	uint64_t place, nowhere; /* ... where it begins */
+};
+
 struct bt_home {
 	uint64_t reason; /* enum leave_reason, on its way to bt_frame */
 	uint64_t frame;	 /* struct bt_frame */
@@ -26,6 +37,7 @@ struct bt_home {
 	uint64_t count;		   /* instructions executed: bt_frame.count */
 	uint64_t table;		   /* cpu->bt_indirect */
 	uint64_t fs_base, gs_base;
+	struct bt_held held;
 	uint64_t view[2];	     /* of supervisor and user mode */
 	uint64_t target;	     /* RIP, on the way to a block that compares it */
 	uint32_t from;		     /* HOME_FROM of the indirect branch that set it */

@@ -88,10 +88,38 @@ bool bt_may_resume64(struct bt *bt)
 	return find_delta(bt, &delta);
 }
 
+enum { VIEW_TABLE_SHIFT = SHADOW_VIEW_SHIFT + 3 };
+
+/* Programs have all their FS bases in one chunk, mostly. */
+static uint32_t *expected_chunk(struct bt *bt)
+{
+	return &bt->fs_chunk[(bt->home->view[1] >> VIEW_TABLE_SHIFT) % ARRAY_LEN(bt->fs_chunk)];
+}
+
+static void hold_bases(struct bt *bt)
+{
+	const struct cpu *cpu = bt->cpu;
+	const struct shadow *sh = bt->shadow;
+	uint32_t *chunk = expected_chunk(bt);
+	uint64_t fs = cpu->seg[SEG_FS].base;
+
+	if (is_user(bt) && fs)
+		*chunk = (uint32_t)(fs >> SHADOW_VIEW_SHIFT);
+	bt->home->held = (struct bt_held){
+	    .fs = shadow_host_of(sh, fs, true),
+	    .gs = shadow_host_of(sh, cpu->seg[SEG_GS].base, false),
+	    .kernel_gs = shadow_host_of(sh, cpu->kernel_gs_base, false),
+	    .minus_chunk = 0 - (uint64_t)*chunk,
+	    .place = shadow_host_of(sh, (gva_t)*chunk << SHADOW_VIEW_SHIFT, true),
+	    .nowhere = shadow_nowhere(sh),
+	};
+}
+
 void bt_prepare_code64(struct bt *bt)
 {
 	bt->home->view[0] = shadow_view_of(bt->shadow, false);
 	bt->home->view[1] = shadow_view_of(bt->shadow, true);
+	hold_bases(bt);
 }
 
 /* What registers, and home.gpr, hold at a block's beginning, or in the middle of it. */

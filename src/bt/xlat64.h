@@ -187,6 +187,9 @@ bool xlat64_bit_string(struct xlat *t);
 
 /* --- xlat64_bases.c --- */
 bool xlat64_swapgs(struct xlat *t);
+/* An operand of FS or GS and a constant, with where the base leads: *at. False: that is not known. Changes HOST64_T
+ * only. */
+bool xlat64_held(struct xlat *t, int64_t offset, struct host_addr *at);
 /* RDFSBASE, RDGSBASE, WRFSBASE, WRGSBASE */
 bool xlat64_bases(struct xlat *t);
 

@@ -27,6 +27,10 @@ bool xlat64_swapgs(struct xlat *t)
 	emit_store(&t->e, 8, HOST64_T, AT_HOME(t, gs_base));
 	emit_load(&t->e, 8, HOST64_T, AT_HOME(t, spare));
 	emit_store(&t->e, 8, HOST64_T, other);
+	emit_load(&t->e, 8, HOST64_T, AT_HOME(t, held.gs));
+	emit_load(&t->e, 8, HOST64_DELTA, AT_HOME(t, held.kernel_gs));
+	emit_store(&t->e, 8, HOST64_DELTA, AT_HOME(t, held.gs));
+	emit_store(&t->e, 8, HOST64_T, AT_HOME(t, held.kernel_gs));
 	return true;
 }
 
@@ -54,6 +58,48 @@ static void unless_canonical(struct xlat *t, uint8_t **slow)
 	xlat_unless_zero(t, slow);
 }
 
+/* FS base is HOST64_T: where it leads, if it is where it is expected. Whoever else uses it faults, enters the cache
+ * anew, and finds it right then. Changes RCX, HOST64_T. */
+static void hold_fs(struct xlat *t)
+{
+	uint8_t *expected;
+
+	emit_mov_imm(&t->e, RCX, SHADOW_VIEW_SHIFT);
+	emit_shrx64(&t->e, RCX, HOST64_T, RCX);
+	emit_load(&t->e, 8, HOST64_DELTA, AT_HOME(t, held.minus_chunk));
+	emit_lea(&t->e, 8, RCX, (struct host_addr){RCX, HOST64_DELTA, 1, 0, false, false});
+	emit_load(&t->e, 8, HOST64_DELTA, AT_HOME(t, held.place));
+	emit_mov(&t->e, 4, HOST64_T, HOST64_T);
+	emit_lea(&t->e, 8, HOST64_T, (struct host_addr){HOST64_T, HOST64_DELTA, 1, 0, false, false});
+	emit_store(&t->e, 8, HOST64_T, AT_HOME(t, held.fs));
+	expected = emit_jrcxz(&t->e);
+	emit_load(&t->e, 8, HOST64_T, AT_HOME(t, held.nowhere));
+	emit_store(&t->e, 8, HOST64_T, AT_HOME(t, held.fs));
+	emit_target8(&t->e, expected);
+}
+
+static void hold(struct xlat *t, unsigned seg)
+{
+	if (seg == SEG_FS) {
+		hold_fs(t);
+		return;
+	}
+	emit_load(&t->e, 8, HOST64_T, AT_HOME(t, held.nowhere));
+	emit_store(&t->e, 8, HOST64_T, AT_HOME(t, held.gs));
+}
+
+bool xlat64_held(struct xlat *t, int64_t offset, struct host_addr *at)
+{
+	bool user = t->ctx->key.flags & CTX_CPL3;
+
+	if (!opt_on(t->bt->cpu->opt_off, OPT_HELD) || t->in->seg != (user ? SEG_FS : SEG_GS) || t->in->rip_relative ||
+	    offset > DIRECT_DISP || offset < -DIRECT_DISP)
+		return false;
+	emit_load(&t->e, 8, HOST64_T, user ? AT_HOME(t, held.fs) : AT_HOME(t, held.gs));
+	*at = (struct host_addr){HOST64_T, REG_NONE, 1, (int32_t)offset, false, false};
+	return true;
+}
+
 static void write_base(struct xlat *t, unsigned seg)
 {
 	unsigned from = t->in->op[0].reg;
@@ -64,10 +110,11 @@ static void write_base(struct xlat *t, unsigned seg)
 	emit_mov(&t->e, t->in->opsize, HOST64_T, xlat64_in_memory(t, from) ? HOST64_T : from);
 	emit_store(&t->e, 8, RCX, AT_HOME(t, rcx));
 	unless_canonical(t, &slow);
-	emit_load(&t->e, 8, RCX, AT_HOME(t, rcx));
 	xlat64_load_cpu(t);
 	emit_store(&t->e, 8, HOST64_T, AT_CPU64(base_of(seg)));
 	emit_store(&t->e, 8, HOST64_T, at_home(t, seg));
+	hold(t, seg);
+	emit_load(&t->e, 8, RCX, AT_HOME(t, rcx));
 	done = emit_jmp(&t->e);
 	emit_target32_here(&t->e, slow);
 	emit_load(&t->e, 8, RCX, AT_HOME(t, rcx));

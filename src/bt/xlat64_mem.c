@@ -129,8 +129,12 @@ struct host_addr xlat64_operand(struct xlat *t)
 	struct host_addr at;
 	uint64_t offset;
 
-	if (!has_base(in) && constant_offset(t, &offset))
-		return constant_address(t, offset);
+	if (constant_offset(t, &offset)) {
+		if (!has_base(in))
+			return constant_address(t, offset);
+		if (xlat64_held(t, (int64_t)offset, &at))
+			return at;
+	}
 	if (!has_base(in) && in->addrsize == 8 && in->index == REG_NONE && !xlat64_in_memory(t, in->base) &&
 	    in->disp <= DIRECT_DISP && in->disp >= -DIRECT_DISP) {
 		if (!xlat64_near_base(t, in->base))

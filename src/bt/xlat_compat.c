@@ -106,6 +106,9 @@ static void enter_code64(struct xlat *t, const struct context *to)
 	emit_store(&t->e, 8, HOST_T0, AT_HOME(t, target));
 	COPY_TO_HOME(t, fs_base, SEG_OFF(SEG_FS, base));
 	COPY_TO_HOME(t, gs_base, SEG_OFF(SEG_GS, base));
+	emit_load(&t->e, 8, HOST_T2, AT_HOME(t, held.nowhere)); /* either may have been loaded meanwhile */
+	emit_store(&t->e, 8, HOST_T2, AT_HOME(t, held.fs));
+	emit_store(&t->e, 8, HOST_T2, AT_HOME(t, held.gs));
 	COPY_TO_HOME(t, gpr[R10], CPU_OFF(gpr[R10]));
 	move_upper_xmm(t, true, HOST_CPU, -CPU_BIAS);
 	emit_mov_imm64(&t->e, HOST_T2, (uintptr_t)&to->indirect);

@@ -63,6 +63,10 @@ hva_t shadow_view_of(const struct shadow *sh, bool user);
 bool shadow_own(struct shadow *sh, gva_t linear, bool user);
 /* Does it? */
 bool shadow_owns(const struct shadow *sh, gva_t linear, bool user);
+/* Where the view leads the address, as things are: into its chunk's place, or nowhere. */
+hva_t shadow_host_of(const struct shadow *sh, gva_t linear, bool user);
+/* The beginning of nowhere. */
+hva_t shadow_nowhere(const struct shadow *sh);
 
 /*
  * The alias: the same memory at window + SHADOW_ALIAS, without the write protection of traces. Only for writes that

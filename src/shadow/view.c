@@ -142,6 +142,20 @@ bool shadow_owns(const struct shadow *sh, gva_t linear, bool user)
 	return view_find(sh, paged_window_of(sh, user), linear) != NULL;
 }
 
+hva_t shadow_host_of(const struct shadow *sh, gva_t linear, bool user)
+{
+	const struct window *w = NULL;
+
+	if (shadow_view_of(sh, user))
+		w = view_find(sh, paged_window_of(sh, user), linear);
+	return (w ? (hva_t)w->base : places_nowhere(sh)) + linear % WINDOW_BYTES;
+}
+
+hva_t shadow_nowhere(const struct shadow *sh)
+{
+	return places_nowhere(sh);
+}
+
 bool views_hold(const struct shadow *sh, hva_t address)
 {
 	return sh->paged.tables_of_views && address - (hva_t)sh->paged.tables_of_views < WINDOWS * VIEW_BYTES;

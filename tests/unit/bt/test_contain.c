@@ -580,6 +580,65 @@ static void table_store(enum look_mistake mistake)
 			emit_target32_here(&e, slow[i]);
 }
 
+START_TEST(test_held)
+{
+	begin(); /* an operand of FS */
+	emit_load(&e, 8, R10, home(offsetof(struct bt_home, held.fs)));
+	emit_load(&e, 8, RAX, mem(R10, REG_NONE, 0x28));
+	emit_store(&e, 8, RAX, mem(R10, REG_NONE, -0x100000));
+	emit_mov(&e, 4, RCX, RCX); /* an index that is small */
+	emit_load(&e, 8, RAX, mem(R10, RCX, 0));
+	/* SWAPGS */
+	emit_load(&e, 8, R10, home(offsetof(struct bt_home, held.gs)));
+	emit_load(&e, 8, R11, home(offsetof(struct bt_home, held.kernel_gs)));
+	emit_store(&e, 8, R11, home(offsetof(struct bt_home, held.gs)));
+	emit_store(&e, 8, R10, home(offsetof(struct bt_home, held.kernel_gs)));
+	/* a new base */
+	emit_load(&e, 8, R11, home(offsetof(struct bt_home, held.place)));
+	emit_mov(&e, 4, R10, RAX);
+	emit_lea(&e, 8, R10, mem(R10, R11, 0));
+	emit_store(&e, 8, R10, home(offsetof(struct bt_home, held.fs)));
+	emit_load(&e, 8, R11, home(offsetof(struct bt_home, held.nowhere)));
+	emit_store(&e, 8, R11, home(offsetof(struct bt_home, held.gs)));
+	is_contained();
+
+	begin(); /* an index that is not */
+	emit_load(&e, 8, R10, home(offsetof(struct bt_home, held.fs)));
+	emit_load(&e, 8, RAX, mem(R10, RCX, 0));
+	is_caught(no_place);
+	begin(); /* the base itself, not where it leads */
+	emit_load(&e, 8, R10, home(offsetof(struct bt_home, fs_base)));
+	emit_load(&e, 8, RAX, mem(R10, REG_NONE, 0x28));
+	is_caught(no_place);
+	begin(); /* half of it */
+	emit_load(&e, 4, R10, home(offsetof(struct bt_home, held.fs)));
+	is_caught("a part of where a base leads");
+	begin();
+	emit_store(&e, 4, RAX, home(offsetof(struct bt_home, held.gs) + 4));
+	is_caught("a base leads to what is no place");
+	begin(); /* what the guest has */
+	emit_store(&e, 8, RAX, home(offsetof(struct bt_home, held.fs)));
+	is_caught("a base leads to what is no place");
+	begin();
+	emit_store_imm(&e, 8, 0x1000, home(offsetof(struct bt_home, held.fs)));
+	is_caught("a base leads to what is no place");
+	begin(); /* all 64 bits of a base */
+	emit_load(&e, 8, R11, home(offsetof(struct bt_home, held.place)));
+	emit_lea(&e, 8, R10, mem(RAX, R11, 0));
+	emit_store(&e, 8, R10, home(offsetof(struct bt_home, held.fs)));
+	is_caught("a base leads to what is no place");
+	begin(); /* little by little */
+	emit_load(&e, 8, R10, home(offsetof(struct bt_home, held.fs)));
+	emit_lea(&e, 8, R10, mem(R10, REG_NONE, 8));
+	emit_store(&e, 8, R10, home(offsetof(struct bt_home, held.fs)));
+	is_caught("a base leads to what is no place");
+	begin();
+	emit_load(&e, 8, R10, home(offsetof(struct bt_home, held.fs)));
+	emit_store(&e, 8, R10, home(offsetof(struct bt_home, held.place)));
+	is_caught("where a base is expected is written");
+}
+END_TEST
+
 START_TEST(test_looks)
 {
 	begin();
@@ -606,6 +665,7 @@ int main(void)
 	tcase_add_test(t, test_points);
 	tcase_add_test(t, test_implicit);
 	tcase_add_test(t, test_own);
+	tcase_add_test(t, test_held);
 	tcase_add_test(t, test_looks);
 	suite_add_tcase(s, t);
 	return run_suite(s);
