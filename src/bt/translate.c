@@ -217,7 +217,7 @@ static void emit_body(struct xlat *t, const struct insn *ins, unsigned count)
 	struct block *b = t->b;
 
 	t->in_body = true;
-	t->as_begun = UINT16_MAX;
+	xlat64_foresee(t);
 	xlat64_near_forget(t);
 	bt_profile_count_entry(t);
 	if (context_code64(t->ctx))

@@ -43,7 +43,9 @@ struct xlat {
 	bool has_chunk;		  /* block.chunk */
 	uint16_t near;		  /* xlat64_near.c: registers that are known to be near the block's chunk, */
 	uint16_t sure;		  /* those of them that an access has been made by, with a constant added, */
-	uint16_t as_begun;	  /* those that hold what they did when the block was translated, */
+	uint16_t foreseen;	  /* xlat64_foresee.c: those of which it is expected what they will hold, ... */
+	uint64_t seen[GPR_COUNT]; /* ... that is */
+	uint16_t single;	  /* those of them that are no sums, but for little: what contain.c bounds */
 	uint16_t loaded;	  /* those that were loaded from that chunk */
 	int32_t moved[GPR_COUNT]; /* of those that are near: by how much since they were in it */
 	struct bound bound[GPR_COUNT];

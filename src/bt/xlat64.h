@@ -142,6 +142,12 @@ void xlat64_near_forget(struct xlat *t);
 /* What the instruction does to what is known. */
 void xlat64_near_behind(struct xlat *t);
 
+/* --- xlat64_foresee.c --- */
+/* At the block's beginning: registers are what they are now. */
+void xlat64_foresee(struct xlat *t);
+/* What the instruction does to them. */
+void xlat64_foresee_behind(struct xlat *t);
+
 /* --- xlat64_look.c --- */
 /* RCX = 0 if the page at the host address in HOST64_DELTA can be stored to (write) or loaded from, else what it is
  * (enum look_verdict). Changes HOST64_T. */

@@ -208,7 +208,7 @@ bool xlat64_bounded(const struct xlat *t, unsigned index, unsigned scale)
 
 static bool expected(const struct xlat *t, unsigned index, unsigned *how)
 {
-	int64_t value = (int64_t)t->bt->cpu->gpr[index];
+	int64_t value = (int64_t)t->seen[index];
 
 	if (is_bounded(t->bound[index]))
 		return false;
@@ -222,7 +222,7 @@ static bool expected(const struct xlat *t, unsigned index, unsigned *how)
 	*how |= value < 0 ? INDEX_PROBED | INDEX_NEGATIVE : INDEX_PROBED;
 	if (value < 0 && !(t->ctx->key.flags & CTX_CPL3)) /* an address of the kernel's image, rather */
 		return false;
-	return (t->as_begun & BIT(index)) && value >= -(int64_t)BIT(31) && value < (int64_t)BIT(31);
+	return (t->foreseen & t->single & BIT(index)) && value >= -(int64_t)BIT(31) && value < (int64_t)BIT(31);
 }
 
 bool xlat64_bound_probe(struct xlat *t, unsigned index, unsigned *how)

@@ -43,10 +43,10 @@ void xlat64_constant_delta(struct xlat *t, uint32_t chunk, enum reloc_kind kind)
 	t->delta = DELTA_NONE;
 }
 
-/* HOST64_T = a constant that depends on RIP if the operand does. */
-static void constant(struct xlat *t, uint64_t offset, enum reloc_kind kind)
+/* reg = a constant that depends on RIP if the operand does. */
+static void constant(struct xlat *t, unsigned reg, uint64_t offset, enum reloc_kind kind)
 {
-	emit_mov_imm64(&t->e, HOST64_T, offset);
+	emit_mov_imm64(&t->e, reg, offset);
 	if (!t->in->rip_relative)
 		return;
 	xlat_reloc(t, 8, kind);
@@ -68,7 +68,7 @@ static struct host_addr constant_address(struct xlat *t, gva_t linear)
 		t->adapted = true;
 		return (struct host_addr){HOST64_DELTA, REG_NONE, 1, (int32_t)linear, false, false};
 	}
-	constant(t, linear, near ? RELOC_RIP_NEAR : RELOC_RIP);
+	constant(t, HOST64_T, linear, near ? RELOC_RIP_NEAR : RELOC_RIP);
 	return (struct host_addr){HOST64_T, HOST64_DELTA, 1, 0, false, false};
 }
 
@@ -110,7 +110,7 @@ void xlat64_linear(struct xlat *t)
 	uint64_t offset;
 
 	if (constant_offset(t, &offset)) {
-		constant(t, offset, RELOC_RIP);
+		constant(t, HOST64_T, offset, RELOC_RIP);
 	} else {
 		load_pair(t, address_registers(in));
 		emit_lea(&t->e, in->addrsize, HOST64_T,
@@ -183,7 +183,11 @@ static void lea_constant(struct xlat *t, uint64_t offset)
 {
 	const struct operand *to = &t->in->op[0];
 
-	constant(t, offset, RELOC_RIP);
+	if (to->size == 8 && !xlat64_in_memory(t, to->reg)) {
+		constant(t, to->reg, offset, RELOC_RIP);
+		return;
+	}
+	constant(t, HOST64_T, offset, RELOC_RIP);
 	if (to->size == 4)
 		emit_mov(&t->e, 4, HOST64_T, HOST64_T);
 	if (xlat64_in_memory(t, to->reg))

@@ -50,10 +50,10 @@ static bool expected(struct xlat *t, unsigned reg, uint64_t linear)
 {
 	uint32_t chunk = (uint32_t)(linear >> SHADOW_VIEW_SHIFT);
 
-	if (t->as_begun & BIT(reg))
+	if (t->like || (t->foreseen & BIT(reg)))
 		return xlat64_near_choose(t, chunk,
 					  t->bt->cpu->gpr[reg] >> SHADOW_VIEW_SHIFT == chunk ? reg : CHUNK_BY_SUM);
-	return t->has_chunk && (t->like ? xlat_like(t, RELOC_PROBE) : (t->near | t->loaded) & BIT(reg));
+	return t->has_chunk && ((t->near | t->loaded) & BIT(reg));
 }
 
 /* Is it known, or to be expected, that the register is a pointer into the block's chunk? */
@@ -63,7 +63,7 @@ static bool points(const struct xlat *t, unsigned reg)
 		return false;
 	if ((t->near | t->loaded) & BIT(reg))
 		return true;
-	return (t->as_begun & BIT(reg)) && t->bt->cpu->gpr[reg] >> SHADOW_VIEW_SHIFT == t->b->chunk;
+	return (t->foreseen & BIT(reg)) && t->seen[reg] >> SHADOW_VIEW_SHIFT == t->b->chunk;
 }
 
 bool xlat64_near_base(struct xlat *t, unsigned base)
@@ -74,7 +74,7 @@ bool xlat64_near_base(struct xlat *t, unsigned base)
 		xlat64_near_delta(t);
 		return true;
 	}
-	if (base == RSP || !usable(t) || !expected(t, base, t->bt->cpu->gpr[base]))
+	if (base == RSP || !usable(t) || !expected(t, base, t->seen[base]))
 		return false;
 	xlat64_near_delta(t);
 	xlat64_probe_chunk(t, base);
@@ -103,9 +103,9 @@ static bool probed(const struct xlat *t, unsigned reg)
 		return false;
 	if (t->like)
 		return xlat_like(t, RELOC_PROBE);
-	if (!(t->as_begun & BIT(reg)))
+	if (!(t->foreseen & BIT(reg)))
 		return t->has_chunk && (t->loaded & BIT(reg));
-	return !t->has_chunk || t->bt->cpu->gpr[reg] >> SHADOW_VIEW_SHIFT == t->b->chunk;
+	return !t->has_chunk || t->seen[reg] >> SHADOW_VIEW_SHIFT == t->b->chunk;
 }
 
 /* Not if all of a mask's bits are 0. Nor need x87 store, or look where, what raises an exception that is not masked. */
@@ -189,14 +189,13 @@ bool xlat64_near_operand(struct xlat *t)
 {
 	const struct insn *in = t->in;
 	struct host_addr at = {in->base, in->index, in->scale, (int32_t)in->disp, false, false};
-	const uint64_t *gpr = t->bt->cpu->gpr;
 	uint64_t linear;
 
 	if (!indexed(t) || !usable(t))
 		return false;
-	linear = gpr[in->base] + gpr[in->index] * in->scale + (uint64_t)in->disp;
-	if ((t->as_begun & BIT(in->base)) && !(t->as_begun & BIT(in->index)))
-		linear = gpr[in->base];
+	linear = t->seen[in->base] + t->seen[in->index] * in->scale + (uint64_t)in->disp;
+	if ((t->foreseen & BIT(in->base)) && !(t->foreseen & BIT(in->index)))
+		linear = t->seen[in->base];
 	if (!expected(t, in->base, linear))
 		return false;
 	xlat64_near_delta(t);
@@ -327,6 +326,7 @@ void xlat64_near_behind(struct xlat *t)
 	bool moved = moves(t->in, &to, &from, &by) && !xlat64_in_memory(t, to) && !xlat64_in_memory(t, from);
 
 	xlat64_bound_behind(t);
+	xlat64_foresee_behind(t);
 	follow_delta(t, moved, to, from, by);
 	if (moved) {
 		int64_t sum = t->moved[from] + by;
@@ -335,13 +335,11 @@ void xlat64_near_behind(struct xlat *t)
 		set(&t->sure, to, (t->sure & BIT(from)) && (t->near & BIT(to)));
 		set(&t->loaded, to, t->loaded & BIT(from));
 		t->moved[to] = (int32_t)sum;
-		set(&t->as_begun, to, (t->as_begun & BIT(to)) && to == from && (by == (int8_t)by));
 		return;
 	}
 	t->near &= (uint16_t)~t->in->gpr_written;
 	t->sure &= t->near;
 	t->loaded &= (uint16_t)~t->in->gpr_written;
-	t->as_begun &= (uint16_t)~t->in->gpr_written;
 	if (loads && !xlat64_in_memory(t, t->in->op[0].reg))
 		t->loaded |= (uint16_t)BIT(t->in->op[0].reg);
 }

@@ -65,6 +65,8 @@ bool shadow_own(struct shadow *sh, gva_t linear, bool user);
 bool shadow_owns(const struct shadow *sh, gva_t linear, bool user);
 /* Where the view leads the address, as things are: into its chunk's place, or nowhere. */
 hva_t shadow_host_of(const struct shadow *sh, gva_t linear, bool user);
+/* Reads 8 bytes of RAM within a page that the view shows at present. False: it shows none there. */
+bool shadow_peek(const struct shadow *sh, gva_t linear, bool user, uint64_t *value);
 /* The beginning of nowhere. */
 hva_t shadow_nowhere(const struct shadow *sh);
 

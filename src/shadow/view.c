@@ -151,6 +151,17 @@ hva_t shadow_host_of(const struct shadow *sh, gva_t linear, bool user)
 	return (w ? (hva_t)w->base : places_nowhere(sh)) + linear % WINDOW_BYTES;
 }
 
+bool shadow_peek(const struct shadow *sh, gva_t linear, bool user, uint64_t *value)
+{
+	const struct window *w = shadow_view_of(sh, user) ? view_find(sh, paged_window_of(sh, user), linear) : NULL;
+	uint64_t page = linear % WINDOW_BYTES >> PAGE_SHIFT, at = linear & PAGE_MASK;
+
+	if (!w || at > PAGE_SIZE - sizeof(*value) || !(w->state[page] & PAGE_MAPPED) || w->frame[page] >= FRAME_OTHER)
+		return false;
+	memcpy(value, sh->pm->ram.host + ((uint64_t)w->frame[page] << PAGE_SHIFT) + at, sizeof(*value));
+	return true;
+}
+
 hva_t shadow_nowhere(const struct shadow *sh)
 {
 	return places_nowhere(sh);
