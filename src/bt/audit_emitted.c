@@ -29,6 +29,7 @@ static struct contain_rules rules(const struct bt *bt)
 	    .states = shadow_host_states(bt->shadow),
 	    .frames = shadow_host_frames(bt->shadow),
 	    .traced = (uintptr_t)bt->pm->traced,
+	    .watched = (uintptr_t)shadow_watched(bt->shadow),
 	    .ram = (uintptr_t)bt->pm->ram.host,
 	};
 

@@ -39,8 +39,8 @@ struct contain_rules {
 	struct {
 		uint64_t from, to;
 	} data[CONTAIN_DATA]; /* more of the monitor's, at constant addresses */
-	/* of looks at states of pages: by page of host addresses, by page of RAM; RAM */
-	uint64_t states, frames, traced, ram;
+	/* of looks at states of pages: by page of host addresses, by page and granule of RAM; RAM */
+	uint64_t states, frames, traced, watched, ram;
 };
 
 struct contain;

@@ -58,6 +58,7 @@ enum fact_kind {
 	FACT_BOUNDS,  /* the symbol is within bounds */
 	FACT_TRACED,  /* all that keeps the page at that host address from being stored to is a trace */
 	FACT_ALIGNED, /* the value's bits of `mask` are 0 */
+	FACT_INSIDE,  /* it is more than `mask` from the end of its page */
 	FACT_ROOM,    /* for one more of bt_home.table_store */
 };
 

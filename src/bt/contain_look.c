@@ -59,29 +59,43 @@ static bool home_tables(struct contain *k, const struct value *at, struct value 
 	       k->in.mem_size == 8;
 }
 
-/* RAM + (frame << 12) + offset in the page, of one host address. */
-static bool is_table_store(struct contain *k, const struct value *at)
+/* (frame << 12) + offset in the page, of one host address, which is returned; NULL: no. */
+static const struct value *in_ram(struct contain *k, const struct value *at)
 {
 	const struct symbol *frame = NULL, *offset = NULL, *of;
-	const struct fact *aligned;
 
-	if (at->constant != k->rules->ram || at->n != 2)
-		return false;
+	if (at->constant || at->n != 2)
+		return NULL;
 	for (unsigned i = 0; i < 2; i++) {
 		const struct symbol *s = &k->symbols[at->term[i].symbol];
 		if (at->term[i].times != 1)
-			return false;
+			return NULL;
 		if (s->kind == SYM_ROTATED && s->count == PAGE_ROTATE)
 			frame = s;
 		else if (s->kind == SYM_EXTRACTED && s->mask == PAGE_MASK)
 			offset = s;
 	}
 	of = frame ? value_only(k, &frame->of) : NULL;
-	if (!offset || !of || of->kind != SYM_FRAME || !value_same(&of->of, &offset->of))
+	if (!offset || !of || of->kind != SYM_FRAME || !value_same(&of->of, &offset->of) ||
+	    !state_knows(k, FACT_TRACED, &offset->of))
+		return NULL;
+	return &offset->of;
+}
+
+static bool is_store_in_ram(struct contain *k, const struct value *at)
+{
+	struct value offset = *at;
+	const struct value *host;
+	const struct fact *aligned, *inside;
+
+	offset.constant -= k->rules->ram;
+	host = in_ram(k, &offset);
+	if (!host)
 		return false;
-	aligned = state_knows(k, FACT_ALIGNED, &offset->of);
-	return aligned && k->in.mem_size <= 8 && aligned->mask == k->in.mem_size - 1u &&
-	       state_knows(k, FACT_TRACED, &offset->of);
+	aligned = state_knows(k, FACT_ALIGNED, host);
+	inside = state_knows(k, FACT_INSIDE, host);
+	return (aligned && k->in.mem_size <= 8 && aligned->mask == k->in.mem_size - 1u) ||
+	       (inside && k->in.mem_size <= inside->mask + 1);
 }
 
 bool look_access(struct contain *k, const struct value *at, struct value *read)
@@ -103,7 +117,10 @@ bool look_access(struct contain *k, const struct value *at, struct value *read)
 	s = index_of(k, at, r->traced, 1);
 	if (s && s->kind == SYM_FRAME)
 		return true;
-	return home_tables(k, at, read) || is_table_store(k, at);
+	s = index_of(k, at, r->watched, 1);
+	if (s && s->kind == SYM_SHIFTED && s->count == SHADOW_GRANULE_SHIFT && in_ram(k, &s->of))
+		return true;
+	return home_tables(k, at, read) || is_store_in_ram(k, at);
 }
 
 /* RCX, before it was cut to 32 bits. */
@@ -112,6 +129,18 @@ static struct value count(struct contain *k)
 	const struct symbol *s = value_only(k, &k->now.gpr[RCX]);
 
 	return s && s->kind == SYM_LOW ? s->of : k->now.gpr[RCX];
+}
+
+/* Bit 12 of the offset in a page, and something added. */
+static void page_not_left(struct contain *k, struct value sum)
+{
+	uint64_t more = sum.constant;
+	const struct symbol *s;
+
+	sum.constant = 0;
+	s = value_only(k, &sum);
+	if (s && s->kind == SYM_EXTRACTED && s->mask == PAGE_MASK && more < PAGE_SIZE)
+		state_learn(k, &(struct fact){.kind = FACT_INSIDE, .value = s->of, .mask = more});
 }
 
 void look_zero(struct contain *k)
@@ -124,6 +153,8 @@ void look_zero(struct contain *k)
 	s = value_only(k, &v);
 	if (s && s->kind == SYM_VERDICT && minus == LOOK_TRACED)
 		state_learn(k, &(struct fact){.kind = FACT_TRACED, .value = s->of});
+	else if (s && s->kind == SYM_EXTRACTED && s->mask == PAGE_SIZE && !minus)
+		page_not_left(k, s->of);
 	else if (s && s->kind == SYM_EXTRACTED && !minus)
 		state_learn(k, &(struct fact){.kind = FACT_ALIGNED, .value = s->of, .mask = s->mask});
 }

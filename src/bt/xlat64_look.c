@@ -94,25 +94,85 @@ void xlat64_look_at_stack(struct xlat *t)
 	look(t, write);
 }
 
-/* --- stores to page tables --- */
+/* --- stores to traced pages --- */
 
-enum { TABLE_SLOW = 4 };
+enum { SLOW_MAX = 8 };
 
-/*
- * Behind if_page(): if all that keeps the page from being written is that it is a page table, the store is noted for
- * shadow_tables_stored() and made, in RAM itself. Else a jump to one of slow[]. Within a page: the operand is aligned
- * to its size.
- */
-static void store_to_table(struct xlat *t, uint8_t *slow[TABLE_SLOW])
+/* Jumps to where a store is a callout. */
+struct slow {
+	uint8_t *jump[SLOW_MAX];
+	unsigned n;
+};
+
+static void slow_unless_zero(struct xlat *t, struct slow *slow)
 {
-	const struct bt *bt = t->bt;
+	xlat_unless_zero(t, &slow->jump[slow->n++]);
+}
 
-	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, -LOOK_TRACED, false, false});
-	xlat_unless_zero(t, &slow[0]);
+/* HOST64_T = frame -> the offset in RAM; HOST64_DELTA = host address -> the offset in the page. */
+static void offset_in_ram(struct xlat *t)
+{
+	emit_mov_imm(&t->e, RCX, PAGE_MASK);
+	emit_pext32(&t->e, HOST64_DELTA, HOST64_DELTA, RCX);
+	emit_rorx64(&t->e, HOST64_T, HOST64_T, 64 - PAGE_SHIFT);
+	emit_lea(&t->e, 8, HOST64_T, (struct host_addr){HOST64_T, HOST64_DELTA, 1, 0, false, false});
+}
+
+/* The store, at the offset in HOST64_T. */
+static void store_in_ram(struct xlat *t)
+{
+	emit_mov_imm64(&t->e, HOST64_DELTA, (uintptr_t)t->bt->pm->ram.host);
+	emit_lea(&t->e, 8, HOST64_DELTA, (struct host_addr){HOST64_T, HOST64_DELTA, 1, 0, false, false});
+	restore_rcx(t);
+	xlat64_access(t, AT_OPERAND);
+}
+
+/* To a page table: noted for shadow_tables_stored(). Within a page: the operand is aligned to its size. */
+static void store_to_table(struct xlat *t, struct slow *slow)
+{
 	emit_mov_imm(&t->e, RCX, t->in->mem_size - 1u);
 	emit_pext32(&t->e, RCX, HOST64_DELTA, RCX);
-	xlat_unless_zero(t, &slow[1]);
-	xlat_unless_full(t, AT_HOME(t, table_stores), &slow[2]);
+	slow_unless_zero(t, slow);
+	xlat_unless_full(t, AT_HOME(t, table_stores), &slow->jump[slow->n++]);
+	offset_in_ram(t);
+	emit_load(&t->e, 4, RCX, AT_HOME(t, table_stores));
+	emit_store(&t->e, 8, HOST64_T,
+		   (struct host_addr){REG_NONE, RCX, 8, AT_HOME(t, table_store[0]).disp, false, false});
+	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, 1, false, false});
+	emit_store(&t->e, 4, RCX, AT_HOME(t, table_stores));
+	store_in_ram(t);
+}
+
+/* To a page of code, where none of it is. Not at the end of the page, which the operand might cross. */
+static void store_beside_code(struct xlat *t, struct slow *slow)
+{
+	offset_in_ram(t);
+	emit_lea(&t->e, 4, HOST64_DELTA,
+		 (struct host_addr){HOST64_DELTA, REG_NONE, 1, SHADOW_GRANULE - 1, false, false});
+	emit_mov_imm(&t->e, RCX, PAGE_SIZE);
+	emit_pext32(&t->e, RCX, HOST64_DELTA, RCX);
+	slow_unless_zero(t, slow);
+	emit_mov_imm(&t->e, RCX, SHADOW_GRANULE_SHIFT);
+	emit_shrx64(&t->e, RCX, HOST64_T, RCX);
+	emit_mov_imm64(&t->e, HOST64_DELTA, (uintptr_t)shadow_watched(t->bt->shadow));
+	emit_load(&t->e, 1, RCX, (struct host_addr){HOST64_DELTA, RCX, 1, 0, false, false});
+	slow_unless_zero(t, slow);
+	store_in_ram(t);
+}
+
+/*
+ * Behind if_page(): if all that keeps the page from being written is one trace, the store is made in RAM itself: to a
+ * page table or beside code. Else a jump to one of slow's. *done: behind the first of the two.
+ */
+static void store_traced(struct xlat *t, struct slow *slow, uint8_t **done)
+{
+	const struct bt *bt = t->bt;
+	int32_t traced = TRACK_PAGE_TABLE;
+	uint8_t *table;
+
+	*done = NULL;
+	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, -LOOK_TRACED, false, false});
+	slow_unless_zero(t, slow);
 	/* HOST64_T = frame */
 	emit_mov_imm(&t->e, RCX, PAGE_SHIFT);
 	emit_shrx64(&t->e, RCX, HOST64_DELTA, RCX);
@@ -120,30 +180,24 @@ static void store_to_table(struct xlat *t, uint8_t *slow[TABLE_SLOW])
 	emit_load(&t->e, 4, HOST64_T, (struct host_addr){HOST64_T, RCX, 4, 0, false, false});
 	emit_mov_imm64(&t->e, RCX, (uintptr_t)bt->pm->traced);
 	emit_load(&t->e, 1, RCX, (struct host_addr){RCX, HOST64_T, 1, 0, false, false});
-	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, -TRACK_PAGE_TABLE, false, false});
-	xlat_unless_zero(t, &slow[3]);
-	/* HOST64_T = offset in RAM */
-	emit_mov_imm(&t->e, RCX, PAGE_MASK);
-	emit_pext32(&t->e, HOST64_DELTA, HOST64_DELTA, RCX);
-	emit_rorx64(&t->e, HOST64_T, HOST64_T, 64 - PAGE_SHIFT);
-	emit_lea(&t->e, 8, HOST64_T, (struct host_addr){HOST64_T, HOST64_DELTA, 1, 0, false, false});
-	emit_load(&t->e, 4, RCX, AT_HOME(t, table_stores));
-	emit_store(&t->e, 8, HOST64_T,
-		   (struct host_addr){REG_NONE, RCX, 8, AT_HOME(t, table_store[0]).disp, false, false});
-	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, 1, false, false});
-	emit_store(&t->e, 4, RCX, AT_HOME(t, table_stores));
-	emit_mov_imm64(&t->e, HOST64_DELTA, (uintptr_t)bt->pm->ram.host);
-	emit_lea(&t->e, 8, HOST64_DELTA, (struct host_addr){HOST64_T, HOST64_DELTA, 1, 0, false, false});
-	restore_rcx(t);
-	xlat64_access(t, AT_OPERAND);
+	if (opt_on(bt->cpu->opt_off, OPT_BESIDE) && bt->pm->ram.size <= SHADOW_WATCHED_MAX) {
+		emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, -TRACK_CODE, false, false});
+		xlat_unless_zero(t, &table);
+		store_beside_code(t, slow);
+		*done = emit_jmp(&t->e);
+		emit_target32_here(&t->e, table);
+		traced -= TRACK_CODE;
+	}
+	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, -traced, false, false});
+	slow_unless_zero(t, slow);
+	store_to_table(t, slow);
 }
 
 bool xlat64_ident_guarded(struct xlat *t)
 {
 	const struct insn *in = t->in;
-	uint8_t *can, *cannot, *done[2], *slow[TABLE_SLOW];
-	bool tables =
-	    opt_on(t->bt->cpu->opt_off, OPT_STORES) && in->mem_size <= 8 && !(in->mem_size & (in->mem_size - 1));
+	uint8_t *can, *cannot, *done[3] = {0};
+	struct slow slow = {.n = 0};
 
 	if ((t->ctx->key.flags & CTX_CPL3) || !in->has_mem || in->agen || !in->mem_write || !xlat64_can_access(t))
 		return false;
@@ -156,17 +210,17 @@ bool xlat64_ident_guarded(struct xlat *t)
 	xlat64_access(t, AT_OPERAND);
 	done[0] = emit_jmp(&t->e);
 	emit_target32_here(&t->e, cannot);
-	if (tables) {
-		store_to_table(t, slow);
-		done[1] = emit_jmp(&t->e);
-		for (unsigned i = 0; i < TABLE_SLOW; i++)
-			emit_target32_here(&t->e, slow[i]);
+	if (opt_on(t->bt->cpu->opt_off, OPT_STORES) && in->mem_size <= 8 && !(in->mem_size & (in->mem_size - 1))) {
+		store_traced(t, &slow, &done[1]);
+		done[2] = emit_jmp(&t->e);
 	}
+	for (unsigned i = 0; i < slow.n; i++)
+		emit_target32_here(&t->e, slow.jump[i]);
 	restore_rcx(t);
 	xlat_slow_callout(t);
-	emit_target32_here(&t->e, done[0]);
-	if (tables)
-		emit_target32_here(&t->e, done[1]);
+	for (unsigned i = 0; i < ARRAY_LEN(done); i++)
+		if (done[i])
+			emit_target32_here(&t->e, done[i]);
 	xlat64_near_behind(t);
 	return true;
 }

@@ -78,7 +78,9 @@ hva_t shadow_nowhere(const struct shadow *sh);
 #define SHADOW_ALIAS	     (8 * GiB)
 #define SHADOW_GRANULE_SHIFT 6
 #define SHADOW_GRANULE	     (1u << SHADOW_GRANULE_SHIFT)
-/* One byte for each granule of RAM: where the alias maps RAM, it is at the linear address that is its offset. */
+/* One byte for each granule of RAM, of the first SHADOW_WATCHED_MAX bytes: where the alias maps RAM, it is at the
+ * linear address that is its offset. */
+#define SHADOW_WATCHED_MAX (4 * GiB)
 const uint8_t *shadow_watched(const struct shadow *sh);
 
 /*

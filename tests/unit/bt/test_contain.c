@@ -20,10 +20,11 @@ enum {
 };
 
 /* Not small: constants of 64 bits. */
-#define STATES 0x500000000000ull
-#define FRAMES 0x510000000000ull
-#define TRACED 0x520000000000ull
-#define RAM    0x530000000000ull
+#define STATES	0x500000000000ull
+#define FRAMES	0x510000000000ull
+#define TRACED	0x520000000000ull
+#define RAM	0x530000000000ull
+#define WATCHED 0x540000000000ull
 
 static const struct contain_rules rules = {.home = HOME,
 					   .probe = PROBE,
@@ -32,6 +33,7 @@ static const struct contain_rules rules = {.home = HOME,
 					   .states = STATES,
 					   .frames = FRAMES,
 					   .traced = TRACED,
+					   .watched = WATCHED,
 					   .ram = RAM};
 
 static struct contain *k;
@@ -652,6 +654,58 @@ START_TEST(test_looks)
 }
 END_TEST
 
+/* --- a store beside code, likewise --- */
+
+enum code_mistake { CODE_NONE, CODE_NO_STATE, CODE_CROSSES, CODE_NOT_ALL, CODE_OTHER_BIT, CODE_NO_PAGE, CODE_INDEX };
+
+static void code_store(enum code_mistake mistake)
+{
+	uint8_t *slow[4];
+
+	look_up(RBX);
+	emit_lea(&e, 8, R11, mem(RBX, R11, 0));
+	page_entry(STATES, RCX, 1);
+	emit_load(&e, 1, RCX, mem(RCX, REG_NONE, (int32_t)(HOME + offsetof(struct bt_home, verdict) + PAGE_STATES)));
+	emit_lea(&e, 4, RCX, mem(RCX, REG_NONE, -(mistake == CODE_NO_STATE ? LOOK_CANNOT : LOOK_TRACED)));
+	slow[0] = unless_zero();
+	page_entry(FRAMES, R10, 4);
+	emit_mov_imm64(&e, RCX, TRACED);
+	emit_load(&e, 1, RCX, mem(RCX, R10, 0));
+	slow[1] = unless_zero();
+	emit_mov_imm(&e, RCX, mistake == CODE_NO_PAGE ? 0x1fff : 0xfff);
+	emit_pext32(&e, R11, R11, RCX);
+	emit_rorx64(&e, R10, R10, 52);
+	emit_lea(&e, 8, R10, mem(R10, R11, 0));
+	emit_lea(&e, 4, R11, mem(R11, REG_NONE, mistake == CODE_NOT_ALL ? 6 : 63));
+	emit_mov_imm(&e, RCX, mistake == CODE_OTHER_BIT ? 2048 : 4096);
+	emit_pext32(&e, RCX, R11, RCX);
+	slow[2] = mistake == CODE_CROSSES ? NULL : unless_zero();
+	emit_mov_imm(&e, RCX, mistake == CODE_INDEX ? 5 : 6);
+	emit_shrx64(&e, RCX, R10, RCX);
+	emit_mov_imm64(&e, R11, WATCHED);
+	emit_load(&e, 1, RCX, mem(R11, RCX, 0));
+	slow[3] = unless_zero();
+	emit_mov_imm64(&e, R11, RAM);
+	emit_lea(&e, 8, R11, mem(R10, R11, 0));
+	emit_store(&e, 8, RAX, mem(R11, REG_NONE, 0));
+	for (unsigned i = 0; i < ARRAY_LEN(slow); i++)
+		if (slow[i])
+			emit_target32_here(&e, slow[i]);
+}
+
+START_TEST(test_looks_at_code)
+{
+	begin();
+	code_store(CODE_NONE);
+	is_contained();
+	for (enum code_mistake m = CODE_NO_STATE; m <= CODE_INDEX; m++) {
+		begin();
+		code_store(m);
+		is_caught(no_place);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("contain");
@@ -667,6 +721,7 @@ int main(void)
 	tcase_add_test(t, test_own);
 	tcase_add_test(t, test_held);
 	tcase_add_test(t, test_looks);
+	tcase_add_test(t, test_looks_at_code);
 	suite_add_tcase(s, t);
 	return run_suite(s);
 }
