@@ -146,13 +146,11 @@ bool xlat64_syscall(struct xlat *t)
 	uint16_t cs = (uint16_t)(t->bt->cpu->star >> 32 & ~(uint64_t)SEL_RPL);
 	uint8_t *slow[2];
 
-	if (!to)
+	if (!to || !xlat64_probes(t))
 		return false;
-	if (xlat64_probes(t)) {
-		xlat64_load_cpu(t);
-		emit_load(&t->e, 8, HOST64_T, AT_CPU64(offsetof(struct cpu, lstar)));
-		xlat64_probe_canonical(t);
-	}
+	xlat64_load_cpu(t);
+	emit_load(&t->e, 8, HOST64_T, AT_CPU64(offsetof(struct cpu, lstar)));
+	xlat64_probe_canonical(t); /* what would be found out behind it cannot be undone */
 	check_registers(t, slow);
 	xlat64_use_stack(t, HOME_STACK);
 	emit_pushf(&t->e);
