@@ -226,7 +226,8 @@ static void emit_body(struct xlat *t, const struct insn *ins, unsigned count)
 	for (t->n = 0; t->n < count && !t->ended; t->n++) {
 		struct insn_map *map = xlat_map(t);
 		t->in = &ins[t->n];
-		t->last = t->n + 1 == count;
+		t->rest = count - t->n - 1;
+		t->last = !t->rest;
 		if (!xlat_stack_may_lag(t))
 			xlat_stack_update(t);
 		map[0].host = xlat_here(t);

@@ -30,6 +30,7 @@ struct xlat {
 	guest_pc_t eip;		  /* its offset in CS */
 	bool user;		  /* looks which window to use */
 	bool last;		  /* no further instruction of this block follows it */
+	unsigned rest;		  /* so many do, behind it in memory */
 	unsigned uncounted;	  /* instructions executed that HOST_COUNT does not hold yet */
 	int32_t esp_pending;	  /* what HOST_ESP lacks */
 	bool unfetched;		  /* the first instruction crosses into a page that cannot be fetched from */

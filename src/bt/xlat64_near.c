@@ -128,6 +128,30 @@ void xlat64_near_accessed(struct xlat *t, unsigned base)
 		t->sure |= t->near & (uint16_t)BIT(base);
 }
 
+/* Is it worth a lookup of the base that the index is known behind it? Two instructions more here than a probe of the
+ * sum, one or three fewer where either or both are used again. */
+static bool worth_certainty(const struct xlat *t, unsigned base, unsigned index)
+{
+	unsigned kept = (unsigned)(BIT(base) | BIT(index)), saved = 0;
+
+	for (const struct insn *in = t->in + 1; kept && in <= t->in + t->rest; in++) {
+		if (insn_rows[in->id].class == CLASS_CALLOUT)
+			break;
+		if (in->has_mem && !in->agen && in->base != REG_NONE && in->index != REG_NONE) {
+			unsigned same = kept & ((in->base == base ? (unsigned)BIT(base) : 0) |
+						(in->index == index ? (unsigned)BIT(index) : 0));
+			saved += !same ? 0 : same & (same - 1) ? 3 : 1;
+		}
+		kept &= ~(unsigned)in->gpr_written;
+	}
+	return saved > 2;
+}
+
+static bool may_probe(const struct xlat *t, unsigned base, unsigned index)
+{
+	return !probed(t, base) || worth_certainty(t, base, index);
+}
+
 /*
  * Is one of them known to be small, or found to be so? how: INDEX_*. A probe passes for some numbers that are far from
  * small, and the one of a base for some that are far from its chunk: the access is what these do not come past. So one
@@ -147,10 +171,10 @@ static bool small_index(struct xlat *t, unsigned *how)
 	*how = 0;
 	if (!usable(t) || !surely_accesses(in))
 		return false;
-	if (!probed(t, in->base) && xlat64_bound_probe(t, in->index, how))
+	if (may_probe(t, in->base, in->index) && xlat64_bound_probe(t, in->index, how))
 		return true;
 	*how = INDEX_SWAPPED;
-	return may_swap && !probed(t, in->index) && xlat64_bound_probe(t, in->base, how);
+	return may_swap && may_probe(t, in->index, in->base) && xlat64_bound_probe(t, in->base, how);
 }
 
 /* Whether a model added an index behind the lookup is noted, as all that was decided otherwise than by the code. */
@@ -178,7 +202,7 @@ bool xlat64_near_indexed(struct xlat *t, struct host_addr *at)
 		base = in->index;
 		index = in->base;
 	}
-	if (!xlat64_near_base(t, base))
+	if (((how & INDEX_PROBED) && probed(t, base)) || !xlat64_near_base(t, base))
 		xlat64_look_up(t, base);
 	emit_lea(&t->e, 8, HOST64_T, (struct host_addr){(uint8_t)base, HOST64_DELTA, 1, 0, false, false});
 	*at = (struct host_addr){HOST64_T, (uint8_t)index, in->scale, (int32_t)in->disp, false, false};
