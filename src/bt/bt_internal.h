@@ -367,6 +367,12 @@ struct stored_page {
 };
 enum { STORED_PAGES = 16 };
 
+/* What has been written in a row to one page of RAM that there are blocks on: a bit for each granule. */
+struct code_writes {
+	uint64_t page, granules;
+};
+enum { PAGE_GRANULES = 64, GRANULE_BYTES = PAGE_SIZE / PAGE_GRANULES };
+
 struct bt {
 	struct bt_frame frame; /* first */
 	struct cpu *cpu;
@@ -436,6 +442,7 @@ struct bt {
 	unsigned held_miss_spans;
 	uint64_t mmu_events;			       /* bt_mmu_event() calls */
 	struct stored_page stored_pages[STORED_PAGES]; /* callout.c */
+	struct code_writes code_writes;		       /* cache.c */
 	uint64_t cross_pass;			       /* time stamp of the last pass of cross.c */
 	unsigned cross_pages[2];     /* how many pages the next one looks at, of supervisor and user mode */
 	unsigned alone, alone_space; /* passes in a row that found this address space in user mode */

@@ -194,6 +194,30 @@ static bool overlaps(const struct block *b, uint64_t page, unsigned offset, unsi
 	return b->ram_page[1] == page && end > PAGE_SIZE && offset < end - PAGE_SIZE;
 }
 
+/* A quarter of the granules of one page have been written, and none of another page's in between: it becomes data. */
+static bool becomes_data(struct bt *bt, uint64_t at, unsigned len)
+{
+	struct code_writes *w = &bt->code_writes;
+	unsigned first = (unsigned)(at & PAGE_MASK) / GRANULE_BYTES;
+	unsigned last = (unsigned)((at + len - 1) & PAGE_MASK) / GRANULE_BYTES;
+
+	if (w->page != at >> PAGE_SHIFT)
+		*w = (struct code_writes){.page = at >> PAGE_SHIFT};
+	w->granules |= ((BIT(last - first) << 1) - 1) << first;
+	return __builtin_popcountll(w->granules) >= PAGE_GRANULES / 4 && opt_on(bt->cpu->opt_off, OPT_DATA);
+}
+
+/* All blocks of the page go, and with them its trace; those that are executed again come back (bt_revive). */
+static unsigned invalidate_page(struct bt *bt, uint64_t page)
+{
+	unsigned count = 0;
+
+	bt->code_writes.granules = 0;
+	for (; bt->page_blocks[page]; count++)
+		bt_invalidate(bt, bt_block(bt, bt->page_blocks[page]), true);
+	return count;
+}
+
 unsigned bt_invalidate_bytes(struct bt *bt, gpa_t gpa, const uint8_t *data, unsigned len)
 {
 	unsigned count = 0;
@@ -201,6 +225,8 @@ unsigned bt_invalidate_bytes(struct bt *bt, gpa_t gpa, const uint8_t *data, unsi
 
 	if (!physmem_ram_offset(bt->pm, gpa, &at))
 		return 0;
+	if (becomes_data(bt, at, len))
+		return invalidate_page(bt, at >> PAGE_SHIFT);
 	/* What is overwritten with the same does not change: programs that patch themselves do it again and again. */
 	for (; len && *data == bt->pm->ram.host[at]; len--, at++)
 		data++;

@@ -116,6 +116,34 @@ START_TEST(test_dma_to_code)
 }
 END_TEST
 
+/*
+ * A page with code is written all over: it is not watched any more, until its code is executed again, the same or not.
+ * _i: stores that keep to one place, however many, leave the trace where it is.
+ */
+START_TEST(test_becomes_data)
+{
+	enum { PAGE = CODE + 4 * PAGE_SIZE, STORES = PAGE_SIZE / 64 / 2 };
+	gpa_t stored = PAGE + 0x400;
+
+	cpu.opt_off = BIT(OPT_ADAPT); /* else the loop looks where it stores, which needs no trace to go */
+	put_sub(PAGE, 1);
+	/* mov [ebx], ecx; add ebx, 64 or 0; loop; hlt */
+	CODE_BYTES(CODE, 0x89, 0x0b, 0x83, 0xc3, _i ? 0 : 64, 0xe2, 0xf9, 0xf4);
+	for (unsigned imm = 1; imm < 3; imm++) {
+		poke(cpu.gpr[RSP] -= 4, 4, CODE + 7);
+		run_from(PAGE);
+		ck_assert_uint_eq(cpu.gpr[RAX], imm);
+		ck_assert(physmem_traced(&pm, PAGE) & TRACK_CODE);
+		cpu.gpr[RBX] = stored;
+		cpu.gpr[RCX] = STORES;
+		run_from(CODE);
+		ck_assert(!(physmem_traced(&pm, PAGE) & TRACK_CODE) == !_i);
+		ck_assert_uint_eq(peek(_i ? stored : stored + 64 * (STORES - 1), 4), 1);
+		poke(PAGE + 1, 1, imm + 1);
+	}
+}
+END_TEST
+
 /* Another region appears where code was translated, and disappears. */
 START_TEST(test_map_change)
 {
@@ -255,6 +283,7 @@ static Suite *suite(void)
 	tcase_add_loop_test(t, test_store_reaches_into_code, 0, 16);
 	tcase_add_test(t, test_store_ahead);
 	tcase_add_loop_test(t, test_dma_to_code, 0, 2);
+	tcase_add_loop_test(t, test_becomes_data, 0, 2);
 	tcase_add_test(t, test_map_change);
 	tcase_add_test(t, test_revive);
 	tcase_add_test(t, test_same_bytes);
