@@ -58,7 +58,16 @@ struct store {
 	bool user;   /* in user mode's window */
 	bool loads;  /* looks at a page to load from, too */
 	gva_t linear, source;
+	unsigned more; /* 32-bit code: bytes to its last one, if that is at most a page further */
 };
+
+/* How far behind the first byte that a repeated string instruction accesses the last one is; 0: more than a page. */
+static unsigned last_byte(const struct cpu *cpu, const struct insn *in)
+{
+	uint64_t bytes = (uint64_t)(uint32_t)cpu->gpr[RCX] * (in->bytes[in->opcode_off] & 1 ? in->opsize : 1);
+
+	return bytes && bytes <= PAGE_SIZE && !(cpu->rflags & FLAG_DF) ? (unsigned)bytes - 1 : 0;
+}
 
 static struct store store_of(struct bt *bt, const struct block *b, const struct insn *in, unsigned n)
 {
@@ -81,6 +90,7 @@ static struct store store_of(struct bt *bt, const struct block *b, const struct 
 		s.looked = cpu->cpl != 3 && !insn_compares_strings(in);
 		s.linear = (uint32_t)(cpu->seg[SEG_ES].base + cpu->gpr[RDI]);
 		s.user = site->user && cpu->bt_user_region[s.linear >> USER_REGION_SHIFT];
+		s.more = last_byte(cpu, in);
 	} else {
 		s.looked = site->level != SITE_PLAIN && in->has_mem && in->mem_write;
 		s.linear = (uint32_t)(cpu->seg[in->seg].base + insn_ea(cpu, in));
@@ -136,6 +146,8 @@ static void make_storable(struct bt *bt, const struct store *s)
 	make_accessible(bt, s->linear, s->user, true);
 	if (s->loads)
 		make_accessible(bt, s->source, s->user, false);
+	if (s->more)
+		make_accessible(bt, (uint32_t)(s->linear + s->more), s->user, true);
 }
 
 void bt_callout(struct bt *bt, struct block *b, const struct bt_exit *x)

@@ -291,7 +291,8 @@ static void return_to_same(struct xlat *t, struct slow *s, struct slow *changed)
 	emit_load(&t->e, 4, HOST_T0, on_stack(FRAME_EIP));
 	faults_end_here(t);
 	check_flags(t, false, changed);
-	slow_unless_clear8(t, CPU_OFF(bt_copy_faulted), changed); /* perhaps the way back from that */
+	if (bt_counts(t->bt)) /* else RF goes by the monitor, which looks whether it is the way back from that */
+		slow_unless_clear8(t, CPU_OFF(bt_copy_faulted), changed);
 	emit_lea(&t->e, 4, HOST_ESP, (struct host_addr){HOST_ESP, REG_NONE, 1, FRAME_SAME, false, false});
 	take_segment(t, SEG_CS, CPU_OFF(bt_return[0].cs));
 	arrive(t, false);

@@ -94,7 +94,7 @@ static bool flat_string(struct xlat *t, unsigned uses)
 
 /* --- repeated ones at sites that have been adapted --- */
 
-enum { MAX_SLOW = 4 };
+enum { MAX_SLOW = 6 };
 
 /* Ways to the C body, which works in bulk. There and where they are taken RCX is in T3. */
 struct slow {
@@ -102,8 +102,8 @@ struct slow {
 	unsigned count;
 };
 
-/* Goes slow unless all elements from the pointer on are within a page, upwards. Changes RCX, T0 to T2. */
-static void within_page(struct xlat *t, unsigned reg, struct slow *s)
+/* Goes slow unless all elements from the pointer on are within two pages, upwards. Changes RCX, T0 to T2. */
+static void within_pages(struct xlat *t, unsigned reg, struct slow *s)
 {
 	emit_pushf(&t->e);
 	emit_pop(&t->e, HOST_T1);
@@ -117,12 +117,15 @@ static void within_page(struct xlat *t, unsigned reg, struct slow *s)
 	emit_shrx64(&t->e, HOST_T1, HOST_T1, HOST_T2);
 	emit_not64(&t->e, HOST_T1);
 	emit_lea(&t->e, 8, RCX, (struct host_addr){RCX, HOST_T1, 1, 1, false, false}); /* pages further */
-	emit_lea(&t->e, 8, RCX, (struct host_addr){RCX, HOST_T0, 1, 0, false, false});
+	emit_lea(&t->e, 8, RCX, (struct host_addr){RCX, HOST_T0, 2, 0, false, false});
+	emit_mov_imm(&t->e, HOST_T2, ~1u); /* not the last bit: 1 page further */
+	emit_pext32(&t->e, RCX, RCX, HOST_T2);
 	xlat_unless_zero(t, &s->at[s->count++]);
 }
 
-/* Goes slow unless the pointer's page can be loaded from or (write) stored to. Changes RCX, T1, T2. */
-static void page_there(struct xlat *t, unsigned reg, bool write, struct slow *s)
+/* Goes slow unless the page of the first or (last) the last element can be loaded from or (write) stored to. Changes
+ * RCX, T1, T2. */
+static void page_there(struct xlat *t, unsigned reg, bool last, bool write, struct slow *s)
 {
 	if (t->user) {
 		emit_mov_imm(&t->e, HOST_T1, USER_REGION_SHIFT);
@@ -135,7 +138,11 @@ static void page_there(struct xlat *t, unsigned reg, bool write, struct slow *s)
 	} else {
 		emit_load(&t->e, 8, HOST_T1, AT_CPU(CPU_OFF(bt_states[0])));
 	}
-	emit_mov(&t->e, 4, RCX, reg);
+	if (last)
+		emit_lea(&t->e, 4, RCX,
+			 (struct host_addr){(uint8_t)reg, HOST_T3, (uint8_t)element_size(t), -1, false, false});
+	else
+		emit_mov(&t->e, 4, RCX, reg);
 	emit_mov_imm(&t->e, HOST_T2, PAGE_SHIFT);
 	emit_shrx64(&t->e, RCX, RCX, HOST_T2);
 	emit_load(&t->e, 1, RCX, (struct host_addr){HOST_T1, RCX, 1, 0, false, false});
@@ -147,9 +154,17 @@ static void page_there(struct xlat *t, unsigned reg, bool write, struct slow *s)
 	xlat_unless_zero(t, &s->at[s->count++]);
 }
 
+static void all_there(struct xlat *t, unsigned reg, bool write, struct slow *s)
+{
+	within_pages(t, reg, s);
+	page_there(t, reg, false, write, s);
+	page_there(t, reg, true, write, s);
+}
+
 /*
  * Supervisor mode's site that has stored to traced pages (a page that was a page table is cleared), or comes to new
- * pages of user mode all the time: where all of it is within pages that can be accessed, it runs here.
+ * pages of user mode all the time: where all of it is within two pages that can be accessed, it runs here. (Buffers of
+ * programs are where malloc() puts them: what is copied a page at a time crosses into the next.)
  */
 bool xlat_string_guarded(struct xlat *t)
 {
@@ -162,12 +177,9 @@ bool xlat_string_guarded(struct xlat *t)
 	    ((uses & USES_SI) && !flat(t, t->in->seg, false)) || !flat(t, SEG_ES, true))
 		return false;
 	emit_mov(&t->e, 8, HOST_T3, RCX);
-	within_page(t, RDI, &slow);
-	page_there(t, RDI, true, &slow);
-	if (uses & USES_SI) {
-		within_page(t, RSI, &slow);
-		page_there(t, RSI, false, &slow);
-	}
+	all_there(t, RDI, true, &slow);
+	if (uses & USES_SI)
+		all_there(t, RSI, false, &slow);
 	emit_mov(&t->e, 8, RCX, HOST_T3);
 	flat_string(t, uses);
 	done = emit_jmp(&t->e);
