@@ -656,12 +656,14 @@ enum reloc_kind {
 	RELOC_LEAVE64,	 /* what xlat64_leave() emits */
 	RELOC_RIP,	 /* a constant of 64 bits, an address at a distance from RIP; not one that 32 bits hold, */
 	RELOC_RIP_NEAR,	 /* the same, of one in the block's chunk, */
+	RELOC_RIP_CODE,	 /* the same, of one in the chunk that the code is in */
 	RELOC_RIP_CHUNK, /* the displacement that loads the delta of the next reloc's chunk */
 	RELOC_END_LOW,	 /* half of the block's end, which no 32 bits hold: what a call pushes */
 	RELOC_END_HIGH,
-	RELOC_CHUNK, /* the displacement that loads the delta of the block's chunk */
-	RELOC_PROBE, /* the displacement of a probe for it */
-	RELOC_INDEX, /* nothing: an index was added behind the lookup; and INDEX_* in any combination */
+	RELOC_CHUNK,	  /* the displacement that loads the delta of the block's chunk */
+	RELOC_PROBE,	  /* the displacement of a probe for it */
+	RELOC_CODE_CHUNK, /* the displacement that loads the delta of the chunk that the code is in */
+	RELOC_INDEX,	  /* nothing: an index was added behind the lookup; and INDEX_* in any combination */
 	RELOC_INDEX_LAST = RELOC_INDEX + 7,
 };
 enum {

@@ -43,8 +43,9 @@ static bool near_by(struct contain *k, const struct value *v, uint32_t chunk, en
 	struct value apart;
 
 	*by = NULL;
-	if (value_is_constant(v))
-		return v->constant - (base - (uint64_t)GUARD) <= CHUNK_BYTES + 2 * (uint64_t)GUARD - OPERAND_MAX;
+	if (value_is_constant(v) &&
+	    v->constant - (base - (uint64_t)GUARD) <= CHUNK_BYTES + 2 * (uint64_t)GUARD - OPERAND_MAX)
+		return true;
 	for (unsigned i = 0; i < k->now.nfacts; i++) {
 		struct fact *f = &k->now.fact[i];
 		if (f->kind != FACT_NEAR || f->trust < least || (f->chunk ^ chunk) & (BIT(CHUNK_BITS) - 1))
@@ -97,6 +98,7 @@ static bool placed(struct contain *k, const struct value *v, unsigned size, enum
 {
 	struct value rest, apart;
 	const struct symbol *delta;
+	int64_t beyond = 0;
 	struct fact *by;
 
 	if (value_is_constant(v) || size > OPERAND_MAX)
@@ -108,7 +110,9 @@ static bool placed(struct contain *k, const struct value *v, unsigned size, enum
 	if (!delta)
 		return false;
 	apart = value_sum(k, rest, delta->of, -1);
-	if (value_within(k, &apart, -GUARD, GUARD - OPERAND_MAX) && !k->used.claims)
+	if (value_is_constant(&delta->of)) /* the first address of a chunk */
+		beyond = (int64_t)CHUNK_BYTES;
+	if (value_within(k, &apart, -GUARD, beyond + GUARD - OPERAND_MAX) && !k->used.claims)
 		return true;
 	return value_is_constant(&delta->of) &&
 	       near_by(k, &rest, (uint32_t)(delta->of.constant >> SHADOW_VIEW_SHIFT), bases, &by);

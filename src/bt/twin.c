@@ -177,13 +177,13 @@ static bool needs_64(uint64_t v)
 	return v != (uint64_t)(int64_t)(int32_t)v;
 }
 
-/* near: must be in the copy's chunk. */
-static bool move_rip(const struct block *b, uint8_t *at, const struct shift *by, bool near)
+/* Of an address, which it returns. */
+static uint64_t move_rip(uint8_t *at, const struct shift *by)
 {
 	uint64_t v = get64(at) + by->eip;
 
 	memcpy(at, &v, sizeof(v));
-	return needs_64(v) && (!near || v >> SHADOW_VIEW_SHIFT == b->chunk);
+	return v;
 }
 
 /* A displacement in a table of deltas. */
@@ -206,6 +206,8 @@ static bool relocate_one(const struct xlat *t, uint8_t *at, enum reloc_kind kind
 			 const struct shift *by)
 {
 	guest_pc_t end = t->b->eip + t->b->guest_len;
+	uint32_t code = (uint32_t)(t->b->eip >> SHADOW_VIEW_SHIFT);
+	uint64_t v;
 
 	switch (kind) {
 	case RELOC_EIP:
@@ -218,9 +220,13 @@ static bool relocate_one(const struct xlat *t, uint8_t *at, enum reloc_kind kind
 		move_leave(at + LEAVE64_NUMBER, at + LEAVE64_DISPLACEMENT, by);
 		return true;
 	case RELOC_RIP:
-		return move_rip(t->b, at, by, false);
+		return needs_64(move_rip(at, by));
 	case RELOC_RIP_NEAR:
-		return move_rip(t->b, at, by, true);
+		v = move_rip(at, by);
+		return needs_64(v) && v >> SHADOW_VIEW_SHIFT == t->b->chunk;
+	case RELOC_RIP_CODE:
+		v = move_rip(at, by);
+		return needs_64(v) && v >> SHADOW_VIEW_SHIFT == code;
 	case RELOC_RIP_CHUNK:
 		return put_chunk(at, (get64(next) + by->eip) >> SHADOW_VIEW_SHIFT);
 	case RELOC_END_LOW:
@@ -231,6 +237,8 @@ static bool relocate_one(const struct xlat *t, uint8_t *at, enum reloc_kind kind
 		return true;
 	case RELOC_CHUNK:
 		return put_chunk(at, t->b->chunk);
+	case RELOC_CODE_CHUNK:
+		return put_chunk(at, code);
 	case RELOC_PROBE:
 		return put_probe(t->bt, t->b, at);
 	default: /* RELOC_INDEX */

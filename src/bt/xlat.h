@@ -48,6 +48,7 @@ struct xlat {
 	uint64_t seen[GPR_COUNT]; /* ... that is */
 	uint16_t single;	  /* those of them that are no sums, but for little: what contain.c bounds */
 	uint16_t loaded;	  /* those that were loaded from that chunk */
+	uint16_t in_code;	  /* those that are constants, addresses in the chunk that the code is in */
 	int32_t moved[GPR_COUNT]; /* of those that are near: by how much since they were in it */
 	struct bound bound[GPR_COUNT];
 	bool adapted;		  /* an instruction is not translated as it would be at first */

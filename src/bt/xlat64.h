@@ -122,6 +122,8 @@ void xlat64_constant_delta(struct xlat *t, uint32_t chunk, enum reloc_kind kind)
 /* HOST64_T = the linear address of that operand. */
 void xlat64_linear(struct xlat *t);
 bool xlat64_ident(struct xlat *t);
+/* LEA of a constant address in the chunk that the code is in, in which copies have it, too? */
+bool xlat64_lea_in_code(const struct xlat *t);
 
 /* --- xlat64_near.c --- */
 /* The block's chunk is that one, if it has none yet: true. by: enum chunk_by, or a register. */

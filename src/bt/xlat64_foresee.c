@@ -72,10 +72,10 @@ static bool foresee_result(const struct xlat *t, uint64_t *value)
 	bool both = known(t, op[0].reg) && foresee_operand(t, &op[1], &b);
 
 	switch (in->id) {
-	case INSN_MOV:
-		return foresee_operand(t, &op[1], value);
+	case INSN_MOV: /* what is constant is not compared with anything */
+		return op[1].kind != OPD_IMM && foresee_operand(t, &op[1], value);
 	case INSN_LEA:
-		return foresee_address(t, value);
+		return !in->rip_relative && foresee_address(t, value);
 	case INSN_INC:
 		*value = a + 1;
 		return known(t, op[0].reg);

@@ -13,10 +13,14 @@ void xlat64_look_up(struct xlat *t, unsigned reg)
 {
 	if (xlat64_serves(t, reg))
 		return;
-	emit_mov_imm(&t->e, HOST64_DELTA, SHADOW_VIEW_SHIFT);
-	emit_shrx64(&t->e, HOST64_DELTA, reg, HOST64_DELTA);
-	load_delta(t);
-	t->delta = DELTA_NONE;
+	if (reg != HOST64_T && (t->in_code & BIT(reg))) {
+		xlat64_constant_delta(t, (uint32_t)(t->b->eip >> SHADOW_VIEW_SHIFT), RELOC_CODE_CHUNK);
+	} else {
+		emit_mov_imm(&t->e, HOST64_DELTA, SHADOW_VIEW_SHIFT);
+		emit_shrx64(&t->e, HOST64_DELTA, reg, HOST64_DELTA);
+		load_delta(t);
+		t->delta = DELTA_NONE;
+	}
 	if (reg != HOST64_T && opt_on(t->bt->cpu->opt_off, OPT_DELTAS))
 		xlat64_serve(t, reg, 0);
 }
@@ -178,13 +182,25 @@ static unsigned overwritten(const struct insn *in)
 	}
 }
 
+bool xlat64_lea_in_code(const struct xlat *t)
+{
+	const struct insn *in = t->in;
+	const struct operand *to = &in->op[0];
+	uint64_t offset;
+
+	if (in->id != INSN_LEA || !in->rip_relative || to->size != 8 || xlat64_in_memory(t, to->reg) ||
+	    in->addrsize != 8 || !constant_offset(t, &offset) || !opt_on(t->bt->cpu->opt_off, OPT_DELTAS))
+		return false;
+	return t->like ? xlat_like(t, RELOC_RIP_CODE) : (offset ^ t->b->eip) >> SHADOW_VIEW_SHIFT == 0;
+}
+
 /* LEA of an address that is a constant. */
 static void lea_constant(struct xlat *t, uint64_t offset)
 {
 	const struct operand *to = &t->in->op[0];
 
 	if (to->size == 8 && !xlat64_in_memory(t, to->reg)) {
-		constant(t, to->reg, offset, RELOC_RIP);
+		constant(t, to->reg, offset, xlat64_lea_in_code(t) ? RELOC_RIP_CODE : RELOC_RIP);
 		return;
 	}
 	constant(t, HOST64_T, offset, RELOC_RIP);

@@ -68,7 +68,7 @@ static bool points(const struct xlat *t, unsigned reg)
 
 bool xlat64_near_base(struct xlat *t, unsigned base)
 {
-	if (xlat64_serves(t, base))
+	if (xlat64_serves(t, base) || (t->in_code & BIT(base)))
 		return false;
 	if (t->has_chunk && (t->near & BIT(base))) {
 		xlat64_near_delta(t);
@@ -95,7 +95,7 @@ static bool indexed(const struct xlat *t)
 /* Does xlat64_near_base() take a probe's word for the register? */
 static bool probed(const struct xlat *t, unsigned reg)
 {
-	if (xlat64_serves(t, reg))
+	if (xlat64_serves(t, reg) || (t->in_code & BIT(reg)))
 		return false;
 	if (t->has_chunk && (t->near & BIT(reg)))
 		return !(t->sure & BIT(reg));
@@ -231,7 +231,7 @@ bool xlat64_near_operand(struct xlat *t)
 
 void xlat64_near_forget(struct xlat *t)
 {
-	t->near = t->sure = t->loaded = 0;
+	t->near = t->sure = t->loaded = t->in_code = 0;
 	xlat64_bound_forget(t);
 }
 
@@ -349,6 +349,9 @@ void xlat64_near_behind(struct xlat *t)
 	int64_t by = 0;
 	bool moved = moves(t->in, &to, &from, &by) && !xlat64_in_memory(t, to) && !xlat64_in_memory(t, from);
 
+	t->in_code &= (uint16_t)~t->in->gpr_written;
+	if (xlat64_lea_in_code(t))
+		t->in_code |= (uint16_t)BIT(t->in->op[0].reg);
 	xlat64_bound_behind(t);
 	xlat64_foresee_behind(t);
 	follow_delta(t, moved, to, from, by);

@@ -582,6 +582,44 @@ static void table_store(enum look_mistake mistake)
 			emit_target32_here(&e, slow[i]);
 }
 
+/* The delta of a chunk, and an address in it that is a constant, with an index behind. */
+static void constant_indexed(uint64_t address, unsigned scale)
+{
+	begin();
+	emit_mov_imm64(&e, RBX, address);
+	chunk_delta(CHUNK);
+	emit_mov(&e, 4, RCX, RCX);
+	emit_lea(&e, 8, R10, mem(RBX, R11, 0));
+	emit_load(&e, 8, RAX, (struct host_addr){R10, RCX, (uint8_t)scale, 0, false, false});
+}
+
+START_TEST(test_constant)
+{
+	const uint64_t chunk = (uint64_t)CHUNK << 32;
+
+	constant_indexed(chunk, 4);
+	is_contained();
+	constant_indexed(chunk + 0xfffff000, 4);
+	is_contained();
+	constant_indexed(chunk, 8);
+	is_caught(no_place);
+	constant_indexed(chunk + 0x200000000, 4); /* beyond */
+	is_caught(no_place);
+
+	begin(); /* elsewhere, but a probe has compared it */
+	emit_mov_imm64(&e, RBX, chunk - 0x1000000000);
+	chunk_delta(CHUNK);
+	probe(RBX, CHUNK);
+	emit_load(&e, 8, RAX, mem(RBX, R11, 0));
+	is_contained();
+	begin();
+	emit_mov_imm64(&e, RBX, chunk - 0x1000000000);
+	chunk_delta(CHUNK);
+	emit_load(&e, 8, RAX, mem(RBX, R11, 0));
+	is_caught(no_place);
+}
+END_TEST
+
 START_TEST(test_held)
 {
 	begin(); /* an operand of FS */
@@ -719,6 +757,7 @@ int main(void)
 	tcase_add_test(t, test_points);
 	tcase_add_test(t, test_implicit);
 	tcase_add_test(t, test_own);
+	tcase_add_test(t, test_constant);
 	tcase_add_test(t, test_held);
 	tcase_add_test(t, test_looks);
 	tcase_add_test(t, test_looks_at_code);
