@@ -152,6 +152,14 @@ static struct window *window_for(struct shadow *sh, bool user, gva_t linear, boo
 	return chunk ? view_own(sh, user, linear) : &sh->paged.windows[paged_window_of(sh, user)];
 }
 
+static void depend(struct shadow *sh, const struct pm_span *s, const struct extent *x)
+{
+	gpa_t gpa = x->offset - s->region->offset + s->region->base;
+
+	spaces_depend(sh, gpa);
+	spaces_depend(sh, gpa + x->count * PAGE_SIZE - 1); /* no extent is as long as what it notes */
+}
+
 /* chunk: the access was made by 64-bit code. */
 static enum shadow_fault fill(struct shadow *sh, bool user, gva_t linear, bool chunk, const struct translation *t,
 			      const struct pm_span *s)
@@ -170,6 +178,7 @@ static enum shadow_fault fill(struct shadow *sh, bool user, gva_t linear, bool c
 			return SHADOW_EMULATE;
 		wide = x;
 		widen(sh, w, &w->regions[r], s, &wide);
+		depend(sh, s, &wide);
 		if (window_map(sh, w, &wide))
 			return SHADOW_RESOLVED;
 		if (tries == 0)
@@ -200,6 +209,7 @@ bool shadow_fetched(struct shadow *sh, gva_t linear, gpa_t gpa, bool user)
 	frame = window_frame(sh, s->region->backing, s->region->offset + (gpa - s->region->base));
 	if ((w->state[page] & PAGE_FETCHED) && w->frame[page] == frame)
 		return true;
+	spaces_depend(sh, gpa);
 	/* What led there may be out of date, and not be flushed yet. */
 	if (!cpu_walk(sh->cpu, linear, ACC_EXEC, user, true, &t, &f) ||
 	    ((t.gpa & sh->pm->a20_mask) ^ gpa) >> PAGE_SHIFT || !tables_room(sh) ||

@@ -152,8 +152,9 @@ struct paged {
 	uint32_t *alias_head; /* by page of RAM */
 	struct alias *aliases;
 	uint32_t naliases, free_aliases, used_aliases;
-	uint64_t edges;	    /* of all windows: host mappings, as good as */
-	uint64_t max_edges; /* a budget: the rest of the process needs mappings too */
+	uint64_t depends[4]; /* spaces_depend(): bit for each 16 MiB below 4 GiB */
+	uint64_t edges;	     /* of all windows: host mappings, as good as */
+	uint64_t max_edges;  /* a budget: the rest of the process needs mappings too */
 };
 
 /* What one mmap call maps, within one region. */
@@ -348,6 +349,9 @@ uint64_t space_entry(const struct shadow *sh, unsigned space, unsigned r);
 void window_clear(struct shadow *sh, struct window *w);
 void space_free(struct shadow *sh, unsigned n);
 void spaces_drop(struct shadow *sh);
+/* What is kept depends on what is at a physical address; that may be something else now, in a stretch of them. */
+void spaces_depend(struct shadow *sh, gpa_t gpa);
+void spaces_map_changed(struct shadow *sh, gpa_t base, uint64_t len);
 /* Makes room for mappings: of address spaces that were not used for long first, of all if that is not enough. */
 void spaces_make_room(struct shadow *sh);
 /* After an event: applies what the guest's flush asks for. */

@@ -57,7 +57,7 @@ static void map_changed(void *arg, gpa_t base, uint64_t len)
 		drop_all(sh);
 	else
 		drop_overlapping(sh, base, len);
-	spaces_drop(sh); /* last: it ends in an audit */
+	spaces_map_changed(sh, base, len); /* last: it ends in an audit */
 }
 
 static void traced_write(void *arg, gpa_t gpa, const uint8_t *data, unsigned len)

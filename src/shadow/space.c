@@ -188,6 +188,26 @@ void spaces_drop(struct shadow *sh)
 	select_space(sh);
 }
 
+enum { DEPENDS_SHIFT = 24 };
+_Static_assert(sizeof(((struct paged *)0)->depends) * 8 << DEPENDS_SHIFT == 4 * GiB, "depends");
+
+void spaces_depend(struct shadow *sh, gpa_t gpa)
+{
+	if (gpa < 4 * GiB)
+		sh->paged.depends[gpa >> DEPENDS_SHIFT >> 6] |= BIT(gpa >> DEPENDS_SHIFT & 63);
+}
+
+/* A kernel that looks for the size of a frame buffer has it vanish and come back, whoever shows it. */
+void spaces_map_changed(struct shadow *sh, gpa_t base, uint64_t len)
+{
+	bool any = base >= 4 * GiB || len > 4 * GiB - base;
+
+	for (uint64_t n = base >> DEPENDS_SHIFT; !any && n <= (base + len - 1) >> DEPENDS_SHIFT; n++)
+		any = sh->paged.depends[n / 64] >> n % 64 & 1;
+	if (any)
+		spaces_drop(sh);
+}
+
 void spaces_make_room(struct shadow *sh)
 {
 	struct paged *p = &sh->paged;

@@ -190,6 +190,7 @@ uint32_t table_at(struct shadow *sh, gpa_t gpa)
 	uint64_t offset;
 	uint32_t n;
 
+	spaces_depend(sh, gpa);
 	if (!physmem_ram_offset(sh->pm, gpa, &offset))
 		return 0;
 	n = p->table_of[offset >> PAGE_SHIFT];

@@ -247,6 +247,43 @@ START_TEST(test_empty_chunks)
 }
 END_TEST
 
+/* Memory of a device comes and goes: what is shown of it goes, and of nothing else, as long as nothing of it is. */
+START_TEST(test_map_changes)
+{
+	enum { AT = 0xe0000000 };
+	static struct pm_backing frames;
+	static struct pm_region screen = {.name = "screen", .kind = PM_RAM, .base = AT, .len = MiB, .backing = &frames};
+	uint64_t faults;
+	uint8_t byte;
+
+	ck_assert_int_eq(pm_backing_init(&frames, "screen", MiB), 0);
+	physmem_add(&pm, &screen);
+	ck_assert_int_eq(store(low, 0x50), DONE);
+	faults = stats.hidden_faults;
+	for (unsigned n = 0; n < 4; n++) {
+		physmem_enable(&pm, &screen, !(n % 2));
+		ck_assert(mapped(low));
+		shadow_audit(sh);
+	}
+	ck_assert_uint_eq(stats.hidden_faults, faults);
+	poke(pte(0, 1), AT | PTE_USED);
+	flush_all();
+	ck_assert_int_eq(store(low + PAGE_SIZE, 0x51), SHADOW_EMULATE);
+	for (unsigned n = 0; n < 2; n++) {
+		physmem_enable(&pm, &screen, true);
+		ck_assert_int_eq(n ? load(low + PAGE_SIZE, &byte) : store(low + PAGE_SIZE, 0x52), DONE);
+		physmem_enable(&pm, &screen, false);
+		ck_assert(!mapped(low + PAGE_SIZE));
+		ck_assert_int_eq(load(low + PAGE_SIZE, &byte), SHADOW_EMULATE);
+	}
+	physmem_enable(&pm, &screen, true);
+	ck_assert_int_eq(load(low + PAGE_SIZE, &byte), DONE);
+	ck_assert_uint_eq(byte, 0x52);
+	physmem_enable(&pm, &screen, false);
+	pm_backing_destroy(&frames);
+}
+END_TEST
+
 START_TEST(test_budget)
 {
 	enum { LIMIT = 1000, CHUNKS_USED = 20 };
@@ -356,6 +393,7 @@ int main(void)
 	tcase_add_test(t, test_chunks_run_out);
 	tcase_add_test(t, test_tables_run_out);
 	tcase_add_test(t, test_empty_chunks);
+	tcase_add_test(t, test_map_changes);
 	tcase_add_test(t, test_budget);
 	tcase_add_loop_test(t, test_audit, 0, PLANTS + 1);
 	suite_add_tcase(s, t);
