@@ -25,6 +25,7 @@ static struct contain_rules rules(const struct bt *bt)
 	    .exits = {(uint32_t)bt->stubs.exit, (uint32_t)bt->stubs.exit64, (uint32_t)bt->stubs.indirect_miss,
 		      (uint32_t)bt->stubs.indirect_miss64},
 	    .miss = {(uint32_t)bt->stubs.indirect_miss, (uint32_t)bt->stubs.indirect_miss64},
+	    .rsp_kept = opt_on(bt->cpu->opt_off, OPT_RSP),
 	    .data[0] = {(uintptr_t)bt->contexts, (uintptr_t)(bt->contexts + MAX_CONTEXTS)},
 	    .states = shadow_host_states(bt->shadow),
 	    .frames = shadow_host_frames(bt->shadow),

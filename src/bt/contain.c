@@ -25,6 +25,13 @@ static void fail(struct contain *k, const char *why)
 		k->wrong = why;
 }
 
+/* Control goes to 64-bit code elsewhere. */
+static void leave(struct contain *k)
+{
+	if (!rsp_in_order(k))
+		fail(k, "the delta that is kept for RSP is not near it");
+}
+
 static bool is_entry(const struct contain *k, unsigned offset)
 {
 	for (unsigned i = 0; i < CONTAIN_ENTRIES; i++)
@@ -38,8 +45,10 @@ static void lead_to(struct contain *k, unsigned offset)
 {
 	struct pending *free_one = NULL;
 
-	if (is_entry(k, offset))
+	if (is_entry(k, offset)) {
+		leave(k);
 		return;
+	}
 	if (offset <= k->offset) {
 		fail(k, "a jump back, to no entry");
 		return;
@@ -70,8 +79,11 @@ static void jump_to(struct contain *k, uint64_t displacement)
 		return;
 	}
 	for (unsigned i = 0; i < CONTAIN_EXITS; i++)
-		if (k->rules->exits[i] == to)
+		if (k->rules->exits[i] == to) {
+			if (i == 1)
+				leave(k);
 			return;
+		}
 	fail(k, "a jump out of the block");
 }
 
@@ -87,6 +99,8 @@ static void check_indirect(struct contain *k)
 	s = value_only(k, &v);
 	if (!s || s->kind != SYM_ENTRY || (miss != k->rules->miss[0] && miss != k->rules->miss[1]))
 		fail(k, "a jump to what is in no table");
+	if (miss == k->rules->miss[1])
+		leave(k);
 }
 
 /* What RCX being 0 tells, or not being it, is known on one way only. */
@@ -139,7 +153,8 @@ static void forget_scratch(struct contain *k, const struct contain_point *p)
 	if (p->delta == CONTAIN_NONE)
 		k->now.gpr[c->delta] = value_any(k);
 	for (unsigned i = 0; i < SLOTS; i++)
-		k->now.slot[i].n = TERMS + 1;
+		if (i != offsetof(struct bt_home, rsp_delta) / 8) /* rsp_at_point() */
+			k->now.slot[i].n = TERMS + 1;
 }
 
 /*
@@ -156,6 +171,8 @@ static void at_point(struct contain *k, const struct contain_point *p)
 
 	if (!came)
 		state_reset(k);
+	else
+		rsp_at_point(k, p->delta);
 	k->live = true;
 	forget_scratch(k, p);
 	for (unsigned r = 0; r < 16; r++) {

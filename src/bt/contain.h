@@ -34,8 +34,9 @@ struct contain_code {
 struct contain_rules {
 	uint64_t home;		       /* struct bt_home */
 	uint32_t probe;		       /* the page of probes */
-	uint32_t exits[CONTAIN_EXITS]; /* jumps out of the block lead to these, */
-	uint32_t miss[2];	       /* or to what a table holds, counted from one of these */
+	uint32_t exits[CONTAIN_EXITS]; /* jumps out of the block lead to these; the second one may become links */
+	uint32_t miss[2]; /* or to what a table holds, counted from one of these, the second one of 64-bit code */
+	bool rsp_kept;	  /* a delta for RSP is in bt_home, between blocks */
 	struct {
 		uint64_t from, to;
 	} data[CONTAIN_DATA]; /* more of the monitor's, at constant addresses */

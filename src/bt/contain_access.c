@@ -93,6 +93,15 @@ static bool by_held(struct contain *k, const struct value *v)
 	return false;
 }
 
+static void note_access(struct contain *k, const struct value *v)
+{
+	struct value rest;
+	const struct symbol *delta = take_delta(k, v, &rest);
+
+	if (delta)
+		rsp_accessed(k, &rest, (uint32_t)(delta - k->symbols));
+}
+
 /* With bases that are to be trusted that much. */
 static bool placed(struct contain *k, const struct value *v, unsigned size, enum trust bases)
 {
@@ -153,10 +162,11 @@ static bool access_placed(struct contain *k, const struct value *v)
 		k->used.claim->trust = ACCESSED;
 	else if (k->used.near)
 		k->used.near->trust = MAX(k->used.near->trust, k->used.bounds ? ACCESSED : TRUE);
+	note_access(k, v); /* moves facts */
 	return true;
 }
 
-/* gs:[index * 8] */
+/* gs:[index * 8], or [view + index * 8] */
 static struct value view_access(struct contain *k, const struct value *at)
 {
 	const struct insn *in = &k->in;
@@ -172,6 +182,16 @@ static struct value view_access(struct contain *k, const struct value *at)
 			of = s->of;
 	}
 	return value_made(k, SYM_DELTA, 0, of);
+}
+
+static struct value other_view_access(struct contain *k, const struct value *at)
+{
+	struct value index = *at;
+
+	for (unsigned i = 0; i < index.n; i++)
+		if (k->symbols[index.term[i].symbol].kind == SYM_VIEW && index.term[i].times == 1)
+			index.term[i] = index.term[--index.n];
+	return index.n + 1 == at->n ? view_access(k, &index) : access_refused(k, "no index of a view");
 }
 
 /* [register of 32 bits + constant]: a probe. */
@@ -262,7 +282,7 @@ static struct value cpu_access(struct contain *k, uint64_t offset)
 	if (offset == offsetof(struct cpu, bt_compat.table))
 		return value_symbol(k, SYM_TABLE_PTR, INT64_MIN, INT64_MAX);
 	if (offset - window < windows && k->in.mem_size == 8)
-		return value_symbol(k, SYM_VIEW, INT64_MIN, INT64_MAX);
+		return value_symbol(k, SYM_WINDOW, INT64_MIN, INT64_MAX);
 	return value_sized(k, k->in.mem_size);
 }
 
@@ -313,6 +333,8 @@ struct value operand_access(struct contain *k)
 		return cpu_access(k, at.constant);
 	if (s && s->kind == SYM_TABLE_PTR && !at.constant && !in->mem_write && in->mem_size == 8)
 		return value_symbol(k, SYM_TABLE, INT64_MIN, INT64_MAX);
+	if (value_has(k, &at, SYM_VIEW))
+		return other_view_access(k, &at);
 	if (value_has(k, &at, SYM_TABLE))
 		return table_access(k, &at);
 	if (access_placed(k, &at))

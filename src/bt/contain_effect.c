@@ -238,6 +238,8 @@ static void store(struct contain *k, const struct value *stored)
 		}
 		if (home / 8 * 8 - offsetof(struct bt_home, view) < sizeof(((struct bt_home *)0)->view))
 			k->wrong = "the view's address is written";
+		if (home / 8 == offsetof(struct bt_home, rsp_delta) / 8)
+			rsp_stored(k);
 	} else {
 		table = to && to->kind == SYM_CPU && at.constant == offsetof(struct cpu, bt_indirect);
 	}
@@ -341,7 +343,8 @@ static void rewritten(struct contain *k)
 		ident(k);
 		break;
 	case INSN_WRGSBASE:
-		if (k->in.op[0].size != 8 || !value_has(k, reg(k, k->in.op[0].reg), SYM_VIEW))
+		if (k->in.op[0].size != 8 || !(value_has(k, reg(k, k->in.op[0].reg), SYM_VIEW) ||
+					       value_has(k, reg(k, k->in.op[0].reg), SYM_WINDOW)))
 			k->wrong = "GS.base becomes something else than a view's";
 		break;
 	default:

@@ -34,7 +34,8 @@ enum kind {
 	SYM_TABLE,     /* a table of branch targets */
 	SYM_TABLE_PTR, /* where such a pointer is */
 	SYM_ENTRY,     /* what such a table holds */
-	SYM_VIEW,      /* what GS.base may become */
+	SYM_VIEW,      /* a view */
+	SYM_WINDOW,    /* what else GS.base may become */
 	SYM_SECRET,    /* what a probe has read: of the monitor's */
 	SYM_LOW,       /* the low 32 bits of `of` */
 	SYM_EXTRACTED, /* those bits of `of` that `mask` has */
@@ -60,6 +61,8 @@ enum fact_kind {
 	FACT_ALIGNED, /* the value's bits of `mask` are 0 */
 	FACT_INSIDE,  /* it is more than `mask` from the end of its page */
 	FACT_ROOM,    /* for one more of bt_home.table_store */
+	FACT_LAST,    /* the address that was accessed last, by the delta that is the symbol `mask` */
+	FACT_TOUCHED, /* the same, by bt_home.rsp_delta */
 };
 
 /*
@@ -154,6 +157,18 @@ bool value_near(struct contain *k, const struct value *v, uint32_t chunk);
 struct value *stack_word(struct contain *k, bool push);
 
 struct value access_refused(struct contain *k, const char *why);
+
+/* --- contain_rsp.c --- */
+/* What all who enter see to. */
+void rsp_reset(struct contain *k);
+/* That address has been accessed by that delta. */
+void rsp_accessed(struct contain *k, const struct value *address, uint32_t delta);
+/* bt_home.rsp_delta has been written. */
+void rsp_stored(struct contain *k);
+/* Is bt_home.rsp_delta one by which others may access the stack? */
+bool rsp_in_order(struct contain *k);
+/* The monitor comes in here, with the delta of RSP as it is now, and, in its register, that of `delta`. */
+void rsp_at_point(struct contain *k, unsigned delta);
 
 /* --- contain_look.c --- */
 /* Is the operand at that address one of a look, or of a store that follows from one? Then what it reads. */

@@ -153,6 +153,7 @@ void state_reset(struct contain *k)
 	for (unsigned i = 0; i < SLOTS; i++)
 		k->now.slot[i] = (struct value){.n = TERMS + 1}; /* made when it is asked for */
 	k->now.nfacts = 0;
+	rsp_reset(k);
 }
 
 static void meet(struct contain *k, struct value *into, const struct value *other)

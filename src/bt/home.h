@@ -50,6 +50,8 @@ struct bt_home {
 	uint64_t hits;		     /* cpu->bt_indirect_hits */
 	uint64_t code64;	     /* the code that runs now, or ran when the cache was left, is of 64 bits */
 	uint64_t fault;		     /* EXIT_FAULT: host address of the access */
+	uint64_t rsp_delta;	     /* of a chunk that RSP is near (xlat64_rsp.c) */
+	uint64_t rsp_next;	     /* the same of the RSP behind a transfer */
 	uint64_t table_stores;	     /* cpu->bt_table_stores */
 	uint64_t table_store[TABLE_STORES];
 	uint8_t verdict[2][PAGE_STATES]; /* enum look_verdict of loads and of stores, by the page's state; constant */

@@ -170,6 +170,7 @@ void bt_enter_code64(struct bt *bt, cache_pc_t at)
 	h->fs_base = cpu->seg[SEG_FS].base;
 	h->gs_base = cpu->seg[SEG_GS].base;
 	h->hits = cpu->bt_indirect_hits;
+	h->rsp_delta = shadow_delta(bt->shadow, cpu->gpr[RSP], is_user(bt));
 	bt_enter64(h);
 }
 

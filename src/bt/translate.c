@@ -138,6 +138,10 @@ static bool translate_insn64(struct xlat *t, enum site_level level)
 {
 	bool ident = insn_rows[t->in->id].class == CLASS_IDENT;
 
+	if (t->last && xlat64_rsp_looks_behind(t) && !cpu_canonical(t->bt->cpu, t->eip + t->in->len)) {
+		xlat_single_step(t);
+		return true;
+	}
 	if (level != SITE_PLAIN)
 		return ident ? xlat64_ident_guarded(t)
 			     : opt_on(t->bt->cpu->opt_off, OPT_STRINGS) && xlat64_string_guarded(t);
@@ -228,6 +232,8 @@ static void emit_body(struct xlat *t, const struct insn *ins, unsigned count)
 		t->in = &ins[t->n];
 		t->rest = count - t->n - 1;
 		t->last = !t->rest;
+		if (context_code64(t->ctx) && t->last && t->n && xlat64_rsp_looks_behind(t))
+			break;
 		if (!xlat_stack_may_lag(t))
 			xlat_stack_update(t);
 		map[0].host = xlat_here(t);
@@ -237,6 +243,8 @@ static void emit_body(struct xlat *t, const struct insn *ins, unsigned count)
 			xlat64_note(t, &map[0]);
 		map[1].guest = (uint16_t)(map[0].guest + t->in->len);
 		t->uncounted++;
+		if (context_code64(t->ctx))
+			xlat64_rsp_refresh(t);
 		translate_insn(t);
 		/* xlat_has_room() relies on it. */
 		ASSERTF(!t->bt->audit || xlat_here(t) - map[0].host <= (t->ended ? TRANSFER_HOST_MAX : INSN_HOST_MAX),
@@ -256,7 +264,9 @@ static void emit_body(struct xlat *t, const struct insn *ins, unsigned count)
 		if (context_code_size(t->ctx) == 2)
 			t->eip &=
 			    t->ctx->key.cs_limit > 0xffff ? 0xffffffffu : 0x1ffffu; /* past the limit: faults there */
-		if (context_code64(t->ctx) && !cpu_canonical(t->bt->cpu, t->eip))
+		if (t->rsp_stale)
+			xlat64_rsp_leave(t);
+		else if (context_code64(t->ctx) && !cpu_canonical(t->bt->cpu, t->eip))
 			xlat_leave_before(t, EXIT_STEP);
 		else
 			xlat_link(t, t->eip, -1);

@@ -41,6 +41,10 @@ struct xlat {
 	uint8_t delta;		  /* xlat64.h: whose delta HOST64_DELTA holds */
 	uint16_t same;		  /* registers that it serves, if it is a register's, ... */
 	int32_t apart[GPR_COUNT]; /* ... and how far they are from where it was looked up */
+	bool looked_up;		  /* that delta is of where it was looked up, not RSP's from memory */
+	bool rsp_sure;		  /* xlat64_rsp.c: the chunk that RSP is near is known since in this block, ... */
+	int32_t rsp_apart;	  /* ... where it was that far from here */
+	bool rsp_stale;		  /* RSP's delta in memory is not the present one's */
 	bool has_chunk;		  /* block.chunk */
 	uint16_t near;		  /* xlat64_near.c: registers that are known to be near the block's chunk, */
 	uint16_t sure;		  /* those of them that an access has been made by, with a constant added, */

@@ -182,6 +182,7 @@ bool xlat64_insn(struct xlat *t)
 	const struct insn_row *row = &insn_rows[t->in->id];
 	bool done;
 
+	xlat64_rsp_before(t);
 	if (row->class == CLASS_IDENT)
 		done = xlat64_ident(t);
 	else if (row->class == CLASS_BRANCH)

@@ -21,6 +21,9 @@ enum {
 	/* An address is at most that far from the one whose chunk was looked up: SHADOW_VIEW_REACH, and more does not
 	 * happen. */
 	DIRECT_DISP = 1 << 20,
+	/* So far may RSP be, between blocks, from an address in the chunk whose delta is kept for it; twice that where
+	 * the monitor came in in the middle. More than RET's operand. */
+	RSP_REACH = 1 << 17,
 };
 
 /* insn_map.swapped in 64-bit code: what the delta in HOST64_DELTA is of, and a register, or MAP_STRING's pointers. */
@@ -45,7 +48,9 @@ enum {
 /* What the code from here on takes for granted. */
 static inline void xlat64_note(const struct xlat *t, struct insn_map *m)
 {
-	m->swapped = (uint8_t)(t->delta << 4);
+	bool of_rsp = t->delta != t->pair[0] && t->delta != t->pair[1] && (t->same & BIT(RSP));
+
+	m->swapped = (uint8_t)((of_rsp ? RSP : t->delta) << 4); /* RSP's is the one that the monitor puts into memory */
 	m->near = t->near;
 }
 /* HOST64_DELTA = struct cpu. */
@@ -110,6 +115,8 @@ static inline bool xlat64_serves(const struct xlat *t, unsigned reg)
 void xlat64_serve(struct xlat *t, unsigned reg, int32_t apart);
 /* HOST64_DELTA = delta of the chunk of the address in a register (a guest's, or HOST64_T). */
 void xlat64_look_up(struct xlat *t, unsigned reg);
+/* The same, from the table, whatever is known. */
+void xlat64_look_up_anew(struct xlat *t, unsigned reg);
 /* The instruction's explicit memory operand, of an instruction that makes an access. HOST64_T is free if it is not the
  * base. */
 struct host_addr xlat64_operand(struct xlat *t);
@@ -143,6 +150,10 @@ bool xlat64_near_indexed(struct xlat *t, struct host_addr *at);
 void xlat64_near_forget(struct xlat *t);
 /* What the instruction does to what is known. */
 void xlat64_near_behind(struct xlat *t);
+/* Moves a register by a constant, or copies one that may have been moved? Then where from, and by how much. */
+bool xlat64_moves(const struct insn *in, unsigned *to, unsigned *from, int64_t *by);
+/* Not if all of a mask's bits are 0. Nor need x87 store, or look where, what raises an exception that is not masked. */
+bool xlat64_surely_accesses(const struct insn *in);
 
 /* --- xlat64_foresee.c --- */
 /* At the block's beginning: registers are what they are now. */
@@ -170,6 +181,29 @@ bool xlat64_bound_probe(struct xlat *t, unsigned index, unsigned *how);
 /* What the instruction does to what is known. */
 void xlat64_bound_behind(struct xlat *t);
 void xlat64_bound_forget(struct xlat *t);
+
+/* --- xlat64_rsp.c --- */
+/* HOST64_DELTA = delta of a chunk that RSP is near. False: not kept. */
+bool xlat64_rsp_load(struct xlat *t);
+/* By that delta [RSP + disp] is accessed. */
+void xlat64_rsp_accessed(struct xlat *t, int32_t disp);
+/* HOST64_DELTA is the delta from here on, of an address that RSP is that far from. */
+void xlat64_rsp_taken(struct xlat *t, int32_t apart);
+/* The monitor sees to it. */
+void xlat64_rsp_forget(struct xlat *t);
+/* Is RSP, as the instruction leaves it, to be looked up by the next one of the block? */
+bool xlat64_rsp_looks_behind(const struct xlat *t);
+/* Before an instruction is translated, and behind it. */
+void xlat64_rsp_before(struct xlat *t);
+void xlat64_rsp_behind(struct xlat *t);
+/* Before anything else of the instruction behind that. */
+void xlat64_rsp_refresh(struct xlat *t);
+/* The end of a block that nothing more can be looked up in. */
+void xlat64_rsp_leave(struct xlat *t);
+/* home.rsp_next = delta, for a ring, of the RSP in a register (HOST64_T, or the guest's). Changes HOST64_T. */
+void xlat64_rsp_find(struct xlat *t, bool user, unsigned reg);
+/* That is the delta from here on. Changes HOST64_T. */
+void xlat64_rsp_take_found(struct xlat *t);
 
 /* --- xlat64_stack.c --- */
 struct host_addr xlat64_stack(struct xlat *t, int32_t delta);

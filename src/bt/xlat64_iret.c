@@ -157,6 +157,8 @@ static void return_to(struct xlat *t, const struct context *to, struct slow *s, 
 	unsigned uncounted = t->uncounted;
 	uint8_t *fault;
 
+	emit_load(&t->e, 8, HOST64_T, AT_HOME(t, iret[POP_RSP]));
+	xlat64_rsp_find(t, user, HOST64_T);
 	check_return(t, from, user, s, changed);
 	if (user)
 		check_data_segments(t, changed);
@@ -167,12 +169,14 @@ static void return_to(struct xlat *t, const struct context *to, struct slow *s, 
 		emit_load(&t->e, 1, RCX, AT_CPU64(offsetof(struct cpu, bt_user_faulted)));
 		xlat_unless_zero(t, &fault);
 	}
+	xlat64_rsp_take_found(t);
 	take_registers(t);
 	xlat64_jump_indirect(t, BRANCH_TABLE);
 	t->uncounted = uncounted;
 	if (!user)
 		return;
 	emit_target32_here(&t->e, fault);
+	xlat64_rsp_take_found(t);
 	return_by_monitor(t);
 	t->uncounted = uncounted;
 }

@@ -11,16 +11,25 @@ static void load_delta(struct xlat *t)
 
 void xlat64_look_up(struct xlat *t, unsigned reg)
 {
-	if (xlat64_serves(t, reg))
+	if (xlat64_serves(t, reg) || (reg == RSP && xlat64_rsp_load(t)))
 		return;
-	if (reg != HOST64_T && (t->in_code & BIT(reg))) {
-		xlat64_constant_delta(t, (uint32_t)(t->b->eip >> SHADOW_VIEW_SHIFT), RELOC_CODE_CHUNK);
-	} else {
-		emit_mov_imm(&t->e, HOST64_DELTA, SHADOW_VIEW_SHIFT);
-		emit_shrx64(&t->e, HOST64_DELTA, reg, HOST64_DELTA);
-		load_delta(t);
-		t->delta = DELTA_NONE;
+	if (reg == HOST64_T || !(t->in_code & BIT(reg))) {
+		xlat64_look_up_anew(t, reg);
+		return;
 	}
+	xlat64_constant_delta(t, (uint32_t)(t->b->eip >> SHADOW_VIEW_SHIFT), RELOC_CODE_CHUNK);
+	t->looked_up = false;
+	if (opt_on(t->bt->cpu->opt_off, OPT_DELTAS))
+		xlat64_serve(t, reg, 0);
+}
+
+void xlat64_look_up_anew(struct xlat *t, unsigned reg)
+{
+	emit_mov_imm(&t->e, HOST64_DELTA, SHADOW_VIEW_SHIFT);
+	emit_shrx64(&t->e, HOST64_DELTA, reg, HOST64_DELTA);
+	load_delta(t);
+	t->delta = DELTA_NONE;
+	t->looked_up = true;
 	if (reg != HOST64_T && opt_on(t->bt->cpu->opt_off, OPT_DELTAS))
 		xlat64_serve(t, reg, 0);
 }
@@ -144,6 +153,8 @@ struct host_addr xlat64_operand(struct xlat *t)
 		if (!xlat64_near_base(t, in->base))
 			xlat64_look_up(t, in->base);
 		xlat64_near_accessed(t, in->base);
+		if (in->base == RSP && t->delta != DELTA_CHUNK && xlat64_surely_accesses(in))
+			xlat64_rsp_accessed(t, (int32_t)in->disp);
 		return (struct host_addr){in->base, HOST64_DELTA, 1, (int32_t)in->disp, false, false};
 	}
 	if (xlat64_near_indexed(t, &at))

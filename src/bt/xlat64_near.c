@@ -108,8 +108,7 @@ static bool probed(const struct xlat *t, unsigned reg)
 	return !t->has_chunk || t->seen[reg] >> SHADOW_VIEW_SHIFT == t->b->chunk;
 }
 
-/* Not if all of a mask's bits are 0. Nor need x87 store, or look where, what raises an exception that is not masked. */
-static bool surely_accesses(const struct insn *in)
+bool xlat64_surely_accesses(const struct insn *in)
 {
 	switch (in->id) {
 	case INSN_VMASKMOVPS:
@@ -124,7 +123,7 @@ static bool surely_accesses(const struct insn *in)
 
 void xlat64_near_accessed(struct xlat *t, unsigned base)
 {
-	if (surely_accesses(t->in))
+	if (xlat64_surely_accesses(t->in))
 		t->sure |= t->near & (uint16_t)BIT(base);
 }
 
@@ -169,7 +168,7 @@ static bool small_index(struct xlat *t, unsigned *how)
 	if (may_swap && xlat64_bounded(t, in->base, 1))
 		return true;
 	*how = 0;
-	if (!usable(t) || !surely_accesses(in))
+	if (!usable(t) || !xlat64_surely_accesses(in))
 		return false;
 	if (may_probe(t, in->base, in->index) && xlat64_bound_probe(t, in->index, how))
 		return true;
@@ -235,8 +234,7 @@ void xlat64_near_forget(struct xlat *t)
 	xlat64_bound_forget(t);
 }
 
-/* Moves a register by a constant, or copies one that may have been moved? Then where from, and by how much. */
-static bool moves(const struct insn *in, unsigned *to, unsigned *from, int64_t *by)
+bool xlat64_moves(const struct insn *in, unsigned *to, unsigned *from, int64_t *by)
 {
 	const struct operand *op = in->op;
 
@@ -347,13 +345,14 @@ void xlat64_near_behind(struct xlat *t)
 	bool loads = loads_pointer(t) || adds_to_pointer(t);
 	unsigned to = 0, from = 0;
 	int64_t by = 0;
-	bool moved = moves(t->in, &to, &from, &by) && !xlat64_in_memory(t, to) && !xlat64_in_memory(t, from);
+	bool moved = xlat64_moves(t->in, &to, &from, &by) && !xlat64_in_memory(t, to) && !xlat64_in_memory(t, from);
 
 	t->in_code &= (uint16_t)~t->in->gpr_written;
 	if (xlat64_lea_in_code(t))
 		t->in_code |= (uint16_t)BIT(t->in->op[0].reg);
 	xlat64_bound_behind(t);
 	xlat64_foresee_behind(t);
+	xlat64_rsp_behind(t);
 	follow_delta(t, moved, to, from, by);
 	if (moved) {
 		int64_t sum = t->moved[from] + by;

@@ -5,12 +5,14 @@
 struct host_addr xlat64_stack(struct xlat *t, int32_t delta)
 {
 	xlat64_look_up(t, RSP);
+	xlat64_rsp_accessed(t, delta);
 	return (struct host_addr){RSP, HOST64_DELTA, 1, delta, false, false};
 }
 
 void xlat64_stack_move(struct xlat *t, int32_t delta)
 {
 	emit_lea(&t->e, 8, RSP, (struct host_addr){RSP, REG_NONE, 1, delta, false, false});
+	t->rsp_apart += delta;
 }
 
 bool xlat64_push(struct xlat *t)
@@ -73,6 +75,7 @@ bool xlat64_leave_frame(struct xlat *t)
 	emit_load(&t->e, 8, HOST64_T, (struct host_addr){RBP, HOST64_DELTA, 1, 0, false, false});
 	emit_lea(&t->e, 8, RSP, (struct host_addr){RBP, REG_NONE, 1, 8, false, false});
 	emit_mov(&t->e, 8, RBP, HOST64_T);
+	xlat64_rsp_taken(t, 8);
 	if (xlat64_has_delta(t))
 		xlat64_serve(t, RSP, t->apart[RBP] + 8);
 	return true;

@@ -151,6 +151,7 @@ bool xlat64_syscall(struct xlat *t)
 	xlat64_load_cpu(t);
 	emit_load(&t->e, 8, HOST64_T, AT_CPU64(offsetof(struct cpu, lstar)));
 	xlat64_probe_canonical(t); /* what would be found out behind it cannot be undone */
+	xlat64_rsp_find(t, false, RSP);
 	check_registers(t, slow);
 	xlat64_use_stack(t, HOME_STACK);
 	emit_pushf(&t->e);
@@ -169,6 +170,7 @@ bool xlat64_syscall(struct xlat *t)
 	emit_store(&t->e, 4, HOST64_T, AT_CPU64(offsetof(struct cpu, rflags)));
 	xlat64_take_flags(t);
 	change_ring(t, to, cs, (uint16_t)(cs + 8), 0);
+	xlat64_rsp_take_found(t);
 	emit_mov_imm64(&t->e, RCX, t->eip + t->in->len);
 	xlat_reloc(t, 8, RELOC_RIP);
 	emit_load(&t->e, 8, HOST64_T, AT_CPU64(offsetof(struct cpu, lstar)));
@@ -225,9 +227,11 @@ bool xlat64_sysret(struct xlat *t)
 		return false;
 	t->delta = DELTA_NONE;	/* one that is kept serves what is beyond the end, too */
 	xlat64_look_up(t, RCX); /* faults if it is not canonical */
+	xlat64_rsp_find(t, true, RSP);
 	check_registers(t, slow);
 	return_flags(t, slow + 2);
 	change_ring(t, to, (uint16_t)(base + 16), (uint16_t)(base + 8), 3);
+	xlat64_rsp_take_found(t);
 	emit_mov(&t->e, 8, HOST64_T, RCX);
 	finish(t, false, slow, ARRAY_LEN(slow));
 	return true;

@@ -91,8 +91,8 @@ static void flat_segments(struct xlat *t, uint16_t cs)
 }
 
 /*
- * Goes to the RIP in T0, in context `to`, with the stack pointer in HOST_ESP. R11 is in home.r11, all other state of
- * 64-bit code in struct cpu. Flags stay.
+ * Goes to the RIP in T0, in context `to`, with the stack pointer in HOST_ESP, whose delta is found. R11 is in home.r11,
+ * all other state of 64-bit code in struct cpu. Flags stay.
  */
 static void enter_code64(struct xlat *t, const struct context *to)
 {
@@ -110,6 +110,7 @@ static void enter_code64(struct xlat *t, const struct context *to)
 	emit_store(&t->e, 8, HOST_T2, AT_HOME(t, held.fs));
 	emit_store(&t->e, 8, HOST_T2, AT_HOME(t, held.gs));
 	COPY_TO_HOME(t, gpr[R10], CPU_OFF(gpr[R10]));
+	xlat64_rsp_take_found(t);
 	move_upper_xmm(t, true, HOST_CPU, -CPU_BIAS);
 	emit_mov_imm64(&t->e, HOST_T2, (uintptr_t)&to->indirect);
 	emit_load(&t->e, 8, HOST64_DELTA, displaced(HOST_T2, 0));
@@ -150,6 +151,8 @@ bool xlat_sysenter_compat(struct xlat *t)
 	if (!to)
 		return false;
 	probe_entry(t, CPU_OFF(sysenter_eip));
+	emit_load(&t->e, 8, HOST_T0, AT_CPU(CPU_OFF(sysenter_esp)));
+	xlat64_rsp_find(t, false, HOST_T0);
 	emit_mov(&t->e, 8, HOST_T1, RCX);
 	slow = xlat_unless_same(t, CPU_OFF(sysenter_cs), (uint32_t)cpu->sysenter_cs);
 	emit_mov(&t->e, 8, RCX, HOST_T1);
@@ -176,6 +179,7 @@ bool xlat_syscall_compat(struct xlat *t)
 	if (!to)
 		return false;
 	probe_entry(t, CPU_OFF(cstar));
+	xlat64_rsp_find(t, false, HOST_ESP);
 	emit_mov(&t->e, 8, HOST_T1, RCX);
 	slow[0] = xlat_unless_same(t, CPU_OFF(efer), (uint32_t)cpu->efer);
 	slow[1] = xlat_unless_same(t, CPU_OFF(star) + 4, (uint32_t)(cpu->star >> 32));

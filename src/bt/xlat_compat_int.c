@@ -61,6 +61,7 @@ static void find_stack(struct xlat *t)
 	emit_shrx64(&t->e, HOST_T0, HOST_T0, HOST_T2);
 	emit_lea(&t->e, 8, HOST_T0, (struct host_addr){REG_NONE, HOST_T0, 8, 0, false, false});
 	emit_lea(&t->e, 8, HOST_T0, (struct host_addr){HOST_T0, HOST_T0, 1, -FRAME_BYTES, false, false});
+	xlat64_rsp_find(t, false, HOST_T0);
 	look_up(t);
 }
 

@@ -98,6 +98,7 @@ void xlat_callout(struct xlat *t)
 	t->esp_pending = 0;
 	t->delta = DELTA_NONE;
 	xlat64_near_forget(t);
+	xlat64_rsp_forget(t);
 	t->ended = xlat_callout_ends_block(t->in->id);
 }
 

@@ -61,6 +61,8 @@ hva_t shadow_view_of(const struct shadow *sh, bool user);
  * single-stepped without it. False: there is no view, the address is not canonical, or the guest's upper tables lead
  * nowhere in all of the chunk. */
 bool shadow_own(struct shadow *sh, gva_t linear, bool user);
+/* The delta for a linear address: what the table has, or would have if it could be read there. */
+uint64_t shadow_delta(const struct shadow *sh, gva_t linear, bool user);
 /* Does it? */
 bool shadow_owns(const struct shadow *sh, gva_t linear, bool user);
 /* Where the view leads the address, as things are: into its chunk's place, or nowhere. */

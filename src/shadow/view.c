@@ -137,6 +137,15 @@ bool shadow_own(struct shadow *sh, gva_t linear, bool user)
 	return view_own(sh, user, linear) != NULL;
 }
 
+uint64_t shadow_delta(const struct shadow *sh, gva_t linear, bool user)
+{
+	const uint64_t *page = view_page(&sh->paged.views[paged_window_of(sh, user)], page_of(linear));
+
+	if (!page || (linear ^ view_page_linear(page_of(linear))) >> (SHADOW_VIEW_SHIFT + 9))
+		return view_nowhere(sh, linear);
+	return page[linear >> SHADOW_VIEW_SHIFT & (ENTRIES_PER_PAGE - 1)];
+}
+
 bool shadow_owns(const struct shadow *sh, gva_t linear, bool user)
 {
 	return view_find(sh, paged_window_of(sh, user), linear) != NULL;

@@ -28,8 +28,8 @@ enum {
 
 static const struct contain_rules rules = {.home = HOME,
 					   .probe = PROBE,
-					   .exits = {EXIT},
-					   .miss = {MISS},
+					   .exits = {0, EXIT},
+					   .miss = {0, MISS},
 					   .states = STATES,
 					   .frames = FRAMES,
 					   .traced = TRACED,
@@ -37,6 +37,7 @@ static const struct contain_rules rules = {.home = HOME,
 					   .ram = RAM};
 
 static struct contain *k;
+static bool rsp_kept;
 static uint8_t bytes[512];
 static struct emit e;
 static struct contain_code code;
@@ -52,9 +53,16 @@ static void begin(void)
 	    .bytes = bytes, .run = RUN, .chunk = CHUNK, .delta = R11, .scratch = R10, .points = &point};
 }
 
+static void begin_kept(void)
+{
+	begin();
+	rsp_kept = true;
+}
+
 static void end(void)
 {
 	contain_destroy(k);
+	rsp_kept = false;
 }
 
 static struct host_addr mem(unsigned base, unsigned index, int32_t disp)
@@ -69,10 +77,13 @@ static struct host_addr home(size_t field)
 
 static bool contained(void)
 {
+	struct contain_rules r = rules;
+
+	r.rsp_kept = rsp_kept;
 	emit_jmp_to(&e, EXIT);
 	ck_assert(!e.full);
 	code.len = (unsigned)(e.p - bytes);
-	return contain_check(k, &rules, &code, why, sizeof(why));
+	return contain_check(k, &r, &code, why, sizeof(why));
 }
 
 static void is_contained(void)
@@ -393,6 +404,157 @@ START_TEST(test_points)
 	point = (struct contain_point){.at = (uint16_t)(e.p - bytes), .delta = CONTAIN_NONE, .near = BIT(RCX)};
 	code.npoints = 1;
 	is_caught("a register is not where");
+}
+END_TEST
+
+static const char not_near[] = "not near it";
+
+/* R11 = what is kept for RSP. */
+static void kept_delta(void)
+{
+	emit_load(&e, 8, R11, home(offsetof(struct bt_home, rsp_delta)));
+}
+
+static void keep_delta(void)
+{
+	emit_store(&e, 8, R11, home(offsetof(struct bt_home, rsp_delta)));
+}
+
+static void move_rsp(int32_t by)
+{
+	emit_lea(&e, 8, RSP, mem(RSP, REG_NONE, by));
+}
+
+START_TEST(test_stack_kept)
+{
+	begin_kept(); /* as it was */
+	is_contained();
+	begin_kept(); /* a push, and a little more */
+	kept_delta();
+	emit_store(&e, 8, RAX, mem(RSP, R11, -8));
+	move_rsp(-8);
+	move_rsp(-RSP_REACH);
+	is_contained();
+	begin_kept(); /* and elsewhere */
+	kept_delta();
+	emit_load(&e, 8, RAX, mem(RSP, R11, 0));
+	emit_load(&e, 8, RAX, mem(RSP, R11, 2 * RSP_REACH));
+	move_rsp(-8);
+	is_contained();
+	begin_kept(); /* MOV RSP, RBX */
+	look_up(RBX);
+	emit_mov(&e, 8, RSP, RBX);
+	keep_delta();
+	move_rsp(RSP_REACH);
+	emit_load(&e, 8, RAX, mem(RSP, R11, 0x1000));
+	is_contained();
+	begin_kept(); /* LEAVE */
+	look_up(RBX);
+	emit_lea(&e, 8, RBP, mem(RBX, REG_NONE, 1 << 20));
+	emit_load(&e, 8, R10, mem(RBP, R11, 0));
+	emit_lea(&e, 8, RSP, mem(RBP, REG_NONE, 8));
+	keep_delta();
+	is_contained();
+	begin_kept(); /* by another view */
+	emit_mov_imm(&e, R11, 32);
+	emit_shrx64(&e, R11, RSP, R11);
+	emit_load(&e, 8, R10, home(offsetof(struct bt_home, view[1])));
+	emit_load(&e, 8, R11, (struct host_addr){R10, R11, 8, 0, false, false});
+	keep_delta();
+	is_contained();
+	begin_kept(); /* where the monitor comes in */
+	kept_delta();
+	emit_load(&e, 8, RAX, mem(RSP, R11, 0));
+	move_rsp(16);
+	point = (struct contain_point){.at = (uint16_t)(e.p - bytes), .delta = CONTAIN_NONE};
+	code.npoints = 1;
+	move_rsp(16);
+	is_contained();
+}
+END_TEST
+
+START_TEST(test_stack_lost)
+{
+	uint8_t *past;
+
+	begin_kept(); /* moved, not touched */
+	move_rsp(-8);
+	is_caught(not_near);
+	begin_kept(); /* read beyond the end of what it may be moved by */
+	kept_delta();
+	emit_load(&e, 8, RAX, mem(RSP, R11, 0));
+	move_rsp(RSP_REACH + 1);
+	is_caught(not_near);
+	begin_kept();
+	emit_mov(&e, 8, RSP, RBX);
+	is_caught(not_near);
+	begin_kept(); /* another's */
+	look_up(RCX);
+	emit_mov(&e, 8, RSP, RBX);
+	keep_delta();
+	is_caught(not_near);
+	begin_kept(); /* no delta */
+	emit_store(&e, 8, RAX, home(offsetof(struct bt_home, rsp_delta)));
+	is_caught(not_near);
+	begin_kept(); /* half of one */
+	look_up(RSP);
+	emit_store(&e, 4, R11, home(offsetof(struct bt_home, rsp_delta) + 4));
+	is_caught(not_near);
+	begin_kept(); /* touched by another */
+	look_up(RSP);
+	emit_load(&e, 8, RAX, mem(RSP, R11, 0));
+	move_rsp(-8);
+	is_caught(not_near);
+	begin_kept(); /* elsewhere */
+	kept_delta();
+	emit_load(&e, 8, RAX, mem(RSP, R11, 2 * RSP_REACH));
+	move_rsp(-8);
+	is_caught(not_near);
+	begin_kept(); /* on one of two ways only */
+	kept_delta();
+	past = emit_jrcxz(&e);
+	emit_load(&e, 8, RAX, mem(RSP, R11, 0));
+	emit_target8(&e, past);
+	move_rsp(-8);
+	is_caught(not_near);
+	begin_kept(); /* on the way out in the middle */
+	kept_delta();
+	move_rsp(-8);
+	emit_jmp_to(&e, EXIT);
+	emit_load(&e, 8, RAX, mem(RSP, R11, 0));
+	is_caught(not_near);
+	begin_kept(); /* to what a table holds */
+	move_rsp(-8);
+	emit_load(&e, 8, R11, home(offsetof(struct bt_home, table)));
+	emit_mov(&e, 4, R10, RAX);
+	emit_load(&e, 4, R10, (struct host_addr){R11, R10, 4, 0, false, false});
+	emit_lea(&e, 8, R10, mem(R10, REG_NONE, MISS));
+	emit_jmp_reg(&e, R10);
+	move_rsp(8);
+	is_caught(not_near);
+	begin_kept(); /* by a masked move */
+	kept_delta();
+	emit_mov(&e, 8, RBX, RSP);
+	emit_mov_imm(&e, RCX, 0);
+	indexed_masked(RBX, RCX);
+	move_rsp(-8);
+	is_caught(not_near);
+	begin_kept(); /* what is kept is not of the new one */
+	emit_mov(&e, 8, RSP, RBX);
+	kept_delta();
+	emit_load(&e, 8, RAX, mem(RSP, R11, 0));
+	is_caught(no_place);
+	begin_kept(); /* the monitor's, where the code comes with another one */
+	emit_mov(&e, 8, RSP, RBX);
+	point = (struct contain_point){.at = (uint16_t)(e.p - bytes), .delta = CONTAIN_NONE};
+	code.npoints = 1;
+	kept_delta();
+	emit_load(&e, 8, RAX, mem(RSP, R11, 0));
+	is_caught(no_place);
+	begin_kept(); /* of a view: any index */
+	emit_load(&e, 8, R10, home(offsetof(struct bt_home, view[1])));
+	emit_load(&e, 8, R11, (struct host_addr){R10, RAX, 8, 0, false, false});
+	is_caught("no index of");
 }
 END_TEST
 
@@ -755,6 +917,8 @@ int main(void)
 	tcase_add_test(t, test_near);
 	tcase_add_test(t, test_bounds);
 	tcase_add_test(t, test_points);
+	tcase_add_test(t, test_stack_kept);
+	tcase_add_test(t, test_stack_lost);
 	tcase_add_test(t, test_implicit);
 	tcase_add_test(t, test_own);
 	tcase_add_test(t, test_constant);
