@@ -68,7 +68,7 @@ static const struct {
 	size_t offset, size;
 } home_fields[] = {
 	HOME_FIELD(cpu), {"r10", __builtin_offsetof(struct bt_home, gpr[R10]), 8}, {"r11", __builtin_offsetof(struct bt_home, gpr[R11]), 8}, HOME_FIELD(gpr), HOME_FIELD(count), HOME_FIELD(table), HOME_FIELD(fs_base), HOME_FIELD(gs_base), HOME_FIELD(held.fs), HOME_FIELD(held.gs), HOME_FIELD(held.kernel_gs), HOME_FIELD(held.minus_chunk), HOME_FIELD(held.place), HOME_FIELD(held.nowhere), HOME_FIELD(view), HOME_FIELD(target), HOME_FIELD(from),
-	HOME_FIELD(value), HOME_FIELD(rcx), HOME_FIELD(rsp), HOME_FIELD(spare), HOME_FIELD(si_delta), HOME_FIELD(di_delta), HOME_FIELD(rep_count), HOME_FIELD(hits), HOME_FIELD(iret), HOME_FIELD(stack), HOME_FIELD(rsp_delta), HOME_FIELD(rsp_next),
+	HOME_FIELD(value), HOME_FIELD(rcx), HOME_FIELD(rsp), HOME_FIELD(spare), HOME_FIELD(si_delta), HOME_FIELD(di_delta), HOME_FIELD(rep_count), HOME_FIELD(hits), HOME_FIELD(rsp_delta), HOME_FIELD(rsp_next), HOME_FIELD(iret), HOME_FIELD(stack),
 };
 
 #define CPU_FIELD(name) {#name, __builtin_offsetof(struct cpu, name), sizeof(((struct cpu *)0)->name)}
