@@ -19,6 +19,12 @@ void bt_profile_flush(struct bt *bt);
 void bt_profile_translated(struct bt *bt, const struct block *b);
 void bt_profile_lost(struct bt *bt, const struct block *b, enum bt_lost why);
 
+/* Does the code there count its entries, when it is translated: samples have chosen it? It is not copied then, and no
+ * model for copies. */
+bool bt_profile_wants(const struct bt *bt, guest_pc_t eip, gpa_t gpa);
+/* If samples have chosen a block, it is invalidated, and wanted. Not while the cache runs. */
+void bt_profile_choose(struct bt *bt);
+
 /* Emits what counts an entry of the block, a branch through the table (t->branch). Changes T1, T2, no flags. */
 void bt_profile_count_entry(struct xlat *t);
 void bt_profile_count_branch(struct xlat *t);

@@ -22,14 +22,21 @@ struct translated {
 
 /* What a block cost. By the number of the block. */
 struct block_cost {
-	uint64_t entries; /* counted by the block itself, if counts_entries() */
+	uint64_t entries; /* counted by the block itself, if it does */
 	uint64_t ns;
 	uint64_t seen; /* `entries` when the working set was last asked for */
 	uint32_t samples;
+	bool counts;
 };
 
 struct bt_profile_state {
 	bool exact;
+	/* Which blocks count follows the samples: see bt_sample(). */
+	uint32_t samples, counted_samples;
+	uint32_t chosen; /* number + 1 of a block that is to count, 0: none. Written by the signal handler, too */
+	bool awaited;	 /* the code of wanted_* will count when it is translated */
+	uint64_t wanted_gpa;
+	guest_pc_t wanted_eip;
 	struct block_cost *costs; /* max_blocks */
 	unsigned max_blocks;
 	struct translated history[1 << HISTORY_BITS];
@@ -64,6 +71,7 @@ void bt_profile_flush(struct bt *bt)
 	if (bt->before_flush && bt->nblocks)
 		bt->before_flush(bt->before_flush_arg);
 	memset(bt->profile->costs, 0, bt->nblocks * sizeof(*bt->profile->costs));
+	bt->profile->chosen = 0;
 }
 
 /* --- translations that are made again --- */
@@ -99,6 +107,7 @@ void bt_profile_translated(struct bt *bt, const struct block *b)
 
 	if (!bt->profile)
 		return;
+	bt->profile->awaited &= !bt_profile_wants(bt, b->eip, b->gpa);
 	t = history_of(bt, b->gpa);
 	if (t->gpa == (b->gpa | BIT(63)))
 		++*why_again(bt, t, b);
@@ -130,17 +139,44 @@ static void emit_increment(struct xlat *t, struct host_addr at)
 }
 
 /* By its place in RAM: copies have the same code. */
-static bool counts_entries(const struct bt_profile_state *p, const struct block *b)
+static bool counts_by_place(const struct block *b)
 {
-	return p->exact || !((b->gpa * 0x9e3779b97f4a7c15u) >> (64 - BT_PROFILE_COUNTED_BITS));
+	return !((b->gpa * 0x9e3779b97f4a7c15u) >> (64 - BT_PROFILE_COUNTED_BITS));
+}
+
+bool bt_profile_wants(const struct bt *bt, guest_pc_t eip, gpa_t gpa)
+{
+	const struct bt_profile_state *p = bt->profile;
+
+	return p && p->awaited && p->wanted_gpa == gpa && p->wanted_eip == eip;
+}
+
+void bt_profile_choose(struct bt *bt)
+{
+	struct bt_profile_state *p = bt->profile;
+	uint32_t chosen = p && p->chosen ? __atomic_exchange_n(&p->chosen, 0, __ATOMIC_RELAXED) : 0;
+	struct block *b;
+
+	if (!chosen || chosen > bt->nblocks)
+		return;
+	b = &bt->blocks[chosen - 1];
+	if (!b->valid)
+		return;
+	p->awaited = true;
+	p->wanted_gpa = b->gpa;
+	p->wanted_eip = b->eip;
+	bt->losing = BT_LOST_ADAPT;
+	bt_invalidate(bt, b, false);
+	bt->stats->invalidated_adapt++;
 }
 
 void bt_profile_count_entry(struct xlat *t)
 {
 	struct bt_profile_state *p = t->bt->profile;
 
-	if (!p || !counts_entries(p, t->b))
+	if (!p || !(p->exact || counts_by_place(t->b) || bt_profile_wants(t->bt, t->b->eip, t->b->gpa)))
 		return;
+	p->costs[t->b - t->bt->blocks].counts = true;
 	emit_mov_imm64(&t->e, HOST_T2, (uintptr_t)&p->costs[t->b - t->bt->blocks].entries);
 	emit_increment(t, (struct host_addr){HOST_T2, REG_NONE, 1, 0, false, false});
 }
@@ -159,8 +195,9 @@ void bt_profile_copied(struct xlat *t, uint8_t *body)
 	struct bt_profile_state *p = t->bt->profile;
 	uint64_t address;
 
-	if (!p || !counts_entries(p, t->b))
+	if (!p || !(p->exact || counts_by_place(t->b)))
 		return;
+	p->costs[t->b - t->bt->blocks].counts = true;
 	address = (uintptr_t)&p->costs[t->b - t->bt->blocks].entries;
 	memcpy(body + 2, &address, sizeof(address));
 }
@@ -211,6 +248,23 @@ unsigned bt_profile_working_set(struct bt *bt)
 
 /* --- where the thread is, and what it cost --- */
 
+/* One sample in so many, at least, is to be in blocks that count, and one of the first so many. */
+enum { COUNTED_SHARE = 32 };
+
+/* In the signal handler. A program whose time goes to few blocks has none that counts by its place: then the block that
+ * is met counts from its next translation on. */
+static void charge(struct bt_profile_state *p, uint32_t n, uint32_t ns)
+{
+	struct block_cost *c = &p->costs[n];
+
+	c->ns += ns;
+	c->samples++;
+	p->samples++;
+	p->counted_samples += c->counts;
+	if (!c->counts && !p->exact && (p->counted_samples + 1) * COUNTED_SHARE < p->samples)
+		__atomic_store_n(&p->chosen, n + 1, __ATOMIC_RELAXED);
+}
+
 enum bt_place bt_sample(struct bt *bt, const ucontext_t *uc, uint32_t ns, struct bt_sample *out)
 {
 	uint64_t pc = (uint64_t)uc->uc_mcontext.gregs[REG_RIP];
@@ -229,8 +283,7 @@ enum bt_place bt_sample(struct bt *bt, const ucontext_t *uc, uint32_t ns, struct
 	n = bt_find_insn(b, pc);
 	if (n >= b->ninsns)
 		n = b->ninsns - 1; /* in the stubs behind the last */
-	bt->profile->costs[b - bt->blocks].ns += ns;
-	bt->profile->costs[b - bt->blocks].samples++;
+	charge(bt->profile, (uint32_t)(b - bt->blocks), ns);
 	out->block = block_linear(b, 0);
 	out->pc = block_linear(b, n < 0 ? 0 : b->map[n].guest);
 	out->rbp = (uint64_t)uc->uc_mcontext.gregs[REG_RBP];
@@ -253,7 +306,7 @@ static void tell(struct bt *bt, const struct block *b, void (*fn)(void *arg, con
 					.gpa = b->gpa,
 					.host = b->body,
 					.entries = c->entries,
-					.counted = counts_entries(bt->profile, b),
+					.counted = c->counts,
 					.ns = c->ns,
 					.samples = c->samples,
 					.context = b->ctx->id,

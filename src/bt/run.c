@@ -189,7 +189,7 @@ struct block *bt_find_block(struct bt *bt, struct context *ctx)
 	bt->stats->dispatcher_misses++;
 	phase = phase_set(bt->stats, PHASE_TRANSLATE);
 	b = bt_revive(bt, ctx, eip, gpa);
-	if (!b)
+	if (!b && !bt_profile_wants(bt, eip, gpa))
 		b = bt_copy_twin(bt, ctx, eip, gpa);
 	if (!b) {
 		if (generation != bt->generation) /* flushed for the copy: contexts, too */
@@ -320,6 +320,7 @@ void bt_run_once(struct bt *bt)
 	phase_set(bt->stats, PHASE_DISPATCH);
 	if (UNLIKELY(shadow_space(bt->shadow, true) != bt->space)) /* it made room, and numbered them anew */
 		spaces_renumbered(bt);
+	bt_profile_choose(bt);
 	at = entry(bt);
 	if (!at)
 		return;

@@ -333,6 +333,7 @@ void xlat_insert(struct xlat *t)
 static void commit(struct bt *bt, struct xlat *t)
 {
 	struct block *b = t->b;
+	bool alone = bt_profile_wants(bt, b->eip, b->gpa);
 
 	bt->nmaps += b->ninsns + 1u;
 	bt->stats->blocks_translated++;
@@ -342,7 +343,8 @@ static void commit(struct bt *bt, struct xlat *t)
 	copy_relocs(bt, t);
 	bt_profile_translated(bt, b);
 	xlat_insert(t);
-	bt_place_add(bt, b);
+	if (!alone)
+		bt_place_add(bt, b);
 }
 
 bool xlat_begin(struct xlat *t, struct bt *bt, struct context *ctx, guest_pc_t eip, gpa_t gpa)
