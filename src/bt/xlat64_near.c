@@ -333,6 +333,8 @@ static void follow_delta(struct xlat *t, bool moved, unsigned to, unsigned from,
 		apart = t->apart[from] + by;
 		set(&t->same, to, (t->same & BIT(from)) && apart >= -DIRECT_DISP && apart <= DIRECT_DISP);
 		t->apart[to] = (int32_t)apart;
+		if (apart < -RSP_REACH || apart > RSP_REACH)
+			t->looked_up = false; /* where the monitor comes in it is of what moved so far */
 	} else {
 		t->same &= (uint16_t)~changed(t->in);
 	}
