@@ -41,7 +41,7 @@ struct xlat {
 	uint8_t delta;		  /* xlat64.h: whose delta HOST64_DELTA holds */
 	uint16_t same;		  /* registers that it serves, if it is a register's, ... */
 	int32_t apart[GPR_COUNT]; /* ... and how far they are from where it was looked up */
-	bool looked_up;		  /* looked up, not RSP's from memory, and serves only what is within RSP_REACH of there */
+	bool looked_up;		  /* looked up, not RSP's from memory; serves what is within RSP_REACH of there */
 	bool rsp_sure;		  /* xlat64_rsp.c: the chunk that RSP is near is known since in this block, ... */
 	int32_t rsp_apart;	  /* ... where it was that far from here */
 	bool rsp_stale;		  /* RSP's delta in memory is not the present one's */
