@@ -314,7 +314,7 @@ static void fault(struct bt *bt)
 	struct block *b = bt_find_host(bt, (cache_pc_t)fr->pc);
 	gva_t address = fr->address;
 	uint64_t exceptions = bt->stats->exceptions;
-	bool new_page;
+	bool new_page, raised, elsewhere;
 	enum shadow_fault what = SHADOW_FOREIGN; /* a limit check, a divide error, ... */
 
 	phase_set(bt->stats, PHASE_FAULT);
@@ -335,13 +335,13 @@ static void fault(struct bt *bt)
 	if (!context_code64(b->ctx))
 		address = (uint32_t)address;
 	no_access(bt, b, n, what, address, false);
-	if (fr->trap == TRAP_PAGE_FAULT &&
-	    (is_probe(fr->address) ||
-	     (what == SHADOW_EMULATE && (left_chunk(bt, b, fr->address) ||
-					 missed_chunk(bt, b, n, fr->address, bt->stats->exceptions != exceptions)))))
+	raised = bt->stats->exceptions != exceptions;
+	elsewhere =
+	    what == SHADOW_EMULATE && (left_chunk(bt, b, fr->address) || missed_chunk(bt, b, n, fr->address, raised));
+	if (fr->trap == TRAP_PAGE_FAULT && (is_probe(fr->address) || elsewhere))
 		bt_site_strayed(bt, b, b->map[n].guest);
 	new_page = what == SHADOW_RESOLVED || what == SHADOW_RESOLVED_USER || what == SHADOW_TRUE ||
-		   ((b->map[n].flags & MAP_USER) && bt->stats->exceptions != exceptions);
+		   ((b->map[n].flags & MAP_USER) && raised);
 	if (b->valid && new_page && (b->ctx->key.flags & CTX_PAGED))
 		bt_look_faulted(bt, b, (unsigned)n);
 }

@@ -15,7 +15,7 @@ uint64_t audit_view_map(const struct shadow *sh, hva_t start, uint64_t len)
 	else
 		ASSERTF(!paged_in_chunk_area(sh, start), "SH-14: something is mapped at %" PRIx64 ", between chunks",
 			start);
-	if (!views_hold(sh, start))
+	if (!shadow_in_view_table(sh, start))
 		return 0;
 	for (uint64_t at = distance; at < distance + len; at += PAGE_SIZE) {
 		const struct view *v = &p->views[at / VIEW_BYTES];

@@ -300,7 +300,7 @@ enum shadow_fault shadow_handle_fault(struct shadow *sh, hva_t address, bool wri
 	const struct run *r;
 	gva_t linear;
 
-	if (views_hold(sh, address))
+	if (shadow_in_view_table(sh, address))
 		return view_fault(sh, address);
 	if (paged_is_window(sh, address))
 		return paged_fault(sh, address, write);

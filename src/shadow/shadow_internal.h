@@ -92,8 +92,6 @@ unsigned paged_window_of(const struct shadow *sh, bool user);
 enum shadow_fault paged_fault(struct shadow *sh, hva_t address, bool write);
 
 /* --- view.c --- */
-/* Is the address within the tables of views? */
-bool views_hold(const struct shadow *sh, hva_t address);
 enum shadow_fault view_fault(struct shadow *sh, hva_t address);
 
 /* --- places.c --- */

@@ -176,14 +176,9 @@ hva_t shadow_nowhere(const struct shadow *sh)
 	return places_nowhere(sh);
 }
 
-bool views_hold(const struct shadow *sh, hva_t address)
-{
-	return sh->paged.tables_of_views && address - (hva_t)sh->paged.tables_of_views < WINDOWS * VIEW_BYTES;
-}
-
 bool shadow_in_view_table(const struct shadow *sh, hva_t address)
 {
-	return views_hold(sh, address);
+	return sh->paged.tables_of_views && address - (hva_t)sh->paged.tables_of_views < WINDOWS * VIEW_BYTES;
 }
 
 enum shadow_fault view_fault(struct shadow *sh, hva_t address)
