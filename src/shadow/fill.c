@@ -85,6 +85,11 @@ static uint64_t entry_of_page(const struct shadow *sh, const struct region *regi
 	return table_entry(sh, &sh->paged.tables[region->table], page & (BIT(sh->paged.region_shift) - 1));
 }
 
+static gpa_t extent_gpa(const struct extent *x, const struct pm_span *s)
+{
+	return x->offset - s->region->offset + s->region->base;
+}
+
 /* Does the page, next to what is mapped now, show the next page of RAM with the same rights? pte: its entry if so. */
 static bool continues(const struct shadow *sh, const struct window *w, const struct region *region, uint64_t page,
 		      uint64_t pte)
@@ -123,7 +128,7 @@ static void widen(const struct shadow *sh, const struct window *w, const struct 
 {
 	uint64_t page = x->page, first = ALIGN_DOWN(page, BIT(sh->paged.region_shift)), up, down, pte;
 	uint64_t last = first + BIT(sh->paged.region_shift) - 1;
-	gpa_t gpa = x->offset - s->region->offset + s->region->base;
+	gpa_t gpa = extent_gpa(x, s);
 
 	if (!region->table || x->count != 1 || window_is_parked(w, page) || (w->state[page] & PAGE_MAPPED) ||
 	    sh->pm->a20_mask != ~0ull || !opt_on(sh->cpu->opt_off, OPT_AROUND))
@@ -154,7 +159,7 @@ static struct window *window_for(struct shadow *sh, bool user, gva_t linear, boo
 
 static void depend(struct shadow *sh, const struct pm_span *s, const struct extent *x)
 {
-	gpa_t gpa = x->offset - s->region->offset + s->region->base;
+	gpa_t gpa = extent_gpa(x, s);
 
 	spaces_depend(sh, gpa);
 	spaces_depend(sh, gpa + x->count * PAGE_SIZE - 1); /* no extent is as long as what it notes */

@@ -151,18 +151,22 @@ bool shadow_owns(const struct shadow *sh, gva_t linear, bool user)
 	return view_find(sh, paged_window_of(sh, user), linear) != NULL;
 }
 
+/* NULL: there is no view, or it does not own the address's chunk. */
+static const struct window *chunk_of(const struct shadow *sh, gva_t linear, bool user)
+{
+	return shadow_view_of(sh, user) ? view_find(sh, paged_window_of(sh, user), linear) : NULL;
+}
+
 hva_t shadow_host_of(const struct shadow *sh, gva_t linear, bool user)
 {
-	const struct window *w = NULL;
+	const struct window *w = chunk_of(sh, linear, user);
 
-	if (shadow_view_of(sh, user))
-		w = view_find(sh, paged_window_of(sh, user), linear);
 	return (w ? (hva_t)w->base : places_nowhere(sh)) + linear % WINDOW_BYTES;
 }
 
 bool shadow_peek(const struct shadow *sh, gva_t linear, bool user, uint64_t *value)
 {
-	const struct window *w = shadow_view_of(sh, user) ? view_find(sh, paged_window_of(sh, user), linear) : NULL;
+	const struct window *w = chunk_of(sh, linear, user);
 	uint64_t page = linear % WINDOW_BYTES >> PAGE_SHIFT, at = linear & PAGE_MASK;
 
 	if (!w || at > PAGE_SIZE - sizeof(*value) || !(w->state[page] & PAGE_MAPPED) || w->frame[page] >= FRAME_OTHER)
