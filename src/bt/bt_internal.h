@@ -653,13 +653,11 @@ enum reloc_kind {
 	RELOC_EIP,   /* a constant of 32 bits, an EIP */
 	RELOC_LEAVE, /* what leave() of xlat_exit.c emits */
 	/* 64-bit code */
-	RELOC_LEAVE64,	 /* what xlat64_leave() emits */
-	RELOC_RIP,	 /* a constant of 64 bits, an address at a distance from RIP; not one that 32 bits hold, */
-	RELOC_RIP_NEAR,	 /* the same, of one in the block's chunk, */
-	RELOC_RIP_CODE,	 /* the same, of one in the chunk that the code is in */
-	RELOC_RIP_CHUNK, /* the displacement that loads the delta of the next reloc's chunk */
-	RELOC_END_LOW,	 /* half of the block's end, which no 32 bits hold: what a call pushes */
-	RELOC_END_HIGH,
+	RELOC_LEAVE64,	  /* what xlat64_leave() emits */
+	RELOC_RIP,	  /* a constant of 64 bits, an address at a distance from RIP; not one that 32 bits hold, */
+	RELOC_RIP_NEAR,	  /* the same, of one in the block's chunk, */
+	RELOC_RIP_CODE,	  /* the same, of one in the chunk that the code is in */
+	RELOC_RIP_CHUNK,  /* the displacement that loads the delta of the next reloc's chunk */
 	RELOC_CHUNK,	  /* the displacement that loads the delta of the block's chunk */
 	RELOC_PROBE,	  /* the displacement of a probe for it */
 	RELOC_CODE_CHUNK, /* the displacement that loads the delta of the chunk that the code is in */

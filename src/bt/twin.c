@@ -205,7 +205,6 @@ static bool put_probe(const struct bt *bt, const struct block *b, uint8_t *at)
 static bool relocate_one(const struct xlat *t, uint8_t *at, enum reloc_kind kind, const uint8_t *next,
 			 const struct shift *by)
 {
-	guest_pc_t end = t->b->eip + t->b->guest_len;
 	uint32_t code = (uint32_t)(t->b->eip >> SHADOW_VIEW_SHIFT);
 	uint64_t v;
 
@@ -229,12 +228,6 @@ static bool relocate_one(const struct xlat *t, uint8_t *at, enum reloc_kind kind
 		return needs_64(v) && v >> SHADOW_VIEW_SHIFT == code;
 	case RELOC_RIP_CHUNK:
 		return put_chunk(at, (get64(next) + by->eip) >> SHADOW_VIEW_SHIFT);
-	case RELOC_END_LOW:
-		put32(at, (uint32_t)end);
-		return needs_64(end);
-	case RELOC_END_HIGH:
-		put32(at, (uint32_t)(end >> 32));
-		return true;
 	case RELOC_CHUNK:
 		return put_chunk(at, t->b->chunk);
 	case RELOC_CODE_CHUNK:

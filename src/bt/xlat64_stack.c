@@ -93,21 +93,21 @@ static bool direct_target(const struct xlat *t, guest_pc_t *target)
 	return distance == (int32_t)distance && cpu_canonical(t->bt->cpu, *target);
 }
 
-/* HOST64_T stays. */
+/* The return address in one store: the RET's load would wait for two halves until both are in the cache (13 cycles).
+ * HOST64_T is changed. */
 static void push_return(struct xlat *t)
 {
 	guest_pc_t rip = t->eip + t->in->len;
-	struct host_addr at = xlat64_stack(t, -8);
 
 	if (rip == (uint64_t)(int64_t)(int32_t)rip) {
-		emit_store_imm(&t->e, 8, (uint32_t)rip, at);
+		emit_store_imm(&t->e, 8, (uint32_t)rip, xlat64_stack(t, -8));
 		t->adapted = true; /* no copies: programs there are not moved */
 	} else {
-		emit_store_imm(&t->e, 4, (uint32_t)rip, at);
-		xlat_reloc(t, 4, RELOC_END_LOW);
-		at.disp += 4;
-		emit_store_imm(&t->e, 4, (uint32_t)(rip >> 32), at);
-		xlat_reloc(t, 4, RELOC_END_HIGH);
+		struct host_addr at = xlat64_stack(t, -8);
+
+		emit_mov_imm64(&t->e, HOST64_T, rip);
+		xlat_reloc(t, 8, RELOC_RIP);
+		emit_store(&t->e, 8, HOST64_T, at);
 	}
 	xlat64_stack_move(t, -8);
 }
@@ -148,7 +148,9 @@ static bool call_indirect(struct xlat *t)
 		xlat64_probe_canonical(t);
 	else
 		xlat64_look_up(t, HOST64_T);
+	emit_store(&t->e, 8, HOST64_T, AT_HOME(t, target));
 	push_return(t);
+	emit_load(&t->e, 8, HOST64_T, AT_HOME(t, target));
 	xlat64_jump_indirect(t, BRANCH_INDIRECT);
 	return true;
 }
