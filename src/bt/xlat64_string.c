@@ -102,7 +102,7 @@ bool xlat64_string(struct xlat *t)
 
 /* --- repeated ones at sites that have been adapted --- */
 
-enum { MAX_SLOW = 3 };
+enum { MAX_SLOW = 6 };
 
 /* Ways to the C body, which works in bulk. There, and where they are taken, RCX is in home.rcx. */
 struct slow {
@@ -116,36 +116,58 @@ static void unless_zero(struct xlat *t, struct slow *s)
 	xlat_unless_zero(t, &s->at[s->count++]);
 }
 
-/* Upwards, all elements from RDI on are within its page. */
-static void within_page(struct xlat *t, struct slow *s)
+/* RCX = the distance of the last byte, upwards, from the address in `reg` (REG_NONE: from 0). */
+static void last_byte(struct xlat *t, unsigned reg)
 {
 	const struct insn *in = t->in;
 	unsigned size = in->bytes[in->opcode_off] & 1 ? in->opsize : 1;
 
-	emit_lea(&t->e, 8, RCX, (struct host_addr){RDI, RCX, (uint8_t)size, -1, false, false});
+	emit_load(&t->e, 8, RCX, AT_HOME(t, rcx));
+	emit_lea(&t->e, 8, RCX, (struct host_addr){(uint8_t)reg, RCX, (uint8_t)size, -1, false, false});
+}
+
+/* Upwards, all elements from the pointer on are within its page and the next; else slow. */
+static void within_pages(struct xlat *t, unsigned reg, struct slow *s)
+{
+	last_byte(t, reg);
 	emit_mov_imm(&t->e, HOST64_T, PAGE_SHIFT);
 	emit_shrx64(&t->e, RCX, RCX, HOST64_T);
-	emit_shrx64(&t->e, HOST64_T, RDI, HOST64_T);
+	emit_shrx64(&t->e, HOST64_T, reg, HOST64_T);
 	emit_not64(&t->e, HOST64_T);
-	emit_lea(&t->e, 8, RCX, (struct host_addr){RCX, HOST64_T, 1, 1, false, false});
+	emit_lea(&t->e, 8, RCX, (struct host_addr){RCX, HOST64_T, 1, 1, false, false}); /* pages further */
+	emit_mov_imm(&t->e, HOST64_T, 1);
+	emit_shrx64(&t->e, RCX, RCX, HOST64_T);
 	unless_zero(t, s);
 }
 
-/* The pointer's page can be loaded from or (write) stored to; else slow. It has been looked up before, so that this
- * cannot fault. */
-static void page_there(struct xlat *t, unsigned reg, bool write, struct slow *s)
+/* The page at HOST64_DELTA, which stays, can be loaded from or (write) stored to; else slow. */
+static void page_there(struct xlat *t, bool write, struct slow *s)
 {
-	xlat64_look_up(t, reg);
-	emit_lea(&t->e, 8, HOST64_DELTA, (struct host_addr){(uint8_t)reg, HOST64_DELTA, 1, 0, false, false});
-	t->delta = DELTA_NONE;
 	xlat64_look(t, write);
 	unless_zero(t, s);
 }
 
+/* All elements are in pages that are there; else slow. The pointer has been looked up before, so that this cannot
+ * fault. */
+static void all_there(struct xlat *t, unsigned reg, bool write, struct slow *s)
+{
+	within_pages(t, reg, s);
+	xlat64_look_up(t, reg);
+	emit_lea(&t->e, 8, HOST64_DELTA, (struct host_addr){(uint8_t)reg, HOST64_DELTA, 1, 0, false, false});
+	t->delta = DELTA_NONE;
+	page_there(t, write, s);
+	last_byte(t, REG_NONE);
+	emit_mov_imm(&t->e, HOST64_T, 2 * PAGE_SIZE - 1); /* it is no more than that; docs/isolation.md, "Looks" */
+	emit_pext32(&t->e, RCX, RCX, HOST64_T);
+	emit_lea(&t->e, 8, HOST64_DELTA, (struct host_addr){HOST64_DELTA, RCX, 1, 0, false, false});
+	page_there(t, write, s);
+}
+
 /*
  * One that has stored to traced pages (a page that was a page table is cleared), or comes to new pages all the time:
- * where it seems to stay within pages that can be accessed, it runs here. That saves signals and is no matter of
- * safety: what faults all the same (it goes downwards, say) does so as it does elsewhere.
+ * where it seems to stay within two pages that can be accessed, it runs here. (Buffers of programs are where malloc()
+ * puts them: what is copied a page at a time crosses into the next.) That saves signals and is no matter of safety:
+ * what faults all the same (it goes downwards, say) does so as it does elsewhere.
  */
 bool xlat64_string_guarded(struct xlat *t)
 {
@@ -162,12 +184,11 @@ bool xlat64_string_guarded(struct xlat *t)
 	if (uses & STRING_SI)
 		xlat64_look_up(t, RSI);
 	t->delta = DELTA_NONE;
-	xlat64_look_up(t, RDI); /* for page_there() as well */
+	xlat64_look_up(t, RDI);
 	emit_store(&t->e, 8, RCX, AT_HOME(t, rcx));
-	within_page(t, &slow);
-	page_there(t, RDI, true, &slow);
+	all_there(t, RDI, true, &slow);
 	if (uses & STRING_SI)
-		page_there(t, RSI, false, &slow);
+		all_there(t, RSI, false, &slow);
 	emit_load(&t->e, 8, RCX, AT_HOME(t, rcx));
 	xlat64_string(t);
 	done = emit_jmp(&t->e);
