@@ -59,7 +59,8 @@ static int print_json(const struct finding found[DOCTOR_COUNT])
 			checks, "features", doctor_features_json());
 	rc = all ? json_dumpf(all, stdout, JSON_INDENT(2)) : -1;
 	json_decref(all);
-	return rc || printf("\n") < 0 || fflush(stdout) ? -EIO : 0;
+	puts("");
+	return rc && !ferror(stdout) ? -ENOMEM : 0;
 }
 
 int command_doctor(int argc, char *const *argv)
@@ -81,7 +82,7 @@ int command_doctor(int argc, char *const *argv)
 	if (!json) {
 		print_text(found);
 	} else if (print_json(found)) {
-		say("doctor: the report cannot be written");
+		say("doctor: out of memory");
 		return EXIT_FAILED;
 	}
 	return nothing_missing(found) ? EXIT_POWERED_OFF : EXIT_FAILED;

@@ -107,11 +107,23 @@ static int write_page(const char *path, const json_t *summary)
 	FILE *out = strcmp(path, "-") ? fopen(path, "we") : stdout;
 	int rc = out ? profile_write_html(out, summary) : -errno;
 
-	if (out && (out == stdout ? fflush(out) : fclose(out)) && !rc)
+	if (out == stdout && ferror(out))
+		rc = 0; /* main() tells */
+	else if (out && out != stdout && fclose(out) && !rc)
 		rc = -errno;
 	if (rc)
 		say("report: cannot write %s: %s", path, strerror(-rc));
 	return rc ? EXIT_FAILED : 0;
+}
+
+static int print_json(const json_t *summary)
+{
+	if (json_dumpf(summary, stdout, JSON_INDENT(1)) && !ferror(stdout)) {
+		say("report: out of memory");
+		return EXIT_FAILED;
+	}
+	puts("");
+	return 0;
 }
 
 static int show(const struct profile *p, const struct report_options *o)
@@ -131,7 +143,7 @@ static int show(const struct profile *p, const struct report_options *o)
 	if (!status && o->html)
 		status = write_page(o->html, summary);
 	if (!status && o->json)
-		status = json_dumpf(summary, stdout, JSON_INDENT(1)) || puts("") == EOF ? EXIT_FAILED : 0;
+		status = print_json(summary);
 	else if (!status && !o->html)
 		profile_print_text(stdout, summary);
 	json_decref(summary);

@@ -123,7 +123,7 @@ static int watch(struct qmp_conn *conn, double interval, bool once)
 		show(&before, &now, screen);
 		drop(&before);
 		before = now;
-		if (once)
+		if (once || ferror(stdout))
 			break;
 	}
 	if (rc == -ECONNRESET)

@@ -4,6 +4,7 @@
 #include "options.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -44,12 +45,21 @@ static void open_standard_streams(void)
 		close(fd);
 }
 
-int main(int argc, char **argv)
+/* What was printed may not have arrived: then nothing has gone well. */
+static int flushed(int status)
+{
+	errno = 0;
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	say("cannot write to standard output%s%s", errno ? ": " : "", errno ? strerror(errno) : "");
+	return status ? status : EXIT_FAILED;
+}
+
+static int run_command(int argc, char **argv)
 {
 	const char *word = argc > 1 ? argv[1] : "help";
 	const char *dot = strrchr(word, '.');
 
-	open_standard_streams();
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		if (!strcmp(word, commands[i].name))
 			return commands[i].main(argc - 2, argv + 2);
@@ -64,4 +74,11 @@ int main(int argc, char **argv)
 	else
 		say("unknown command '%s' (gnomon --help)", word);
 	return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	open_standard_streams();
+	signal(SIGXFSZ, SIG_IGN); /* a file as large as `ulimit -f` allows is an error of write(), as a full disk is */
+	return flushed(run_command(argc, argv));
 }

@@ -80,7 +80,7 @@ class Doctor(Case):
             result = subprocess.run([GNOMON, "doctor", "--json"], stdout=full, stderr=subprocess.PIPE, text=True,
                                     timeout=30, check=False)
         self.assertEqual(result.returncode, FAILED)
-        self.assertIn("cannot be written", result.stderr)
+        self.assertIn("cannot write to standard output", result.stderr)
 
 
 if __name__ == "__main__":
