@@ -2,7 +2,8 @@
 #define _GNU_SOURCE
 #include "chardev.h"
 
-#include <fcntl.h>
+#include "file.h"
+
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -234,13 +235,12 @@ static void client_ready(void *arg, short revents)
 
 static int open_file(struct chardev *cd, const char *path, char *err, size_t errlen)
 {
-	cd->out_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0666);
-	if (cd->out_fd < 0) {
-		int rc = -errno;
-		snprintf(err, errlen, "cannot write to %s: %s", path, strerror(-rc));
-		return rc;
-	}
-	return 0;
+	int fd = file_create(path);
+
+	cd->out_fd = MAX(fd, -1);
+	if (fd < 0)
+		snprintf(err, errlen, "cannot write to %s: %s", path, strerror(-fd));
+	return MIN(fd, 0);
 }
 
 static void open_stdio(struct chardev *cd)

@@ -45,3 +45,10 @@ int file_open(const char *path, const char *what, uint64_t *size, char *err, siz
 		close(fd);
 	return rc;
 }
+
+int file_create(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0666);
+
+	return fd < 0 ? -errno : fd;
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Files that are read whole, with complaints for the user. */
+/* Files that are read whole, with complaints for the user; and files that are written. */
 #ifndef GNOMON_MONITOR_FILE_H
 #define GNOMON_MONITOR_FILE_H
 
@@ -13,5 +13,9 @@ int file_open(const char *path, const char *what, uint64_t *size, char *err, siz
 
 /* Reads exactly len bytes. 0 or a negative errno; -ENODATA if the file is shorter than it said. */
 int file_read_all(int fd, void *to, uint64_t len);
+
+/* Makes a file, or empties it, to be written. The descriptor, or a negative errno: -ENXIO for a FIFO that nobody reads.
+ */
+int file_create(const char *path);
 
 #endif

@@ -48,20 +48,24 @@ int iothread_init(struct iothread *io)
 
 int iothread_catch_signals(struct iothread *io, void (*caught)(void *arg, int signo), void *arg)
 {
-	static const int caught_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH};
-	struct sigaction sa = {.sa_handler = on_signal};
+	static const int caught_signals[] = {SIGINT, SIGTERM, SIGQUIT, SIGXCPU, SIGWINCH, SIGHUP};
+	struct sigaction sa = {.sa_handler = on_signal}, hangup;
+	size_t n = ARRAY_LEN(caught_signals);
 	sigset_t set;
 
+	/* nohup(1): the VM outlives its terminal. SIGHUP is the last one. */
+	if (!sigaction(SIGHUP, NULL, &hangup) && hangup.sa_handler == SIG_IGN)
+		n--;
 	sigemptyset(&set);
 	sigfillset(&sa.sa_mask);
-	for (size_t i = 0; i < ARRAY_LEN(caught_signals); i++)
+	for (size_t i = 0; i < n; i++)
 		sigaddset(&set, caught_signals[i]);
 	signal(SIGPIPE, SIG_IGN);
 	/* Blocked first: in other threads, and until the I/O thread waits, they only become pending. */
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	io->caught = caught;
 	io->caught_arg = arg;
-	for (size_t i = 0; i < ARRAY_LEN(caught_signals); i++) {
+	for (size_t i = 0; i < n; i++) {
 		if (sigaction(caught_signals[i], &sa, NULL) < 0)
 			return -errno;
 		sigdelset(&io->wait_mask, caught_signals[i]);

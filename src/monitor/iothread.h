@@ -62,9 +62,9 @@ struct iothread {
 int iothread_init(struct iothread *io);
 
 /*
- * From now on SIGINT, SIGTERM, SIGHUP and SIGQUIT reach `caught` on the I/O thread instead of ending the process (and
- * SIGWINCH, so that a display can follow its terminal). Call it before any thread is made: they inherit the blocked
- * signals. Ignores SIGPIPE. 0 or a negative errno.
+ * From now on SIGINT, SIGTERM, SIGQUIT, SIGXCPU and, unless it is ignored, SIGHUP reach `caught` on the I/O thread
+ * instead of ending the process (and SIGWINCH, so that a display can follow its terminal). Call it before any thread is
+ * made: they inherit the blocked signals. Ignores SIGPIPE. 0 or a negative errno.
  */
 int iothread_catch_signals(struct iothread *io, void (*caught)(void *arg, int signo), void *arg);
 

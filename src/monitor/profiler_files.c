@@ -17,16 +17,17 @@ static char *path_of(const struct profiler *p, const char *name)
 	return asprintf(&path, "%s/%s", p->folder, name) < 0 ? NULL : path;
 }
 
-/* The first error of a file is told, and the last. */
-static void failed(const struct profiler *p, struct profile_file *f, int error)
+/* The first error is told: what befalls one file befalls the others, too. */
+static void failed(struct profiler *p, struct profile_file *f, int error)
 {
 	if (f->error)
 		return;
 	f->error = error;
-	say("--profile: cannot write %s/%s: %s; the profile ends here", p->folder, f->name, strerror(-error));
+	if (!atomic_exchange(&p->failed, true))
+		say("--profile: cannot write %s/%s: %s; the profile ends here", p->folder, f->name, strerror(-error));
 }
 
-static void put(const struct profiler *p, struct profile_file *f, const void *data, size_t len)
+static void put(struct profiler *p, struct profile_file *f, const void *data, size_t len)
 {
 	errno = 0;
 	if (!f->error && len && fwrite(data, len, 1, f->file) != 1)
@@ -48,7 +49,7 @@ static int open_file(struct profiler *p, struct profile_file *f, const char *nam
 	return rc;
 }
 
-static void close_file(const struct profiler *p, struct profile_file *f)
+static void close_file(struct profiler *p, struct profile_file *f)
 {
 	if (f->file && fclose(f->file) && errno)
 		failed(p, f, -errno);

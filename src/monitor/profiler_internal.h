@@ -74,6 +74,7 @@ struct profiler {
 	struct profile_file samples, counters; /* I/O thread */
 	struct profile_file blocks;	       /* vCPU thread */
 	uint64_t *shown;		       /* counters as last written, stat_count */
+	atomic_bool failed;		       /* that one of them cannot be written was said */
 };
 
 /* --- profiler_files.c --- */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "chardev.h"
+#include "file.h"
 #include "gdb.h"
 #include "hostsig.h"
 #include "iothread.h"
@@ -43,7 +44,7 @@ struct session {
 	struct qmp *qmp;
 	struct profiler *profiler;
 	struct gdb *gdb;
-	FILE *trace_file;
+	FILE *trace_file, *stats_file;
 };
 
 /* --- serial ports, consoles and debug consoles --- */
@@ -220,8 +221,10 @@ static void caught(void *arg, int signo)
 
 	if (signo == SIGWINCH)
 		return;
+	if (signo == SIGXCPU)
+		say("the limit of CPU time (ulimit -t) is reached");
 	qmp_notify(s->qmp, QMP_EVENT_SHUTDOWN, false, "host-signal");
-	vm_exit(s->vm, EXIT_POWERED_OFF);
+	vm_exit(s->vm, signo == SIGXCPU ? EXIT_FAILED : EXIT_POWERED_OFF);
 }
 
 /* What the guest did to the machine. */
@@ -258,19 +261,64 @@ static void before_dump(void *arg)
 		chardev_panic(&s->console.chardev);
 }
 
-static int open_trace(struct session *s)
+static int open_output(FILE **file, const char *option, const char *path, char *err, size_t errlen)
+{
+	int fd = file_create(path), rc = MIN(fd, 0);
+
+	*file = fd < 0 ? NULL : fdopen(fd, "w");
+	if (fd >= 0 && !*file) {
+		rc = -errno;
+		close(fd);
+	}
+	if (rc)
+		snprintf(err, errlen, "%s '%s': %s", option, path, strerror(-rc));
+	return rc;
+}
+
+static int open_trace(struct session *s, char *err, size_t errlen)
 {
 	char bad[32];
 
 	if (s->cfg->trace_file) {
-		s->trace_file = fopen(s->cfg->trace_file, "we");
-		if (!s->trace_file) {
-			say("--trace-file '%s': %s", s->cfg->trace_file, strerror(errno));
-			return -errno;
-		}
+		int rc = open_output(&s->trace_file, "--trace-file", s->cfg->trace_file, err, errlen);
+		if (rc)
+			return rc;
 		trace_set_file(s->trace_file);
 	}
 	return s->cfg->trace ? trace_select(s->cfg->trace, bad, sizeof(bad)) : 0;
+}
+
+/* No line is to be missing unsaid. */
+static int close_trace(struct session *s)
+{
+	bool lost;
+
+	if (!s->trace_file)
+		return 0;
+	trace_set_file(NULL);
+	lost = ferror(s->trace_file);
+	lost |= fclose(s->trace_file) != 0;
+	s->trace_file = NULL;
+	if (lost)
+		say("--trace-file '%s': not all lines could be written", s->cfg->trace_file);
+	return lost ? -EIO : 0;
+}
+
+/* Closes the file. */
+static int write_stats(struct session *s)
+{
+	FILE *out = s->stats_file;
+	int rc;
+
+	if (!out)
+		return 0;
+	s->stats_file = NULL;
+	rc = stats_json_write(out, &s->vm->stats, &s->vm->memory);
+	if (fclose(out) && !rc)
+		rc = -errno;
+	if (rc)
+		say("cannot write the statistics to %s: %s", s->cfg->stats, strerror(-rc));
+	return rc;
 }
 
 static int open_host(struct session *s, struct vm_chardevs *chardevs, char *err, size_t errlen)
@@ -307,6 +355,9 @@ static int open_user(struct session *s, char *err, size_t errlen)
 		s->gdb = gdb_open(&s->io, s->vm, &s->cfg->gdb, err, errlen);
 		rc = s->gdb ? 0 : -EIO;
 	}
+	/* Before the run, so that hours are not lost for a mistake in a path. */
+	if (!rc && s->cfg->stats)
+		rc = open_output(&s->stats_file, "--stats", s->cfg->stats, err, errlen);
 	if (!rc && config_display(s->cfg) == DISPLAY_TTY) {
 		rc = open_tty(s);
 		if (rc)
@@ -327,26 +378,26 @@ static void close_all(struct session *s, bool vm_made)
 		iothread_destroy(&s->io);
 	if (vm_made)
 		vm_destroy(s->vm);
-	if (s->trace_file) {
-		trace_set_file(NULL);
-		fclose(s->trace_file);
-	}
+	close_trace(s);
+	if (s->stats_file)
+		fclose(s->stats_file);
 }
 
 static int run(struct session *s, char *err, size_t errlen)
 {
-	int rc = iothread_start(&s->io), profile_rc;
+	int rc = iothread_start(&s->io);
+	bool lost;
 
 	if (!rc)
 		rc = vm_run(s->vm);
 	iothread_stop(&s->io);
-	profile_rc = profiler_close(s->profiler);
+	lost = profiler_close(s->profiler) < 0;
 	s->profiler = NULL;
 	if (rc < 0)
 		vm_run_error(rc, err, errlen);
-	if (s->cfg->stats && stats_json_write(s->cfg->stats, &s->vm->stats, &s->vm->memory, err, errlen) < 0)
-		return EXIT_FAILED;
-	return rc < 0 || profile_rc < 0 ? EXIT_FAILED : rc;
+	lost |= write_stats(s) < 0;
+	lost |= close_trace(s) < 0;
+	return rc < 0 || lost ? EXIT_FAILED : rc;
 }
 
 int vm_main(const struct vm_config *cfg, struct vm_end *end)
@@ -366,7 +417,7 @@ int vm_main(const struct vm_config *cfg, struct vm_end *end)
 	}
 	s->cfg = cfg;
 	s->vm = vm;
-	rc = open_trace(s);
+	rc = open_trace(s, err, sizeof(err));
 	if (rc)
 		goto close;
 	rc = open_host(s, &chardevs, err, sizeof(err));

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "stats_json.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* Callouts by instruction, as far as there were any. */
@@ -43,26 +42,17 @@ json_t *memory_json(const struct memory_use *use)
 	return all;
 }
 
-int stats_json_write(const char *path, const struct stats *stats, const struct memory_use *use, char *err,
-		     size_t errlen)
+int stats_json_write(FILE *out, const struct stats *stats, const struct memory_use *use)
 {
 	json_t *all = stats_json(stats);
-	FILE *out = fopen(path, "we");
 	int rc = 0;
 
-	if (all)
-		json_object_set_new(all, "memory", memory_json(use));
-	if (!out) {
-		rc = -errno;
-	} else {
-		errno = 0;
-		if (!all || json_dumpf(all, out, JSON_INDENT(2)) || fputc('\n', out) == EOF)
-			rc = errno ? -errno : -EIO;
-		if (fclose(out) && !rc)
-			rc = -errno;
-	}
+	if (!all)
+		return -ENOMEM;
+	json_object_set_new(all, "memory", memory_json(use));
+	errno = 0;
+	if (json_dumpf(all, out, JSON_INDENT(2)) || fputc('\n', out) == EOF || fflush(out))
+		rc = errno ? -errno : -EIO;
 	json_decref(all);
-	if (rc)
-		snprintf(err, errlen, "cannot write the statistics to %s: %s", path, strerror(-rc));
 	return rc;
 }

@@ -7,6 +7,7 @@
 #include "stats.h"
 
 #include <jansson.h>
+#include <stdio.h>
 
 /* {"blocks_translated": 1234, ...}: in the order of stats.def. A new reference; NULL without memory. */
 json_t *stats_json(const struct stats *stats);
@@ -14,9 +15,7 @@ json_t *stats_json(const struct stats *stats);
 /* {"guest_ram": 1234, ..., "beyond_ram": 1234}: in the order of memory.def. A new reference; NULL without memory. */
 json_t *memory_json(const struct memory_use *use);
 
-/* Writes the counters, and memory as one of them, to a file, which is made or replaced. 0, or a negative errno with one
- * line in err. */
-int stats_json_write(const char *path, const struct stats *stats, const struct memory_use *use, char *err,
-		     size_t errlen);
+/* Writes the counters, and memory as one of them. 0 or a negative errno. */
+int stats_json_write(FILE *out, const struct stats *stats, const struct memory_use *use);
 
 #endif
