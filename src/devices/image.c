@@ -133,6 +133,21 @@ static int check_size(struct image *im, const char *path, unsigned flags, char *
 	return 0;
 }
 
+/*
+ * Who writes an image is alone with it; who only reads it is with others that do. Locks of the open file, which another
+ * VM, this one's other drives and QEMU see: they end with it, however the process ends. A file system that has no locks
+ * has none.
+ */
+static int lock(struct image *im, const char *path, bool writes, char *err, size_t errlen)
+{
+	struct flock whole = {.l_type = writes ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET};
+
+	if (fcntl(im->fd, F_OFD_SETLK, &whole) == 0 || (errno != EAGAIN && errno != EACCES))
+		return 0;
+	return fail(err, errlen, -EBUSY, "%s: is in use by another VM or drive%s", path,
+		    writes ? " (an image that is written to cannot be shared)" : ", which writes to it");
+}
+
 /* An unnamed file where temporary files go. */
 static int make_overlay(struct image *im, const char *path, char *err, size_t errlen)
 {
@@ -157,16 +172,28 @@ static int make_overlay(struct image *im, const char *path, char *err, size_t er
 	return 0;
 }
 
+/* O_NONBLOCK: opening a FIFO by mistake must not wait. */
+static int open_as(const char *path, bool writes)
+{
+	return open(path, (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
+}
+
 int image_open(struct image *im, const char *path, unsigned flags, char *err, size_t errlen)
 {
+	bool writes;
 	int code;
 
 	if (flags & IMAGE_CDROM)
 		flags |= IMAGE_READONLY;
+	writes = !(flags & (IMAGE_READONLY | IMAGE_SNAPSHOT));
 	*im = (struct image){.fd = -1, .overlay_fd = -1, .block_size = flags & IMAGE_CDROM ? CD_BLOCK : SECTOR};
 	im->readonly = flags & IMAGE_READONLY;
-	/* O_NONBLOCK: opening a FIFO by mistake must not wait. */
-	im->fd = open(path, (flags & (IMAGE_READONLY | IMAGE_SNAPSHOT) ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
+	im->fd = open_as(path, writes);
+	if (im->fd < 0 && (errno == EACCES || errno == EROFS) && writes && (flags & IMAGE_FLOPPY)) {
+		writes = false;
+		im->readonly = true; /* floppy disks may be write-protected */
+		im->fd = open_as(path, writes);
+	}
 	if (im->fd < 0) {
 		code = -errno;
 		if (code == -EISDIR)
@@ -174,6 +201,8 @@ int image_open(struct image *im, const char *path, unsigned flags, char *err, si
 		return fail(err, errlen, code, "%s: %s", path, strerror(-code));
 	}
 	code = measure(im, path, err, errlen);
+	if (!code)
+		code = lock(im, path, writes, err, errlen);
 	if (!code)
 		code = check_size(im, path, flags, err, errlen);
 	if (!code && (flags & IMAGE_SNAPSHOT) && !im->readonly)

@@ -25,9 +25,10 @@ struct image {
 };
 
 /*
- * Opens `path`. 0, or a negative errno and one line in err (at most errlen bytes with the 0; it names the file and what
- * is wrong with it, without a newline). Snapshots take disk space in $TMPDIR (/tmp) as they are written, never more
- * than the image's size, and a bit of memory for each cluster of 64 KiB.
+ * Opens `path`, for nobody else if it is written to (-EBUSY: it is in use). A floppy whose file may not be written to
+ * is write-protected. 0, or a negative errno and one line in err (at most errlen bytes with the 0; it names the file
+ * and what is wrong with it, without a newline). Snapshots take disk space in $TMPDIR (/tmp) as they are written, never
+ * more than the image's size, and a bit of memory for each cluster of 64 KiB.
  */
 int image_open(struct image *im, const char *path, unsigned flags, char *err, size_t errlen);
 void image_close(struct image *im);

@@ -48,6 +48,17 @@ static void add_ide_disk(struct board *b, unsigned n, unsigned place)
 	rtc_cmos_set_disk(&b->rtc, place, small ? RTC_DISK_NONE : RTC_DISK_LBA);
 }
 
+/* The complaint names the option, too. */
+static int open_image(struct image *im, const char *option, const char *path, unsigned flags, char *err, size_t errlen)
+{
+	char why[500];
+	int rc = image_open(im, path, flags, why, sizeof(why));
+
+	if (rc)
+		snprintf(err, errlen, "%s %s", option, why);
+	return rc;
+}
+
 static int add_disks(struct board *b, const struct vm_config *vm, char *err, size_t errlen)
 {
 	unsigned nide = 0;
@@ -61,7 +72,7 @@ static int add_disks(struct board *b, const struct vm_config *vm, char *err, siz
 				 vm->cdrom ? " beside a CD-ROM" : "");
 			return -EINVAL;
 		}
-		rc = image_open(&b->disk[n], d->path, d->snapshot ? IMAGE_SNAPSHOT : 0, err, errlen);
+		rc = open_image(&b->disk[n], "--disk", d->path, d->snapshot ? IMAGE_SNAPSHOT : 0, err, errlen);
 		if (rc)
 			return rc;
 		if (d->virtio)
@@ -80,14 +91,14 @@ int board_add_drives(struct board *b, const struct vm_config *vm, char *err, siz
 	ASSERT(piix_ide_init(&b->ide, &b->pci, b->clock, irq) == 0); /* 00:01.1, 1f0-1f7, 3f6, 170-177, 376 */
 	ASSERT(fdc_init(&b->fdc, &b->ports, piix3_isa_irq(&b->piix3, 6), &b->dma) == 0); /* 3f0-3f5, 3f7 */
 	if (vm->cdrom) {
-		rc = image_open(&b->cdrom, vm->cdrom, IMAGE_CDROM | IMAGE_READONLY, err, errlen);
+		rc = open_image(&b->cdrom, "--cdrom", vm->cdrom, IMAGE_CDROM | IMAGE_READONLY, err, errlen);
 		if (!rc)
 			ide_attach_cdrom(&b->ide.channel[CDROM_PLACE / 2], CDROM_PLACE % 2, &b->cdrom);
 	}
 	if (!rc)
 		rc = add_disks(b, vm, err, errlen);
 	if (!rc && vm->floppy) {
-		rc = image_open(&b->floppy[0], vm->floppy, IMAGE_FLOPPY, err, errlen);
+		rc = open_image(&b->floppy[0], "--floppy", vm->floppy, IMAGE_FLOPPY, err, errlen);
 		if (!rc)
 			fdc_attach(&b->fdc, 0, &b->floppy[0]);
 	}

@@ -18,6 +18,11 @@ def media(path):
     return path
 
 
+def own(path, folder):
+    """A copy in this folder, for a medium that is written to: nobody else may have it meanwhile."""
+    return shutil.copy(path, folder)
+
+
 class Machine:
     def __init__(self, gnomon, *options, timeout=150):
         self.gnomon = gnomon

@@ -5,7 +5,7 @@ import os
 import sys
 import tempfile
 
-from machine import Machine, media
+from machine import Machine, media, own
 
 GRUB_CD = "/usr/lib/grub-rescue/grub-rescue-cdrom.iso"
 GRUB_FLOPPY = "/usr/lib/grub-rescue/grub-rescue-floppy.img"
@@ -72,7 +72,8 @@ def keys(gnomon, options):
 
 def floppy(gnomon, options):
     """The rescue floppy boots from the floppy controller."""
-    with Machine(gnomon, "--floppy", media(GRUB_FLOPPY), "--boot", "a", *options) as vm:
+    with tempfile.TemporaryDirectory(prefix="gnomon-boot-") as folder, \
+            Machine(gnomon, "--floppy", own(media(GRUB_FLOPPY), folder), "--boot", "a", *options) as vm:
         _, seconds = vm.wait(MENU, 100)
         print(f"menu after {seconds:.2f} s")
         vm.key("c")

@@ -4,9 +4,10 @@ import os
 import pathlib
 import re
 import sys
+import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from machine import Machine  # noqa: E402
+from machine import Machine, own  # noqa: E402
 
 MEDIA = {
     "floppy": ("floppy.img", "--floppy", "", "a"),
@@ -24,8 +25,9 @@ def main():
     image, option, suffix, boot = MEDIA[medium]
     log, serial = (pathlib.Path(images) / f"{name}.{os.getpid()}" for name in ("log", "serial"))
     try:
-        with Machine(gnomon, option, f"{images}/{image}{suffix}", "--boot", boot, "--serial", f"file:{serial}",
-                     "--debugcon", f"{DEBUG_PORT}:file:{log}", *options) as vm:
+        with tempfile.TemporaryDirectory(prefix="gnomon-boot-") as folder, \
+                Machine(gnomon, option, own(f"{images}/{image}", folder) + suffix, "--boot", boot, "--serial",
+                        f"file:{serial}", "--debugcon", f"{DEBUG_PORT}:file:{log}", *options) as vm:
             vm.wait(f'Type "{TYPED}"', 60)
             vm.type(TYPED + "\\n")
             vm.ends(0, 200)

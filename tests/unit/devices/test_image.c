@@ -98,6 +98,29 @@ START_TEST(test_refusals)
 }
 END_TEST
 
+START_TEST(test_in_use)
+{
+	static const unsigned reading[] = {IMAGE_READONLY, IMAGE_SNAPSHOT, IMAGE_READONLY | IMAGE_FLOPPY};
+	struct image other;
+
+	make(1 << 20);
+	ck_assert_int_eq(image_open(&other, path, 0, err, sizeof(err)), 0);
+	ck_refused(0, -EBUSY, "in use");
+	for (size_t i = 0; i < ARRAY_LEN(reading); i++)
+		ck_refused(reading[i], -EBUSY, "in use");
+	image_close(&other);
+	for (size_t i = 0; i < ARRAY_LEN(reading); i++) {
+		ck_assert_int_eq(image_open(&other, path, reading[i], err, sizeof(err)), 0);
+		ck_accepted(IMAGE_READONLY);
+		image_close(&im);
+		ck_refused(0, -EBUSY, "in use");
+		image_close(&other);
+	}
+	ck_accepted(0);
+	image_close(&im);
+}
+END_TEST
+
 START_TEST(test_iso)
 {
 	make(100 * 2048);
@@ -261,6 +284,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_refusals);
+	tcase_add_test(tc, test_in_use);
 	tcase_add_test(tc, test_iso);
 	tcase_add_test(tc, test_read_write);
 	tcase_add_test(tc, test_zero);
