@@ -36,28 +36,26 @@ static void test_done(void *arg, struct suite_test *t)
 	}
 }
 
-static int report(const struct suite *s, const struct suite_options *o, double seconds)
+static int report(const struct suite *s, const struct suite_options *o, FILE *junit, double seconds)
 {
-	const char *name = o->config ? o->config : "gnomon test";
 	bool ok = !s->gone.n;
-	int rc;
 
 	tap_end(stdout, s);
 	table_print(stderr, s, seconds);
 	for (unsigned i = 0; i < s->n; i++)
 		ok &= suite_in_order(&s->test[i]);
-	if (o->junit && (rc = junit_write(o->junit, s, name))) {
-		say("--junit '%s': %s", o->junit, strerror(-rc));
-		return EXIT_FAILED;
-	}
-	if (fflush(stdout) || ferror(stdout)) {
-		say("cannot write to standard output");
-		return EXIT_FAILED;
+	if (junit) {
+		junit_print(junit, s, o->config ? o->config : "gnomon test");
+		errno = 0;
+		if (fflush(junit) || ferror(junit)) {
+			say("--junit '%s': %s", o->junit, errno ? strerror(errno) : "cannot be written");
+			return EXIT_FAILED;
+		}
 	}
 	return ok ? 0 : EXIT_FAILED;
 }
 
-static int run(struct suite *s, const struct suite_options *o)
+static int run(struct suite *s, const struct suite_options *o, FILE *junit)
 {
 	enum { SIGNALLED = 128 }; /* as shells have it */
 	struct telling to = {.s = s};
@@ -75,7 +73,23 @@ static int run(struct suite *s, const struct suite_options *o)
 		say("cannot run tests%s%s: %s", o->logs ? ": --logs " : "", o->logs ? o->logs : "", strerror(-rc));
 		return EXIT_FAILED;
 	}
-	return report(s, o, (double)(host_now_ns() - began) / NS_PER_SEC);
+	return report(s, o, junit, (double)(host_now_ns() - began) / NS_PER_SEC);
+}
+
+/* The report's file is made first: nobody runs tests for hours to learn then that its name is wrong. */
+static int run_reporting(struct suite *s, const struct suite_options *o)
+{
+	FILE *junit = o->junit ? fopen(o->junit, "we") : NULL;
+	int status;
+
+	if (o->junit && !junit) {
+		say("--junit '%s': %s", o->junit, strerror(errno));
+		return EXIT_FAILED;
+	}
+	status = run(s, o, junit);
+	if (junit)
+		fclose(junit);
+	return status;
 }
 
 int command_test(int argc, char *const *argv)
@@ -106,7 +120,7 @@ int command_test(int argc, char *const *argv)
 			puts(s.test[i].name);
 		status = 0;
 	} else {
-		status = run(&s, &o);
+		status = run_reporting(&s, &o);
 	}
 out:
 	suite_free(&s);

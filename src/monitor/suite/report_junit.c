@@ -117,15 +117,3 @@ void junit_print(FILE *out, const struct suite *s, const char *name)
 		put_gone(out, s->gone.v[i], name);
 	fputs("</testsuite>\n", out);
 }
-
-int junit_write(const char *path, const struct suite *s, const char *name)
-{
-	FILE *out = fopen(path, "we");
-	bool bad;
-
-	if (!out)
-		return -errno;
-	junit_print(out, s, name);
-	bad = ferror(out);
-	return fclose(out) || bad ? -EIO : 0;
-}

@@ -51,8 +51,8 @@ void table_print(FILE *out, const struct suite *s, double seconds)
 	for (unsigned i = 0; i < s->gone.n; i++)
 		fprintf(out, "%-*s  gone: in the table of expectations, but there is no such test\n", width,
 			s->gone.v[i]);
-	fprintf(out, "%u tests: %u passed, %u failed, %u skipped", s->n, count[SUITE_PASS], count[SUITE_FAIL],
-		count[SUITE_SKIP]);
+	fprintf(out, "%u test%s: %u passed, %u failed, %u skipped", s->n, s->n == 1 ? "" : "s", count[SUITE_PASS],
+		count[SUITE_FAIL], count[SUITE_SKIP]);
 	if (surprises)
 		fprintf(out, ", %u not as expected", surprises);
 	fprintf(out, ", in %.1f seconds\n", seconds);

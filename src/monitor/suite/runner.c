@@ -360,10 +360,13 @@ int suite_run(struct suite *s, const struct suite_options *o, void (*done)(void 
 {
 	struct runner r = {.s = s, .o = o, .done = done, .done_arg = arg, .terminal = isatty(STDERR_FILENO)};
 	sigset_t mask;
+	struct stat st;
 	int rc = 0;
 
 	if (o->logs && mkdir(o->logs, 0777) && errno != EEXIST)
 		return -errno;
+	if (o->logs && (stat(o->logs, &st) || !S_ISDIR(st.st_mode)))
+		return -ENOTDIR;
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGINT);
 	sigaddset(&mask, SIGTERM);

@@ -132,8 +132,6 @@ void tap_test(FILE *out, const struct suite_test *t, unsigned number);
 /* The tests that are gone, as failures. */
 void tap_end(FILE *out, const struct suite *s);
 void junit_print(FILE *out, const struct suite *s, const char *name);
-/* 0 or a negative errno. */
-int junit_write(const char *path, const struct suite *s, const char *name);
 void table_print(FILE *out, const struct suite *s, double seconds);
 
 #endif

@@ -184,7 +184,11 @@ static int check_passed(struct parse *p)
 static int check_together(struct parse *p)
 {
 	struct suite_options *o = p->o;
-	const char *only = o->group ? "--group" : o->all ? "--all" : o->uniprocessor ? "--uniprocessor" : NULL;
+	const char *only = o->group	     ? "--group"
+			   : o->all	     ? "--all"
+			   : o->arch	     ? "--arch"
+			   : o->uniprocessor ? "--uniprocessor"
+					     : NULL;
 
 	if (check_passed(p))
 		return -EINVAL;
@@ -198,6 +202,8 @@ static int check_together(struct parse *p)
 		return wrong(p, "--append does not go with --config, which has the tests' arguments");
 	if (o->names.failed || o->run.failed)
 		return wrong(p, "out of memory");
+	if (!o->arch)
+		o->arch = "i386";
 	return 0;
 }
 
@@ -206,7 +212,7 @@ int test_options_parse(struct suite_options *o, int argc, char *const *argv, cha
 	struct parse p = {.o = o, .err = err, .errlen = errlen};
 	bool seen[ARRAY_LEN(rows)] = {false}, names = false;
 
-	*o = (struct suite_options){.arch = "i386", .jobs = 1};
+	*o = (struct suite_options){.jobs = 1};
 	for (int i = 0; i < argc; i++) {
 		if (names || *argv[i] != '-') {
 			strings_add(&o->names, "%s", argv[i]);
