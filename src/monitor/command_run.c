@@ -13,7 +13,8 @@ static void print_help(void)
 	       "Options:\n");
 	options_print_help(stdout);
 	printf("\nKeys on the terminal: Ctrl-A x quits, Ctrl-A Ctrl-A sends a Ctrl-A, Ctrl-A h shows the others.\n"
-	       "Exit status: 0 powered off, 124 time is up (--timeout), 1 failure, 2 usage.\n");
+	       "Exit status: 0 powered off or ended by the user, 124 time is up (--timeout), 1 failure, 2 usage;\n"
+	       "with --debug-exit what the guest has written there.\n");
 }
 
 int command_run(int argc, char *const *argv)

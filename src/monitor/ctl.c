@@ -123,7 +123,7 @@ static int wait_for(struct ctl *ctl, const regex_t *regex, double seconds)
 		if (status || found)
 			return status;
 		if (host_now_ns() >= deadline) {
-			say("wait-text: '%s' did not appear within %g seconds", ctl->argv[0], seconds);
+			say("wait-text: '%s' did not appear within %g s", ctl->argv[0], seconds);
 			return EXIT_TIMED_OUT;
 		}
 		usleep(POLL_MS * 1000);
@@ -138,7 +138,7 @@ static int ctl_wait_text(struct ctl *ctl)
 	int rc;
 
 	if (ctl->argc != 1 && (ctl->argc != 3 || strcmp(ctl->argv[1], "--timeout"))) {
-		say("wait-text takes REGEX [--timeout SECONDS]");
+		say("wait-text takes REGEX [--timeout S]");
 		return EXIT_USAGE;
 	}
 	if (ctl->argc == 3 && parse_seconds(ctl->argv[2], &seconds)) {
@@ -162,6 +162,10 @@ static int ctl_screendump(struct ctl *ctl)
 	char *cwd = *file == '/' ? NULL : getcwd(NULL, 0), *path = NULL;
 	int status;
 
+	if (!*file) {
+		say("screendump: the file name is empty");
+		return EXIT_USAGE;
+	}
 	/* The VM writes it, and its working directory is another. */
 	if (*file == '/')
 		path = strdup(file);
@@ -219,14 +223,14 @@ static bool add_named_key(json_t *keys, const char *name)
 static json_t *parse_combination(const char *text)
 {
 	json_t *keys = json_array();
-	char *copy = strdup(text), *save = NULL;
+	char *copy = strdup(text), *rest = copy, *word;
 	bool good = copy && *text;
 
-	if (copy && !strcmp(copy, "-")) /* the key itself */
+	if (good && !strcmp(text, "-")) /* the key itself */
 		good = add_named_key(keys, "minus");
 	else
-		for (char *word = strtok_r(copy, "-", &save); word && good; word = strtok_r(NULL, "-", &save))
-			good = add_named_key(keys, word);
+		while (good && (word = strsep(&rest, "-")))
+			good = *word && add_named_key(keys, word);
 	free(copy);
 	if (good && json_array_size(keys))
 		return keys;
@@ -397,8 +401,9 @@ int command_ctl(int argc, char *const *argv)
 	const struct ctl_row *row;
 	int status;
 
-	if (argc && (!strcmp(argv[0], "--help") || !strcmp(argv[0], "-h")))
-		return print_help();
+	for (int i = 0; i < argc && i < 2; i++)
+		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+			return print_help();
 	if (argc < 2) {
 		say("ctl takes a socket and a command (gnomon ctl --help)");
 		return EXIT_USAGE;

@@ -11,8 +11,12 @@ static int parse_unix(const char *path, struct gdb_config *out, char *err, size_
 {
 	struct sockaddr_un addr;
 
-	if (!*path || strlen(path) >= sizeof(addr.sun_path)) {
-		snprintf(err, errlen, "the socket path is %s", *path ? "longer than a socket's may be" : "empty");
+	if (!*path) {
+		snprintf(err, errlen, "the file name is empty");
+		return -EINVAL;
+	}
+	if (strlen(path) >= sizeof(addr.sun_path)) {
+		snprintf(err, errlen, "the socket path is longer than %zu bytes", sizeof(addr.sun_path) - 1);
 		return -EINVAL;
 	}
 	out->path = strdup(path);
@@ -26,7 +30,7 @@ static int parse_tcp(const char *text, struct gdb_config *out, char *err, size_t
 	unsigned long port = colon && isdigit((unsigned char)colon[1]) ? strtoul(colon + 1, NULL, 10) : 65536;
 
 	if (!colon || strspn(colon + 1, "0123456789") != strlen(colon + 1) || !colon[1]) {
-		snprintf(err, errlen, "'%s' is not [HOST]:PORT or unix:PATH", text);
+		snprintf(err, errlen, "'%s' is not [HOST]:PORT[,wait] or unix:PATH[,wait]", text);
 		return -EINVAL;
 	}
 	if (port > 65535) {

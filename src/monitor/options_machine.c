@@ -16,7 +16,8 @@ bool parse_memory(struct parse *p, const char *value)
 	if (rc == -EINVAL)
 		return wrong(p, "'%s' is not a size such as 256M or 4G", value);
 	if (rc || bytes < CONFIG_MEMORY_MIN || bytes > CONFIG_MEMORY_MAX)
-		return wrong(p, "'%s' is outside 1M to %lluG", value, (unsigned long long)(CONFIG_MEMORY_MAX / GiB));
+		return wrong(p, "'%s' is outside 1M to %lluG%s", value, (unsigned long long)(CONFIG_MEMORY_MAX / GiB),
+			     isdigit((unsigned char)value[strlen(value) - 1]) ? " (without a suffix it is bytes)" : "");
 	if (bytes & PAGE_MASK)
 		return wrong(p, "'%s' is not a multiple of 4K", value);
 	p->cfg->memory = bytes;
@@ -142,9 +143,9 @@ bool parse_boot(struct parse *p, const char *value)
 
 	if (!len)
 		return wrong(p, "the boot order is empty");
+	if (strspn(value, "dca") != len)
+		return wrong(p, "'%s' is not made of d (CD-ROM), c (disk) and a (floppy)", value);
 	for (size_t i = 0; i < len; i++) {
-		if (!strchr("dca", value[i]))
-			return wrong(p, "'%c' is not one of d (CD-ROM), c (disk), a (floppy)", value[i]);
 		if (memchr(value, value[i], i))
 			return wrong(p, "'%c' is there twice", value[i]);
 	}

@@ -90,11 +90,11 @@ static void print_cache(FILE *out, const json_t *s)
 	print_rate(out, json_object_get(c, "hit_rate"));
 	fprintf(out, "  (%.0f block entries, %s; %.0f without a translation)\n", num(c, "entries"),
 		str(c, "entries_are"), num(c, "misses"));
-	fprintf(out, "  by kind of entry               tries         misses   hit rate\n");
+	fprintf(out, "  %-38s%15s%15s%11s\n", "by kind of entry", "tries", "misses", "hit rate");
 	json_array_foreach(json_object_get(c, "kinds"), i, row)
 	{
 		const json_t *entries = json_object_get(row, "entries");
-		fprintf(out, "    %-20.20s", str(row, "name"));
+		fprintf(out, "    %-36s", str(row, "name"));
 		if (json_is_null(entries))
 			fprintf(out, "%15s", "-");
 		else

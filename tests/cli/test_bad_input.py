@@ -3,10 +3,12 @@
 """Whatever is wrong with the command line or a file: one clear line, the right exit status, no VM."""
 import os
 import pathlib
+import resource
 import socket
+import subprocess
 import unittest
 
-from gnomon_cli import Case, run
+from gnomon_cli import GNOMON, Case, Vm, run
 
 FAILED, USAGE = 1, 2
 SECTOR = 2048
@@ -70,7 +72,19 @@ class Images(Case):
                             (self.path("odd.img", bytes(1000)), "truncated"), (self.dir, "directory")):
             for suffix in ("", ",snapshot"):
                 self.complains("run", "--display", "none", "--disk", f"{path}{suffix}", status=FAILED,
-                               about=[path, about])
+                               about=["--disk", path, about])
+
+    def test_disk_in_use(self):
+        path = self.path("disk.img", bytes(1 << 20))
+        for media in (["--disk", path, "--disk", path], ["--disk", path, "--disk", f"{path},snapshot"],
+                      ["--disk", f"{path},snapshot", "--floppy", path]):
+            self.complains("run", "--display", "none", *media, status=FAILED, about=[path, "in use"])
+        with Vm(self, "--disk", path):
+            for suffix in ("", ",snapshot"):
+                self.complains("run", "--display", "none", "--disk", f"{path}{suffix}", status=FAILED,
+                               about=[path, "in use"])
+        with Vm(self, "--disk", f"{path},snapshot"):
+            self.assertEqual(run("run", "--display", "none", "--timeout", "0.3", "--disk", f"{path},snapshot").stderr, "")
 
 
 class Bios(Case):
@@ -225,6 +239,10 @@ class Options(Case):
             result = run(*args)
             self.assertEqual((result.returncode, result.stderr), (0, ""), args)
             self.assertGreater(len(result.stdout.splitlines()), 5)
+            with open("/dev/full", "w") as full:
+                lost = subprocess.run([GNOMON, *args], stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE,
+                                      text=True, timeout=30)
+            self.assertEqual((lost.returncode, lost.stderr.count("\n")), (FAILED, 1), args)
         for args in (["--version"], ["run", "--version"]):
             self.assertRegex(run(*args).stdout, r"^gnomon \d+\.\d+\.\d+\n$")
 
@@ -243,6 +261,24 @@ class Outputs(Case):
 
     def test_trace_file(self):
         self.bad_output("--trace", "bt", "--trace-file", f"{self.dir}/no/file")
+
+    def test_stats(self):
+        self.bad_output("--stats", f"{self.dir}/no/file")
+        self.bad_output("--stats", self.dir)
+        os.mkfifo(self.path("fifo"))
+        self.bad_output("--stats", self.path("fifo"))
+
+    def test_full_disk(self):
+        """The guest goes on; what is lost is said once."""
+        for args in ["--trace", "bt", "--trace-file", "/dev/full"], ["--stats", "/dev/full"]:
+            self.complains("run", "--display", "none", "--timeout", "0.5", *args, status=FAILED, about="/dev/full")
+
+    def test_small_files(self):
+        def limit():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+        result = run("run", "--display", "none", preexec_fn=limit)
+        self.assertEqual((result.returncode, result.stderr),
+                         (FAILED, "gnomon: cannot get 256 MiB of memory for the guest: File too large\n"))
 
     def test_control(self):
         self.bad_output("--control", f"unix:{self.dir}/no/socket")

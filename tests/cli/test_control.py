@@ -25,6 +25,9 @@ class Control(Case):
             self.assertEqual(vm.ctl("wait-text", "SeaBIOS", "--timeout", "20").returncode, 0)
             self.assertIn("SeaBIOS", vm.ctl("text").stdout)
             self.assertEqual(vm.ctl("key", "ret", "ctrl-a").returncode, 0)
+            for word, args in ("key", ["", "ctrl-", "-a"]), ("screendump", [""]):
+                for arg in args:
+                    self.complains("ctl", vm.socket, word, arg, status=2, about=word)
             self.assertIn("blocks_translated", vm.ctl("stats").stdout)
             self.assertEqual(vm.ctl("reset").returncode, 0)
             self.assertEqual(vm.ctl("quit").returncode, 0)
@@ -114,11 +117,26 @@ class Ends(Case):
         self.assertGreater(json.loads(stats.read_text())["blocks_translated"], 0)
 
     def test_signals(self):
-        for signo in (signal.SIGTERM, signal.SIGINT):
+        for signo, status in (signal.SIGTERM, 0), (signal.SIGINT, 0), (signal.SIGXCPU, 1):
             with Vm(self) as vm:
                 vm.process.send_signal(signo)
-                vm.process.wait(20)
+                self.assertEqual(vm.process.wait(20), status)
                 self.assertFalse(vm.socket.exists())
+
+    def test_nohup(self):
+        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        try:
+            with Vm(self) as vm:
+                vm.process.send_signal(signal.SIGHUP)
+                self.assertEqual(vm.ctl("status").stdout, "running\n")
+                vm.ctl("quit")
+                vm.process.wait(20)
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
+            with Vm(self) as vm:
+                vm.process.send_signal(signal.SIGHUP)
+                self.assertEqual(vm.process.wait(20), 0)
+        finally:
+            signal.signal(signal.SIGHUP, before)
 
     def test_stats_cannot_be_written(self):
         self.complains("run", "--display", "none", "--timeout", "0.5", "--stats", self.dir / "no" / "file", status=1,

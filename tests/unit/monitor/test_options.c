@@ -163,7 +163,7 @@ static const char *const bad_lines[][2] = {
     {"--kernel ''", "empty"},
     {"--initrd i", "--initrd without --kernel"},
     {"--append x --cdrom y", "--append without --kernel"},
-    {"--boot x", "'x' is not one of"},
+    {"--boot x", "'x' is not made of"},
     {"--boot dd", "twice"},
     {"--boot dcad", "twice"},
     {"--serial tcp:1", "is not stdio"},
