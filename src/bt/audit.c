@@ -102,8 +102,7 @@ static void check_breakpoints(const struct bt *bt, const struct block *b)
 
 void bt_audit(struct bt *bt)
 {
-	for (unsigned i = 0; i < bt->nblocks; i++) {
-		struct block *b = &bt->blocks[i];
+	for (struct block *b = bt_next_made(bt, NULL); b; b = bt_next_made(bt, b)) {
 		if (!b->valid)
 			continue;
 		/* What is not in memory (ROM is) has no source to compare with. */

@@ -41,8 +41,7 @@ bool bt_breakpoint_within(const struct bt *bt, gva_t linear, unsigned len)
 
 static void drop_blocks(struct bt *bt, gva_t linear)
 {
-	for (unsigned i = 0; i < bt->nblocks; i++) {
-		struct block *b = &bt->blocks[i];
+	for (struct block *b = bt_next_made(bt, NULL); b; b = bt_next_made(bt, b)) {
 		if (!covers(linear, block_linear(b, 0), b->guest_len))
 			continue;
 		b->stale = true;

@@ -23,7 +23,7 @@ enum {
 	STRAYS_MAX = 2, /* times that an address was not where the block expected it */
 	KNOWN_MODES = 8,
 	AUDIT_EVERY = 64,
-	RECORD_KINDS = 7,
+	CACHE_PARTS = 11,
 	FORGET_PAGES = 64, /* more than that lost at once: all of an address space */
 	ADAPT_AFTER = 3,   /* slow faults at a site before it becomes a callout */
 	COLD_AFTER =
@@ -373,6 +373,20 @@ struct code_writes {
 };
 enum { PAGE_GRANULES = 64, GRANULE_BYTES = PAGE_SIZE / PAGE_GRANULES };
 
+/* Where in the cache and among the records something begins or ends. */
+struct cache_mark {
+	size_t code;
+	unsigned blocks, exits;
+};
+
+/* Blocks are made in one of two areas, in which they lie in the order in which they were made: those that have been
+ * translated, and copies of these (twin.c), which can go without the others. */
+struct cache_area {
+	struct cache_mark begin, end;
+	size_t code_limit;
+};
+enum { AREA_TRANSLATED, AREA_COPIED, AREAS };
+
 struct bt {
 	struct bt_frame frame; /* first */
 	struct cpu *cpu;
@@ -387,11 +401,12 @@ struct bt {
 	/* the cache: two mappings of one memfd */
 	uint8_t *cache_write;
 	cache_pc_t cache_run;
-	size_t cache_bytes, cache_used, cache_fixed;
+	size_t cache_bytes;
+	struct cache_area areas[AREAS];
 	struct bt_stub_addresses stubs;
 
-	/* Records, allocated in the order of translation, freed by flushing. Address space for cache_bytes of each; all
-	 * of them and the code are cache_bytes at most. */
+	/* Records, allocated in the order of translation, freed by flushing. Address space for cache_bytes of each (of
+	 * blocks and exits in each area); all of them and the code are cache_bytes at most. */
 	struct block *blocks;
 	struct bt_exit *exits;
 	struct insn_map *maps;
@@ -399,8 +414,9 @@ struct bt {
 	uint8_t *sources;
 	struct bt_reloc *relocs;
 	struct code_page *pages;
-	unsigned nblocks, nexits, nmaps, ninsns, nsources, nrelocs, npages;
-	size_t code_held, records_held[RECORD_KINDS]; /* bytes that flushes have left as memory */
+	unsigned nmaps, ninsns, nsources, nrelocs, npages;
+	uint32_t free_pages;	  /* list of those in `pages` that are of no use any more */
+	size_t held[CACHE_PARTS]; /* bytes of each part that flushes have left as memory */
 
 	/* Numbers of the first blocks of lists. */
 	uint32_t *hash;
@@ -423,7 +439,7 @@ struct bt {
 	uint64_t site_pages[64];	      /* a bit for each page, modulo their number: there has been a site */
 	uint8_t region_changes[USER_REGIONS]; /* of cpu->bt_user_region */
 	struct block *current;		      /* last entered: for dumps */
-	uint64_t generation;		      /* counts flushes */
+	uint64_t generation;		      /* counts flushes, of copies as well: blocks have other numbers then */
 	cache_pc_t resume;		      /* where in `current` to go on, or 0: by lookup */
 	unsigned resume_uncounted;
 	int resume_esp;	      /* insn_map.esp there */
@@ -532,6 +548,9 @@ int bt_cache_init(struct bt *bt, size_t bytes);
 void bt_cache_destroy(struct bt *bt);
 /* Bytes of code and records. */
 size_t bt_cache_used(const struct bt *bt);
+/* There is no room left in the area: forgets what has been copied, or, if that is not much, all, contexts among it.
+ * True: the former. */
+bool bt_make_room(struct bt *bt, unsigned area);
 
 /* --- cache.c --- */
 struct block *bt_lookup(struct bt *bt, struct context *ctx, guest_pc_t eip, gpa_t gpa);
@@ -540,6 +559,8 @@ struct block *bt_peek(struct bt *bt, const struct context *ctx, guest_pc_t eip, 
 void bt_insert(struct bt *bt, struct block *b);
 /* All blocks are about to go: nobody need know of writes to their pages any more. */
 void bt_release_blocks(struct bt *bt);
+/* All copies do: nothing leads to them any more. */
+void bt_forget_copies(struct bt *bt);
 /* Links an exit to a block (and the reverse). */
 void bt_link(struct bt *bt, struct bt_exit *x, struct block *to);
 /* The exit's jump leads to its stub again. */
@@ -558,7 +579,30 @@ struct block *bt_find_host(const struct bt *bt, cache_pc_t pc);
 int bt_find_insn(const struct block *b, cache_pc_t pc);
 static inline bool bt_in_cache(const struct bt *bt, cache_pc_t pc)
 {
-	return pc - bt->cache_run < bt->cache_used && pc - bt->cache_run >= bt->cache_fixed;
+	return pc - bt->cache_run < bt->cache_bytes && pc - bt->cache_run >= bt->areas[AREA_TRANSLATED].begin.code;
+}
+
+/* The first of the area's blocks (b: NULL), or the next one; NULL: there is none. */
+static inline struct block *bt_next_in(const struct bt *bt, unsigned area, const struct block *b)
+{
+	const struct cache_area *a = &bt->areas[area];
+	struct block *next = &bt->blocks[b ? (unsigned)(b - bt->blocks) + 1 : a->begin.blocks];
+
+	return next < &bt->blocks[a->end.blocks] ? next : NULL;
+}
+
+static inline bool bt_is_copy(const struct bt *bt, const struct block *b)
+{
+	return b >= &bt->blocks[bt->areas[AREA_COPIED].begin.blocks];
+}
+
+/* The same of all blocks, valid or not. */
+static inline struct block *bt_next_made(const struct bt *bt, const struct block *b)
+{
+	unsigned area = b && bt_is_copy(bt, b) ? AREA_COPIED : AREA_TRANSLATED;
+	struct block *next = bt_next_in(bt, area, b);
+
+	return next || area == AREA_COPIED ? next : bt_next_in(bt, AREA_COPIED, NULL);
 }
 
 static inline struct block *bt_block(const struct bt *bt, uint32_t number)
@@ -606,6 +650,8 @@ int bt_pages_init(struct bt *bt);
 void bt_pages_destroy(struct bt *bt);
 /* Forgets all: there are no blocks any more. */
 void bt_pages_reset(struct bt *bt);
+/* Forgets those without blocks. */
+void bt_pages_sweep(struct bt *bt);
 /* The block becomes valid: finds its page, or makes it. */
 void bt_page_add(struct bt *bt, struct block *b);
 /* It is not valid any more, and has no links. */

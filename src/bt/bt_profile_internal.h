@@ -12,8 +12,8 @@ enum bt_lost { BT_LOST_NOT, BT_LOST_WRITE, BT_LOST_DMA, BT_LOST_MAP, BT_LOST_ADA
 int bt_profile_init(struct bt *bt, const struct bt_config *cfg);
 void bt_profile_destroy(struct bt *bt);
 
-/* All blocks are about to be forgotten. */
-void bt_profile_flush(struct bt *bt);
+/* All blocks, or all copies, are about to be forgotten. */
+void bt_profile_flush(struct bt *bt, bool copies);
 
 /* A block was translated; became invalid. */
 void bt_profile_translated(struct bt *bt, const struct block *b);

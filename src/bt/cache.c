@@ -154,33 +154,51 @@ static void remove_from_page(struct bt *bt, struct block *b, unsigned which)
 	b->ram_page[which] = NO_PAGE;
 }
 
-void bt_invalidate(struct bt *bt, struct block *b, bool keep)
+/* Takes the block out of a list by the hash. False: it is not in there. */
+static bool unlist(struct bt *bt, uint32_t *lists, const struct block *b)
 {
-	uint32_t *p = &bt->hash[bucket(b->ctx, b->eip, b->gpa)];
+	uint32_t *p = &lists[bucket(b->ctx, b->eip, b->gpa)];
+
+	while (*p && bt_block(bt, *p) != b)
+		p = &bt_block(bt, *p)->hash_next;
+	if (!*p)
+		return false;
+	*p = b->hash_next;
+	return true;
+}
+
+/* Nothing leads to the block any more. */
+static void detach(struct bt *bt, struct block *b)
+{
 	struct bt_exit *exits = bt_exits(bt, b);
 
-	ASSERT(b->valid);
+	bool listed = unlist(bt, bt->hash, b);
+
+	ASSERT(listed);
 	b->valid = false;
-	bt_profile_lost(bt, b, bt->losing);
-	while (bt_block(bt, *p) != b)
-		p = &bt_block(bt, *p)->hash_next;
-	*p = b->hash_next;
 	while (b->incoming)
 		bt_unlink(bt, bt_exit(bt, b->incoming));
 	for (unsigned i = 0; i < b->nexits; i++)
 		if (exits[i].to)
 			bt_unlink(bt, &exits[i]);
 	bt_indirect_remove(bt, b);
-	bt_place_remove(bt, b);
 	bt_page_remove(bt, b);
 	watch(bt, b, false);
 	remove_from_page(bt, b, 0);
 	remove_from_page(bt, b, 1);
+	bt->stats->blocks_live--;
+}
+
+void bt_invalidate(struct bt *bt, struct block *b, bool keep)
+{
+	ASSERT(b->valid);
+	bt_profile_lost(bt, b, bt->losing);
+	detach(bt, b);
+	bt_place_remove(bt, b);
 	if (keep) {
 		b->hash_next = bt->dormant[bucket(b->ctx, b->eip, b->gpa)];
 		bt->dormant[bucket(b->ctx, b->eip, b->gpa)] = bt_block_number(bt, b);
 	}
-	bt->stats->blocks_live--;
 	trace(bt, "invalidate %" PRIx64 "+%u", block_linear(b, 0), b->guest_len);
 }
 
@@ -282,9 +300,11 @@ struct block *bt_revive(struct bt *bt, struct context *ctx, guest_pc_t eip, gpa_
 
 struct block *bt_find_host(const struct bt *bt, cache_pc_t pc)
 {
-	unsigned low = 0, high = bt->nblocks;
+	const struct cache_area *a =
+	    &bt->areas[pc - bt->cache_run < bt->areas[AREA_COPIED].begin.code ? AREA_TRANSLATED : AREA_COPIED];
+	unsigned low = a->begin.blocks, high = a->end.blocks;
 
-	while (low < high) { /* blocks lie in the cache in the order of their translation */
+	while (low < high) { /* blocks lie there in the order of their translation */
 		unsigned mid = (low + high) / 2;
 		struct block *b = &bt->blocks[mid];
 		if (pc < b->indirect)
@@ -317,8 +337,7 @@ int bt_find_insn(const struct block *b, cache_pc_t pc)
 
 void bt_release_blocks(struct bt *bt)
 {
-	for (unsigned i = 0; i < bt->nblocks; i++) {
-		struct block *b = &bt->blocks[i];
+	for (struct block *b = bt_next_made(bt, NULL); b; b = bt_next_made(bt, b)) {
 		if (!b->valid)
 			continue;
 		b->valid = false;
@@ -329,5 +348,19 @@ void bt_release_blocks(struct bt *bt)
 			bt->page_blocks[b->ram_page[n]] = 0;
 			track_release(bt->shadow, (uint64_t)b->ram_page[n] << PAGE_SHIFT, TRACK_CODE);
 		}
+	}
+}
+
+/* The last ones first, as these are the first in their lists. */
+void bt_forget_copies(struct bt *bt)
+{
+	const struct cache_area *a = &bt->areas[AREA_COPIED];
+
+	for (unsigned i = a->end.blocks; i-- > a->begin.blocks;) {
+		struct block *b = &bt->blocks[i];
+		if (b->valid)
+			detach(bt, b);
+		else
+			unlist(bt, bt->dormant, b);
 	}
 }

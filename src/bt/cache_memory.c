@@ -39,41 +39,41 @@ static int map_code(struct bt *bt, size_t bytes)
 }
 
 /* jmp *[rip]; the address. */
-static cache_pc_t make_trampoline(struct bt *bt, const char *target)
+static cache_pc_t make_trampoline(struct bt *bt, size_t *used, const char *target)
 {
 	static const uint8_t jmp[6] = {0xff, 0x25, 0, 0, 0, 0};
-	uint8_t *at = bt->cache_write + bt->cache_used;
-	cache_pc_t pc = bt->cache_run + bt->cache_used;
+	uint8_t *at = bt->cache_write + *used;
+	cache_pc_t pc = bt->cache_run + *used;
 	uint64_t address = (uintptr_t)target;
 
 	memcpy(at, jmp, 6);
 	memcpy(at + 6, &address, 8);
-	bt->cache_used += 16;
+	*used += 16;
 	return pc;
 }
 
 /* mov r10d, home; jmp *[rip] */
-static cache_pc_t make_trampoline64(struct bt *bt, const char *target)
+static cache_pc_t make_trampoline64(struct bt *bt, size_t *used, const char *target)
 {
-	uint8_t *at = bt->cache_write + bt->cache_used;
-	cache_pc_t pc = bt->cache_run + bt->cache_used;
+	uint8_t *at = bt->cache_write + *used;
+	cache_pc_t pc = bt->cache_run + *used;
 	uint32_t home = (uint32_t)(uintptr_t)bt->home;
 
 	at[0] = 0x41;
 	at[1] = 0xba;
 	memcpy(at + 2, &home, 4);
-	bt->cache_used += 6;
-	make_trampoline(bt, target);
-	bt->cache_used = ALIGN_UP(bt->cache_used, 16);
+	*used += 6;
+	make_trampoline(bt, used, target);
+	*used = ALIGN_UP(*used, 16);
 	return pc;
 }
 
 /* mov r10, home.image[R10]; jmp home.entry: where no register is left. */
-static cache_pc_t make_entry64(struct bt *bt)
+static cache_pc_t make_entry64(struct bt *bt, size_t *used)
 {
 	static const uint8_t load[4] = {0x4c, 0x8b, 0x14, 0x25}, jmp[3] = {0xff, 0x24, 0x25};
-	uint8_t *at = bt->cache_write + bt->cache_used;
-	cache_pc_t pc = bt->cache_run + bt->cache_used;
+	uint8_t *at = bt->cache_write + *used;
+	cache_pc_t pc = bt->cache_run + *used;
 	uint32_t image = (uint32_t)(uintptr_t)&bt->home->image[R10], entry = (uint32_t)(uintptr_t)&bt->home->entry;
 
 	_Static_assert(sizeof(load) + sizeof(image) + sizeof(jmp) + sizeof(entry) == ENTER64_BYTES,
@@ -82,54 +82,78 @@ static cache_pc_t make_entry64(struct bt *bt)
 	memcpy(at + 4, &image, 4);
 	memcpy(at + 8, jmp, sizeof(jmp));
 	memcpy(at + 11, &entry, 4);
-	bt->cache_used += 16;
+	*used += 16;
 	return pc;
 }
 
-static void *records(const struct bt *bt)
+/* Address space for so many times cache_bytes. */
+static void *records(const struct bt *bt, unsigned times)
 {
-	void *p =
-	    mmap(NULL, bt->cache_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *p = mmap(NULL, times * bt->cache_bytes, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	return p == MAP_FAILED ? NULL : p;
 }
 
-static void free_records(const struct bt *bt, void *p)
+static void free_records(const struct bt *bt, void *p, unsigned times)
 {
 	if (p)
-		munmap(p, bt->cache_bytes);
+		munmap(p, times * bt->cache_bytes);
+}
+
+static size_t area_used(const struct bt *bt, unsigned area)
+{
+	const struct cache_area *a = &bt->areas[area];
+
+	return (a->end.code - a->begin.code) + (a->end.blocks - a->begin.blocks) * sizeof(*bt->blocks) +
+	       (a->end.exits - a->begin.exits) * sizeof(*bt->exits);
 }
 
 size_t bt_cache_used(const struct bt *bt)
 {
-	return bt->cache_used + bt->nblocks * sizeof(*bt->blocks) + bt->nexits * sizeof(*bt->exits) +
+	return bt->areas[AREA_TRANSLATED].begin.code + area_used(bt, AREA_TRANSLATED) + area_used(bt, AREA_COPIED) +
 	       bt->nmaps * sizeof(*bt->maps) + bt->ninsns * sizeof(*bt->insns) + bt->nsources * sizeof(*bt->sources) +
 	       bt->nrelocs * sizeof(*bt->relocs) + bt->npages * sizeof(*bt->pages);
+}
+
+/* used: bytes of code that are not blocks'. */
+static void init_areas(struct bt *bt, size_t used)
+{
+	struct cache_area *own = &bt->areas[AREA_TRANSLATED], *copied = &bt->areas[AREA_COPIED];
+	size_t half = ALIGN_DOWN(bt->cache_bytes / 2, (size_t)PAGE_SIZE);
+
+	own->begin = own->end = (struct cache_mark){.code = used};
+	own->code_limit = half;
+	copied->begin = copied->end = (struct cache_mark){.code = half,
+							  .blocks = (unsigned)(bt->cache_bytes / sizeof(*bt->blocks)),
+							  .exits = (unsigned)(bt->cache_bytes / sizeof(*bt->exits))};
+	copied->code_limit = bt->cache_bytes;
 }
 
 int bt_cache_init(struct bt *bt, size_t bytes)
 {
 	int err = map_code(bt, ALIGN_UP(bytes, PAGE_SIZE));
+	size_t used = 0;
 
 	if (!err)
 		err = bt_home_init(bt);
 	if (err)
 		return err;
-	bt->stubs.exit = make_trampoline(bt, bt_leave_exit);
-	bt->stubs.indirect_miss = make_trampoline(bt, bt_leave_indirect);
-	bt->stubs.exit64 = make_trampoline64(bt, bt_leave64_exit);
-	bt->stubs.indirect_miss64 = make_trampoline64(bt, bt_leave64_indirect);
-	bt->stubs.enter64 = make_entry64(bt);
+	bt->stubs.exit = make_trampoline(bt, &used, bt_leave_exit);
+	bt->stubs.indirect_miss = make_trampoline(bt, &used, bt_leave_indirect);
+	bt->stubs.exit64 = make_trampoline64(bt, &used, bt_leave64_exit);
+	bt->stubs.indirect_miss64 = make_trampoline64(bt, &used, bt_leave64_indirect);
+	bt->stubs.enter64 = make_entry64(bt, &used);
 	bt->home->enter = bt->stubs.enter64;
-	bt->cache_fixed = bt->cache_used;
+	init_areas(bt, used);
 	bt->ram_pages = bt->pm->ram.size >> PAGE_SHIFT;
-	bt->blocks = records(bt);
-	bt->exits = records(bt);
-	bt->maps = records(bt);
-	bt->insns = records(bt);
-	bt->sources = records(bt);
-	bt->relocs = records(bt);
-	bt->pages = records(bt);
+	bt->blocks = records(bt, AREAS);
+	bt->exits = records(bt, AREAS);
+	bt->maps = records(bt, 1);
+	bt->insns = records(bt, 1);
+	bt->sources = records(bt, 1);
+	bt->relocs = records(bt, 1);
+	bt->pages = records(bt, 1);
 	bt->places = calloc(1u << HASH_BITS, sizeof(*bt->places));
 	bt->dormant = calloc(1u << HASH_BITS, sizeof(*bt->dormant));
 	bt->hash = calloc(1u << HASH_BITS, sizeof(*bt->hash));
@@ -141,61 +165,151 @@ int bt_cache_init(struct bt *bt, size_t bytes)
 	return bt_indirect_init(bt);
 }
 
-/*
- * The next blocks use the same memory, unless they want it in other proportions than those before, so that it adds up
- * to more than it may be.
- */
-static void give_back(struct bt *bt)
-{
-	const struct {
-		void *at;
-		size_t used;
-	} parts[] = {
-	    {bt->blocks, bt->nblocks * sizeof(*bt->blocks)},	{bt->exits, bt->nexits * sizeof(*bt->exits)},
-	    {bt->maps, bt->nmaps * sizeof(*bt->maps)},		{bt->insns, bt->ninsns * sizeof(*bt->insns)},
-	    {bt->sources, bt->nsources * sizeof(*bt->sources)}, {bt->relocs, bt->nrelocs * sizeof(*bt->relocs)},
-	    {bt->pages, bt->npages * sizeof(*bt->pages)},
-	};
-	size_t fixed = ALIGN_UP(bt->cache_fixed, PAGE_SIZE), sum = 0;
+/* --- memory that a flush leaves --- */
 
-	_Static_assert(sizeof(parts) / sizeof(*parts) == RECORD_KINDS, "as in struct bt");
-	bt->code_held = MAX(bt->code_held, bt->cache_used);
-	for (unsigned i = 0; i < RECORD_KINDS; i++) {
-		bt->records_held[i] = MAX(bt->records_held[i], parts[i].used);
-		sum += bt->records_held[i];
+/* A stretch that is used from its beginning on. */
+struct part {
+	void *at;
+	size_t used, size;
+	bool code;
+};
+
+static struct part code_part(const struct bt *bt, unsigned area)
+{
+	const struct cache_area *a = &bt->areas[area];
+	size_t first = ALIGN_UP(a->begin.code, PAGE_SIZE);
+
+	return (struct part){bt->cache_write + first, a->end.code - MIN(first, a->end.code), a->code_limit - first,
+			     true};
+}
+
+static struct part blocks_part(const struct bt *bt, unsigned area)
+{
+	const struct cache_area *a = &bt->areas[area];
+
+	return (struct part){&bt->blocks[a->begin.blocks], (a->end.blocks - a->begin.blocks) * sizeof(*bt->blocks),
+			     bt->cache_bytes, false};
+}
+
+static struct part exits_part(const struct bt *bt, unsigned area)
+{
+	const struct cache_area *a = &bt->areas[area];
+
+	return (struct part){&bt->exits[a->begin.exits], (a->end.exits - a->begin.exits) * sizeof(*bt->exits),
+			     bt->cache_bytes, false};
+}
+
+enum { COPIED_PARTS = 3, MANY_COPIES = 8 /* that part of the cache */ };
+
+/* Those of copies first. */
+static void list_parts(const struct bt *bt, struct part parts[CACHE_PARTS])
+{
+	const struct part all[] = {
+	    code_part(bt, AREA_COPIED),
+	    blocks_part(bt, AREA_COPIED),
+	    exits_part(bt, AREA_COPIED),
+	    code_part(bt, AREA_TRANSLATED),
+	    blocks_part(bt, AREA_TRANSLATED),
+	    exits_part(bt, AREA_TRANSLATED),
+	    {bt->maps, bt->nmaps * sizeof(*bt->maps), bt->cache_bytes, false},
+	    {bt->insns, bt->ninsns * sizeof(*bt->insns), bt->cache_bytes, false},
+	    {bt->sources, bt->nsources * sizeof(*bt->sources), bt->cache_bytes, false},
+	    {bt->relocs, bt->nrelocs * sizeof(*bt->relocs), bt->cache_bytes, false},
+	    {bt->pages, bt->npages * sizeof(*bt->pages), bt->cache_bytes, false},
+	};
+
+	_Static_assert(sizeof(all) == CACHE_PARTS * sizeof(*parts), "as in struct bt");
+	memcpy(parts, all, sizeof(all));
+}
+
+/* Of whole pages, as what is copied begins within one. */
+static void give_back(struct bt *bt, const struct part *parts, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		uintptr_t first = ALIGN_UP((uintptr_t)parts[i].at, PAGE_SIZE);
+		size_t before = first - (uintptr_t)parts[i].at;
+		if (bt->held[i] > before)
+			madvise((void *)first, MIN(ALIGN_UP(bt->held[i] - before, PAGE_SIZE), parts[i].size - before),
+				parts[i].code ? MADV_REMOVE : MADV_DONTNEED);
+		bt->held[i] = 0;
 	}
-	if (bt->code_held + sum <= bt->cache_bytes + bt->cache_bytes / 16)
-		return;
-	for (unsigned i = 0; i < RECORD_KINDS; i++)
-		madvise(parts[i].at, bt->cache_bytes, MADV_DONTNEED);
-	madvise(bt->cache_write + fixed, bt->cache_bytes - fixed, MADV_REMOVE);
-	memset(bt->records_held, 0, sizeof(bt->records_held));
-	bt->code_held = 0;
+}
+
+/*
+ * The first n parts are about to be emptied. The next blocks use the same memory, unless they want it in other
+ * proportions than those before, so that it adds up to more than it may be.
+ */
+static void leave_memory(struct bt *bt, unsigned n)
+{
+	struct part parts[CACHE_PARTS];
+	size_t sum = 0;
+
+	list_parts(bt, parts);
+	for (unsigned i = 0; i < CACHE_PARTS; i++) {
+		bt->held[i] = MAX(bt->held[i], parts[i].used);
+		sum += bt->held[i];
+	}
+	if (sum > bt->cache_bytes + bt->cache_bytes / 16)
+		give_back(bt, parts, n);
+}
+
+/* --- flushes --- */
+
+/* Block numbers, and host code, will be those of others. */
+static void forget_places(struct bt *bt)
+{
+	cpu_fpu_sync(bt->cpu); /* its instruction pointer may name a block */
+	bt->current = NULL;
+	bt->coming_from = NULL;
+	bt->generation++;
+}
+
+static void flush_copies(struct bt *bt)
+{
+	struct cache_area *a = &bt->areas[AREA_COPIED];
+
+	forget_places(bt);
+	bt_profile_flush(bt, true);
+	bt_forget_copies(bt);
+	bt_pages_sweep(bt);
+	leave_memory(bt, COPIED_PARTS);
+	a->end = a->begin;
+	bt->stats->copy_flushes++;
+	trace(bt, "flush of copies");
+}
+
+bool bt_make_room(struct bt *bt, unsigned area)
+{
+	if (opt_on(bt->cpu->opt_off, OPT_MODELS) && area_used(bt, AREA_COPIED) > bt->cache_bytes / MANY_COPIES)
+		flush_copies(bt);
+	if (xlat_has_room(bt, area))
+		return true;
+	bt_flush(bt);
+	return false;
 }
 
 void bt_flush(struct bt *bt)
 {
-	cpu_fpu_sync(bt->cpu); /* its instruction pointer may name a block */
-	bt_profile_flush(bt);
+	forget_places(bt);
+	bt_profile_flush(bt, false);
 	memset(bt->hash, 0, sizeof(*bt->hash) << HASH_BITS);
 	memset(bt->dormant, 0, sizeof(*bt->dormant) << HASH_BITS);
 	memset(bt->places, 0, sizeof(*bt->places) << HASH_BITS);
 	bt_release_blocks(bt);
 	bt_indirect_reset(bt);
-	give_back(bt);
+	leave_memory(bt, CACHE_PARTS);
 	bt_pages_reset(bt);
-	bt->nblocks = bt->nexits = bt->nmaps = bt->ninsns = bt->nsources = bt->nrelocs = 0;
-	bt->cache_used = bt->cache_fixed;
+	for (unsigned i = 0; i < AREAS; i++)
+		bt->areas[i].end = bt->areas[i].begin;
+	bt->nmaps = bt->ninsns = bt->nsources = bt->nrelocs = 0;
 	bt->ncontexts = 0;
 	memset(bt->region_changes, 0, sizeof(bt->region_changes));
 	/* By then pages of memory may be those of other programs. */
-	if (bt->generation % STRAYS_KEPT == STRAYS_KEPT - 1)
+	if (bt->stats->flushes % STRAYS_KEPT == STRAYS_KEPT - 1)
 		memset(bt->strays, 0, sizeof(bt->strays));
 	memset(bt->known_modes, 0, sizeof(bt->known_modes));
 	bt->cpu->bt_compat.table = NULL;
 	bt->ctx = NULL;
-	bt->current = NULL;
-	bt->generation++;
 	bt->stats->flushes++;
 	bt->stats->blocks_live = 0;
 	bt->stats->cache_bytes_used = 0;
@@ -211,13 +325,13 @@ void bt_cache_destroy(struct bt *bt)
 	}
 	bt_indirect_destroy(bt);
 	bt_home_destroy(bt);
-	free_records(bt, bt->blocks);
-	free_records(bt, bt->exits);
-	free_records(bt, bt->maps);
-	free_records(bt, bt->insns);
-	free_records(bt, bt->sources);
-	free_records(bt, bt->relocs);
-	free_records(bt, bt->pages);
+	free_records(bt, bt->blocks, AREAS);
+	free_records(bt, bt->exits, AREAS);
+	free_records(bt, bt->maps, 1);
+	free_records(bt, bt->insns, 1);
+	free_records(bt, bt->sources, 1);
+	free_records(bt, bt->relocs, 1);
+	free_records(bt, bt->pages, 1);
 	bt_pages_destroy(bt);
 	free(bt->places);
 	free(bt->dormant);

@@ -67,7 +67,7 @@ void bt_pages_reset(struct bt *bt)
 {
 	memset(bt->page_hash, 0, sizeof(*bt->page_hash) << PAGE_HASH_BITS);
 	memset(bt->owned, 0, sizeof(bt->owned));
-	bt->npages = 0;
+	bt->npages = bt->free_pages = 0;
 }
 
 /* --- owners: a ring of pages for each --- */
@@ -115,9 +115,19 @@ static unsigned present_owner(const struct bt *bt)
 	return bt->space == SHADOW_SUPERVISOR ? PAGE_SHARED : bt->space;
 }
 
+static struct code_page *unused(struct bt *bt)
+{
+	struct code_page *p = page(bt, bt->free_pages);
+
+	if (!p)
+		return &bt->pages[bt->npages++];
+	bt->free_pages = p->hash_next;
+	return p;
+}
+
 static struct code_page *make(struct bt *bt, gva_t linear, gpa_t gpa, bool user)
 {
-	struct code_page *p = &bt->pages[bt->npages++];
+	struct code_page *p = unused(bt);
 	uint32_t *head = bucket(bt, linear);
 
 	*p = (struct code_page){.linear = linear, .gpa = gpa, .user = user, .hash_next = *head};
@@ -154,6 +164,23 @@ void bt_page_remove(struct bt *bt, const struct block *b)
 	for (p = &page(bt, b->page)->blocks; bt_block(bt, *p) != b; p = &bt_block(bt, *p)->code_next)
 		;
 	*p = b->code_next;
+}
+
+/* In each list of pages of the same hash. */
+void bt_pages_sweep(struct bt *bt)
+{
+	for (uint32_t i = 0; i < 1u << PAGE_HASH_BITS; i++)
+		for (uint32_t *at = &bt->page_hash[i]; *at;) {
+			struct code_page *p = page(bt, *at);
+			if (p->blocks) {
+				at = &p->hash_next;
+				continue;
+			}
+			leave_owner(bt, p);
+			*at = p->hash_next;
+			*p = (struct code_page){.hash_next = bt->free_pages};
+			bt->free_pages = number_of(bt, p);
+		}
 }
 
 /* --- links --- */

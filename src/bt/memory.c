@@ -19,8 +19,8 @@ void bt_count_memory(const struct bt *bt, struct memory_use *u)
 
 	memory_count_shared(u, MEMORY_code, bt->cache_write, bt->cache_bytes);
 	memory_count(u, MEMORY_blocks, bt, sizeof(*bt));
-	memory_count(u, MEMORY_blocks, bt->blocks, bt->cache_bytes);
-	memory_count(u, MEMORY_blocks, bt->exits, bt->cache_bytes);
+	memory_count(u, MEMORY_blocks, bt->blocks, AREAS * bt->cache_bytes);
+	memory_count(u, MEMORY_blocks, bt->exits, AREAS * bt->cache_bytes);
 	memory_count(u, MEMORY_blocks, bt->maps, bt->cache_bytes);
 	memory_count(u, MEMORY_blocks, bt->insns, bt->cache_bytes);
 	memory_count(u, MEMORY_blocks, bt->sources, bt->cache_bytes);

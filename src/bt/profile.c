@@ -52,7 +52,7 @@ int bt_profile_init(struct bt *bt, const struct bt_config *cfg)
 	if (!bt->profile)
 		return -ENOMEM;
 	bt->profile->exact = cfg->profile == BT_PROFILE_EXACT;
-	bt->profile->max_blocks = (unsigned)(bt->cache_bytes / sizeof(struct block));
+	bt->profile->max_blocks = (unsigned)(AREAS * (bt->cache_bytes / sizeof(struct block)));
 	bt->profile->costs = calloc(bt->profile->max_blocks, sizeof(*bt->profile->costs));
 	return bt->profile->costs ? 0 : -ENOMEM;
 }
@@ -64,13 +64,21 @@ void bt_profile_destroy(struct bt *bt)
 	free(bt->profile);
 }
 
-void bt_profile_flush(struct bt *bt)
+static struct block_cost *cost_of(const struct bt *bt, const struct block *b)
+{
+	return &bt->profile->costs[b - bt->blocks];
+}
+
+void bt_profile_flush(struct bt *bt, bool copies)
 {
 	if (!bt->profile)
 		return;
-	if (bt->before_flush && bt->nblocks)
+	if (bt->before_flush && bt_next_made(bt, NULL))
 		bt->before_flush(bt->before_flush_arg);
-	memset(bt->profile->costs, 0, bt->nblocks * sizeof(*bt->profile->costs));
+	for (const struct block *b = bt_next_made(bt, NULL); b; b = bt_next_made(bt, b)) {
+		struct block_cost *c = cost_of(bt, b);
+		*c = (struct block_cost){.counts = c->counts && copies && !bt_is_copy(bt, b)};
+	}
 	bt->profile->chosen = 0;
 }
 
@@ -94,7 +102,7 @@ static uint64_t *why_again(struct bt *bt, const struct translated *last, const s
 	if (last->eip != b->eip)
 		return &bt->stats->retranslated_moved;
 	/* Contexts are numbered anew by a flush. */
-	if (last->generation != (uint32_t)bt->generation)
+	if (last->generation != (uint32_t)bt->stats->flushes)
 		return &bt->stats->retranslated_flush;
 	if (last->context != b->ctx->id)
 		return &bt->stats->retranslated_context;
@@ -112,7 +120,7 @@ void bt_profile_translated(struct bt *bt, const struct block *b)
 	if (t->gpa == (b->gpa | BIT(63)))
 		++*why_again(bt, t, b);
 	*t = (struct translated){
-	    .gpa = b->gpa | BIT(63), .eip = b->eip, .generation = (uint32_t)bt->generation, .context = b->ctx->id};
+	    .gpa = b->gpa | BIT(63), .eip = b->eip, .generation = (uint32_t)bt->stats->flushes, .context = b->ctx->id};
 }
 
 void bt_profile_lost(struct bt *bt, const struct block *b, enum bt_lost why)
@@ -157,7 +165,7 @@ void bt_profile_choose(struct bt *bt)
 	uint32_t chosen = p && p->chosen ? __atomic_exchange_n(&p->chosen, 0, __ATOMIC_RELAXED) : 0;
 	struct block *b;
 
-	if (!chosen || chosen > bt->nblocks)
+	if (!chosen)
 		return;
 	b = &bt->blocks[chosen - 1];
 	if (!b->valid)
@@ -176,8 +184,8 @@ void bt_profile_count_entry(struct xlat *t)
 
 	if (!p || !(p->exact || counts_by_place(t->b) || bt_profile_wants(t->bt, t->b->eip, t->b->gpa)))
 		return;
-	p->costs[t->b - t->bt->blocks].counts = true;
-	emit_mov_imm64(&t->e, HOST_T2, (uintptr_t)&p->costs[t->b - t->bt->blocks].entries);
+	cost_of(t->bt, t->b)->counts = true;
+	emit_mov_imm64(&t->e, HOST_T2, (uintptr_t)&cost_of(t->bt, t->b)->entries);
 	emit_increment(t, (struct host_addr){HOST_T2, REG_NONE, 1, 0, false, false});
 }
 
@@ -197,8 +205,8 @@ void bt_profile_copied(struct xlat *t, uint8_t *body)
 
 	if (!p || !(p->exact || counts_by_place(t->b)))
 		return;
-	p->costs[t->b - t->bt->blocks].counts = true;
-	address = (uintptr_t)&p->costs[t->b - t->bt->blocks].entries;
+	cost_of(t->bt, t->b)->counts = true;
+	address = (uintptr_t)&cost_of(t->bt, t->b)->entries;
 	memcpy(body + 2, &address, sizeof(address));
 }
 
@@ -235,13 +243,11 @@ unsigned bt_profile_working_set(struct bt *bt)
 
 	if (!bt->profile || !bt->profile->exact)
 		return 0;
-	for (unsigned i = 0; i < bt->profile->max_blocks; i++) {
-		struct block_cost *c = &bt->profile->costs[i];
+	for (const struct block *b = bt_next_made(bt, NULL); b; b = bt_next_made(bt, b)) {
+		struct block_cost *c = cost_of(bt, b);
 		uint64_t entries = __atomic_load_n(&c->entries, __ATOMIC_RELAXED);
 		count += entries != c->seen;
 		c->seen = entries;
-		if (!entries && i >= bt->nblocks)
-			break;
 	}
 	return count;
 }
@@ -294,7 +300,7 @@ enum bt_place bt_sample(struct bt *bt, const ucontext_t *uc, uint32_t ns, struct
 
 static void tell(struct bt *bt, const struct block *b, void (*fn)(void *arg, const struct bt_block_info *b), void *arg)
 {
-	const struct block_cost *c = &bt->profile->costs[b - bt->blocks];
+	const struct block_cost *c = cost_of(bt, b);
 	uint16_t map[BLOCK_MAX_INSNS + 1][2];
 
 	for (unsigned i = 0; i <= b->ninsns; i++) {
@@ -326,7 +332,7 @@ void bt_profile_blocks(struct bt *bt, bool all, void (*fn)(void *arg, const stru
 {
 	if (!bt->profile)
 		return;
-	for (unsigned i = 0; i < bt->nblocks; i++)
-		if (all || bt->profile->costs[i].samples || bt->profile->costs[i].entries)
-			tell(bt, &bt->blocks[i], fn, arg);
+	for (const struct block *b = bt_next_made(bt, NULL); b; b = bt_next_made(bt, b))
+		if (all || cost_of(bt, b)->samples || cost_of(bt, b)->entries)
+			tell(bt, b, fn, arg);
 }

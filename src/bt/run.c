@@ -60,8 +60,7 @@ static void map_changed(void *arg, gpa_t base, uint64_t len)
 		return;
 	bt->losing = BT_LOST_MAP;
 	trace(bt, "map changed at %llx+%llx", (unsigned long long)base, (unsigned long long)len);
-	for (unsigned i = 0; i < bt->nblocks; i++) {
-		struct block *b = &bt->blocks[i];
+	for (struct block *b = bt_next_made(bt, NULL); b; b = bt_next_made(bt, b)) {
 		if (b->valid && b->gpa < base + len && base < b->gpa + b->guest_len)
 			bt_invalidate(bt, b, true);
 	}

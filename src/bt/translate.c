@@ -273,14 +273,15 @@ static void emit_body(struct xlat *t, const struct insn *ins, unsigned count)
 	}
 }
 
-bool xlat_has_room(const struct bt *bt)
+bool xlat_has_room(const struct bt *bt, unsigned area)
 {
 	const size_t largest =
 	    BLOCK_MAX_INSNS * (INSN_HOST_MAX + STUB_BYTES) + TRANSFER_HOST_MAX + HEAD_BYTES + sizeof(struct block) +
 	    2 * BLOCK_MAX_INSNS * sizeof(struct bt_exit) + (BLOCK_MAX_INSNS + 1) * sizeof(struct insn_map) +
 	    BLOCK_MAX_INSNS * (sizeof(struct insn) + INSN_MAX_BYTES) + MAX_RELOCS * sizeof(struct bt_reloc);
 
-	return bt_cache_used(bt) + largest <= bt->cache_bytes;
+	return bt_cache_used(bt) + largest <= bt->cache_bytes &&
+	       bt->areas[area].end.code + largest <= bt->areas[area].code_limit;
 }
 
 static void copy_source(struct bt *bt, struct block *b)
@@ -317,9 +318,9 @@ void xlat_insert(struct xlat *t)
 	struct block *b = t->b;
 
 	ASSERTF(!t->e.full, "block at %" PRIx64 " does not fit", block_linear(b, 0));
-	bt->nblocks++;
-	bt->nexits += b->nexits;
-	bt->cache_used = ALIGN_UP((size_t)(t->e.p - bt->cache_write), 16);
+	t->area->end.blocks++;
+	t->area->end.exits += b->nexits;
+	t->area->end.code = ALIGN_UP((size_t)(t->e.p - bt->cache_write), 16);
 	bt->stats->host_bytes_emitted += (uint64_t)(t->e.p - t->e.start);
 	bt->stats->cache_bytes_used = bt_cache_used(bt);
 	bt_insert(bt, b);
@@ -347,24 +348,23 @@ static void commit(struct bt *bt, struct xlat *t)
 		bt_place_add(bt, b);
 }
 
-bool xlat_begin(struct xlat *t, struct bt *bt, struct context *ctx, guest_pc_t eip, gpa_t gpa)
+bool xlat_begin(struct xlat *t, struct bt *bt, unsigned area, struct context *ctx, guest_pc_t eip, gpa_t gpa)
 {
-	uint64_t generation = bt->generation;
+	const struct cache_mark *end = &bt->areas[area].end;
 
-	if (!xlat_has_room(bt))
-		bt_flush(bt);
-	if (generation != bt->generation)
+	if (!xlat_has_room(bt, area) && !bt_make_room(bt, area))
 		return false;
 	t->bt = bt;
+	t->area = &bt->areas[area];
 	t->ctx = ctx;
-	t->b = &bt->blocks[bt->nblocks];
+	t->b = &bt->blocks[end->blocks];
 	*t->b = (struct block){.ctx = ctx, .eip = eip};
 	t->b->gpa = gpa;
-	t->b->exits = bt->nexits + 1;
+	t->b->exits = end->exits + 1;
 	t->pair[0] = t->b->pair[0] = R10;
 	t->pair[1] = t->b->pair[1] = R11;
-	t->e = (struct emit){.end = bt->cache_write + bt->cache_bytes, .run = bt->cache_run + bt->cache_used};
-	t->e.p = t->e.start = bt->cache_write + bt->cache_used;
+	t->e = (struct emit){.end = bt->cache_write + t->area->code_limit, .run = bt->cache_run + end->code};
+	t->e.p = t->e.start = bt->cache_write + end->code;
 	return true;
 }
 
@@ -393,11 +393,11 @@ struct block *bt_translate(struct bt *bt, struct context *ctx, guest_pc_t eip, g
 	struct xlat t;
 
 	memset(&t, 0, offsetof(struct xlat, relocs));
-	if (!xlat_begin(&t, bt, ctx, eip, gpa)) {
+	if (!xlat_begin(&t, bt, AREA_TRANSLATED, ctx, eip, gpa)) {
 		ctx = bt_context(bt);
 		ASSERT(ctx && !memcmp(&ctx->key, &key, sizeof(key)));
 		bt->ctx = ctx;
-		xlat_begin(&t, bt, ctx, eip, gpa);
+		xlat_begin(&t, bt, AREA_TRANSLATED, ctx, eip, gpa);
 	}
 	if (!xlat_block(&t, max_insns))
 		return NULL;

@@ -264,7 +264,8 @@ static struct block *copy(struct bt *bt, const struct block *from, guest_pc_t ei
 	if (code64 && (!far_from_edge(bt->cpu, eip) || !choose_chunk(bt, from, eip, here, &chunk)))
 		return NULL;
 	memset(&t, 0, offsetof(struct xlat, relocs));
-	if (bt_breakpoint_within(bt, eip, from->guest_len) || !xlat_begin(&t, bt, from->ctx, eip, from->gpa))
+	if (bt_breakpoint_within(bt, eip, from->guest_len) ||
+	    !xlat_begin(&t, bt, AREA_COPIED, from->ctx, eip, from->gpa))
 		return NULL;
 	xlat_head(&t);
 	body = t.e.p;
@@ -306,7 +307,7 @@ static struct block *neighbour(struct bt *bt, struct cluster *c, guest_pc_t eip,
 	struct block *b = bt_peek(bt, ctx, eip, gpa);
 	const struct block *from;
 
-	if (b || c->n == CLUSTER_MAX || !xlat_has_room(bt))
+	if (b || c->n == CLUSTER_MAX || !xlat_has_room(bt, AREA_COPIED))
 		return b;
 	from = find(bt, ctx, gpa);
 	b = from ? copy(bt, from, eip, false) : NULL;

@@ -83,7 +83,7 @@ void bt_audit_twin(struct xlat *t, const struct block *from)
 	memset(&fresh, 0, offsetof(struct xlat, relocs));
 	fresh.like = from;
 	fresh.like_chunk = twin.chunk;
-	if (!xlat_begin(&fresh, bt, twin.ctx, twin.eip, twin.gpa) || !xlat_block(&fresh, BLOCK_MAX_INSNS))
+	if (!xlat_begin(&fresh, bt, AREA_COPIED, twin.ctx, twin.eip, twin.gpa) || !xlat_block(&fresh, BLOCK_MAX_INSNS))
 		PANIC("twin %" PRIx64 " cannot be translated", block_linear(&twin, 0));
 	compare(&fresh, &twin, code, copied);
 	bt->ninsns = ninsns;

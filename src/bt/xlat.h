@@ -22,6 +22,7 @@ struct bound {
 
 struct xlat {
 	struct bt *bt;
+	struct cache_area *area; /* in which the block is made */
 	struct context *ctx;
 	struct block *b;
 	struct emit e;
@@ -75,10 +76,10 @@ typedef bool xlat_fn(struct xlat *t);
 unsigned xlat_decode(struct xlat *t, struct insn *ins, unsigned max);
 
 /* --- translate.c --- */
-/* Room for the largest block in every array? */
-bool xlat_has_room(const struct bt *bt);
-/* A new block, to be emitted behind the last one. False: the cache was flushed for it, and contexts with it. */
-bool xlat_begin(struct xlat *t, struct bt *bt, struct context *ctx, guest_pc_t eip, gpa_t gpa);
+/* Room for the largest block in the area (AREA_*)? */
+bool xlat_has_room(const struct bt *bt, unsigned area);
+/* A new block, to be emitted behind the area's last one. False: the cache was flushed for it, and contexts with it. */
+bool xlat_begin(struct xlat *t, struct bt *bt, unsigned area, struct context *ctx, guest_pc_t eip, gpa_t gpa);
 /* Emits all of it, but enters it nowhere. False: bt_translate() has none. */
 bool xlat_block(struct xlat *t, unsigned max_insns);
 void xlat_head(struct xlat *t); /* the entry for indirect branches; the body follows */

@@ -268,7 +268,7 @@ static void save_block(void *arg, const struct bt_block_info *b)
 void profiler_save_blocks(void *arg)
 {
 	struct profiler *p = arg;
-	struct saving s = {p, (uint32_t)p->vm->stats.flushes};
+	struct saving s = {p, (uint32_t)(p->vm->stats.flushes + p->vm->stats.copy_flushes)};
 
 	if (p->vm->bt)
 		bt_profile_blocks(p->vm->bt, false, save_block, &s);

@@ -56,7 +56,7 @@ struct profile_block {
 	uint64_t ns;	      /* CPU time of samples in it */
 	uint64_t linear, eip; /* RIP, in 64-bit code */
 	uint32_t samples;
-	uint32_t generation; /* flushes before it */
+	uint32_t generation; /* flushes before it, of the whole cache or of copies */
 	uint16_t guest_len, host_len;
 	uint16_t context;
 	uint8_t ninsns;

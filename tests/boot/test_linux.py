@@ -302,8 +302,8 @@ def memory(gnomon, kernel, options, folder):
         with open(vm.stats_file, encoding="ascii") as f:
             stats = json.load(f)
     use = {kind: size / (1 << 20) for kind, size in stats["memory"].items()}
-    print(", ".join(f"{kind} {size:.1f}" for kind, size in use.items()), "MiB;", stats["flushes"], "flushes")
-    assert stats["flushes"] > 0 and stats["cache_bytes_used"] <= cache, stats
+    print(", ".join(f"{kind} {size:.1f}" for kind, size in use.items()), "MiB;", stats["flushes"], "flushes,", stats["copy_flushes"], "of copies")
+    assert stats["flushes"] + stats["copy_flushes"] > 0 and stats["cache_bytes_used"] <= cache, stats
     assert stats["memory"]["beyond_ram"] <= ram // 10 + cache, use
 
 

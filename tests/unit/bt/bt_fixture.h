@@ -294,9 +294,9 @@ static inline struct block *block_at_eip(uint32_t eip)
 {
 	struct context *ctx = bt_context(bt);
 
-	for (unsigned i = 0; i < bt->nblocks; i++)
-		if (bt->blocks[i].valid && bt->blocks[i].ctx == ctx && bt->blocks[i].eip == eip)
-			return &bt->blocks[i];
+	for (struct block *b = bt_next_made(bt, NULL); b; b = bt_next_made(bt, b))
+		if (b->valid && b->ctx == ctx && b->eip == eip)
+			return b;
 	return NULL;
 }
 

@@ -266,6 +266,38 @@ START_TEST(test_twins)
 }
 END_TEST
 
+/* More copies than there is room for: what they are copied from stays, and is copied again. */
+START_TEST(test_many_twins)
+{
+	static struct cpu fresh;
+	uint64_t translated, flushes;
+
+	cpu.opt_off = BIT(OPT_LOOK);
+	poke_bytes(FAR_A, place_dependent, sizeof(place_dependent));
+	CODE_BYTES(FAR_A + 0x1a, 0xcd, 0x30);
+	set_gate(0x30, gate(CODE0, HANDLER + 16 * 0x30, SEG_P | SYS_INT32 | dpl(3), 0));
+	enter_ring(3);
+	fresh = cpu;
+	set_pte(FAR, FAR_A, PTE_P | PTE_W | PTE_U);
+	run_from(FAR);
+	ck_assert_int_eq(halted_in(), 0x30);
+	translated = stats.blocks_translated;
+	flushes = stats.flushes;
+	for (uint32_t at = 0x100000; at < 0x400000 && stats.copy_flushes < 2; at += PAGE_SIZE) {
+		set_pte(at, FAR_A, PTE_P | PTE_W | PTE_U);
+		cpu = fresh;
+		cpu_mmu_event(&cpu, MMU_CR3, 0);
+		run_from(at);
+		ck_assert_int_eq(halted_in(), 0x30);
+		ck_assert_uint_eq(cpu.gpr[RSI], at + 9);
+	}
+	ck_assert_uint_eq(stats.copy_flushes, 2);
+	ck_assert_uint_eq(stats.flushes, flushes);
+	ck_assert_uint_eq(stats.blocks_translated, translated);
+	bt_audit(bt);
+}
+END_TEST
+
 /* Increments a word in each of 16 pages from HOLE on, at a CPL. */
 static void touch_pages(unsigned cpl)
 {
@@ -331,6 +363,7 @@ static Suite *suite(void)
 	tcase_add_test(t, test_aliases);
 	tcase_add_loop_test(t, test_code_across_pages, 0, 2);
 	tcase_add_test(t, test_twins);
+	tcase_add_test(t, test_many_twins);
 	tcase_add_loop_test(t, test_looks, 0, 4);
 	tcase_add_loop_test(t, test_supervisor_targets, 0, 3);
 	suite_add_tcase(s, t);
