@@ -46,6 +46,7 @@ static bool pushf(struct xlat *t)
 /* Flags are dead from the load on: POPFQ, or its C body, replaces them all. */
 static bool popf(struct xlat *t)
 {
+	bool may_change = t->ctx->key.flags & CTX_IOPL;
 	uint8_t *slow[2], *same, *off, *done;
 
 	emit_load(&t->e, 8, HOST64_T, xlat64_stack(t, 0));
@@ -54,23 +55,26 @@ static bool popf(struct xlat *t)
 	emit_op_reg(&t->e, 4, 0x31, HOST64_T, HOST64_DELTA); /* xor: what changes */
 	xlat_test_imm(t, HOST64_DELTA, FLAGS_SLOW);
 	slow[0] = emit_jcc(&t->e, CC_NE);
-	xlat_test_imm(t, HOST64_DELTA, (uint32_t)FLAG_IF);
-	same = emit_jcc8(&t->e, CC_E);
-	xlat64_load_cpu(t);
-	xlat_test_imm(t, HOST64_T, (uint32_t)FLAG_IF);
-	off = emit_jcc8(&t->e, CC_E);
-	emit_op_mem(&t->e, 1, 0x80, ALU_CMP, AT_CPU64(offsetof(struct cpu, intr))); /* an interrupt waits for IF */
-	emit8(&t->e, 0);
-	slow[1] = emit_jcc(&t->e, CC_NE);
-	emit_target8(&t->e, off);
-	emit_op_mem(&t->e, 4, 0x81, ALU_XOR, AT_CPU64(offsetof(struct cpu, rflags)));
-	emit32(&t->e, (uint32_t)FLAG_IF);
-	emit_target8(&t->e, same);
+	if (may_change) {
+		xlat_test_imm(t, HOST64_DELTA, (uint32_t)FLAG_IF);
+		same = emit_jcc8(&t->e, CC_E);
+		xlat64_load_cpu(t);
+		xlat_test_imm(t, HOST64_T, (uint32_t)FLAG_IF);
+		off = emit_jcc8(&t->e, CC_E);
+		emit_op_mem(&t->e, 1, 0x80, ALU_CMP, AT_CPU64(offsetof(struct cpu, intr))); /* one waits for IF */
+		emit8(&t->e, 0);
+		slow[1] = emit_jcc(&t->e, CC_NE);
+		emit_target8(&t->e, off);
+		emit_op_mem(&t->e, 4, 0x81, ALU_XOR, AT_CPU64(offsetof(struct cpu, rflags)));
+		emit32(&t->e, (uint32_t)FLAG_IF);
+		emit_target8(&t->e, same);
+	}
 	xlat64_stack_move(t, 8);
 	xlat64_take_flags(t);
 	done = emit_jmp(&t->e);
 	emit_target32_here(&t->e, slow[0]);
-	emit_target32_here(&t->e, slow[1]);
+	if (may_change)
+		emit_target32_here(&t->e, slow[1]);
 	xlat_slow_callout(t);
 	emit_target32_here(&t->e, done);
 	return true;
@@ -118,17 +122,17 @@ static bool cli(struct xlat *t)
 
 bool xlat64_flags(struct xlat *t)
 {
-	if (!(t->ctx->key.flags & CTX_IOPL))
-		return false;
+	bool allowed = t->ctx->key.flags & CTX_IOPL;
+
 	switch (t->in->id) {
 	case INSN_PUSHFQ:
 		return pushf(t);
 	case INSN_POPFQ:
 		return popf(t);
 	case INSN_CLI:
-		return cli(t);
+		return allowed && cli(t);
 	case INSN_STI:
-		return sti(t);
+		return allowed && sti(t);
 	default:
 		return false;
 	}

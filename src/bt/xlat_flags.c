@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * PUSHF, POPF, CLI, STI on their common paths: IOPL allows them, and nothing changes that the context depends on.
+ * PUSHF, POPF, CLI, STI on their common paths: they raise nothing, and nothing changes that the context depends on.
  * Arithmetic flags and DF are the host's; the others are in struct cpu, whose copies of the former are stale meanwhile.
  */
 #include "xlat.h"
@@ -8,6 +8,7 @@
 /* A POPF that changes any of these is left to the C body. */
 #define FLAGS_SLOW ((uint32_t)(FLAG_TF | FLAG_IOPL | FLAG_NT | FLAG_AC | FLAG_ID))
 
+/* IF can be changed. */
 static bool allowed(const struct xlat *t)
 {
 	return !(t->ctx->key.flags & CTX_PROTECTED) ||
@@ -35,7 +36,7 @@ static bool pushf(struct xlat *t)
 {
 	unsigned size = t->in->opsize;
 
-	if (!allowed(t) || !xlat_segment_usable(t, SEG_SS, true))
+	if ((t->ctx->key.flags & CTX_V86) || !xlat_segment_usable(t, SEG_SS, true))
 		return false;
 	xlat_flags_image(t, HOST_T3, HOST_T1, HOST_T2);
 	emit_store(&t->e, size, HOST_T3, xlat_stack(t, -(int32_t)size, size));
@@ -64,36 +65,41 @@ void xlat_take_flags(struct xlat *t, unsigned reg)
 	emit_popf(&t->e);
 }
 
-/* Flags are dead from the load on: POPF, or its C body, replaces them all. */
+/* Flags are dead from the load on: POPF, or its C body, replaces them all. Where IF cannot be changed, what is popped
+ * for it does not matter. */
 static bool popf(struct xlat *t)
 {
+	bool may_change = allowed(t);
 	unsigned size = t->in->opsize;
-	uint8_t *slow[2], *same, *off, *done;
+	uint8_t *slow[2], *same = NULL, *off, *done;
 	uint32_t watched = size == 2 ? FLAGS_SLOW & 0xffff : FLAGS_SLOW;
 
-	if (!allowed(t) || !xlat_segment_usable(t, SEG_SS, false))
+	if ((t->ctx->key.flags & CTX_V86) || !xlat_segment_usable(t, SEG_SS, false))
 		return false;
 	emit_load(&t->e, size, HOST_T3, xlat_stack(t, 0, size));
 	emit_load(&t->e, 4, HOST_T1, AT_CPU(CPU_OFF(rflags)));
 	emit_op_reg(&t->e, 4, 0x31, HOST_T3, HOST_T1); /* xor: what changes */
 	xlat_test_imm(t, HOST_T1, watched);
 	slow[0] = emit_jcc8(&t->e, CC_NE);
-	xlat_test_imm(t, HOST_T1, (uint32_t)FLAG_IF);
-	same = emit_jcc8(&t->e, CC_E);
-	xlat_test_imm(t, HOST_T3, (uint32_t)FLAG_IF);
-	off = emit_jcc8(&t->e, CC_E);
-	emit_op_mem(&t->e, 1, 0x80, ALU_CMP, AT_CPU(CPU_OFF(intr))); /* an interrupt waits for IF */
-	emit8(&t->e, 0);
-	slow[1] = emit_jcc8(&t->e, CC_NE);
-	emit_target8(&t->e, off);
-	emit_op_mem(&t->e, 4, 0x81, ALU_XOR, AT_CPU(CPU_OFF(rflags)));
-	emit32(&t->e, (uint32_t)FLAG_IF);
-	emit_target8(&t->e, same);
+	if (may_change) {
+		xlat_test_imm(t, HOST_T1, (uint32_t)FLAG_IF);
+		same = emit_jcc8(&t->e, CC_E);
+		xlat_test_imm(t, HOST_T3, (uint32_t)FLAG_IF);
+		off = emit_jcc8(&t->e, CC_E);
+		emit_op_mem(&t->e, 1, 0x80, ALU_CMP, AT_CPU(CPU_OFF(intr))); /* an interrupt waits for IF */
+		emit8(&t->e, 0);
+		slow[1] = emit_jcc8(&t->e, CC_NE);
+		emit_target8(&t->e, off);
+		emit_op_mem(&t->e, 4, 0x81, ALU_XOR, AT_CPU(CPU_OFF(rflags)));
+		emit32(&t->e, (uint32_t)FLAG_IF);
+		emit_target8(&t->e, same);
+	}
 	xlat_stack_move(t, (int32_t)size);
 	xlat_take_flags(t, HOST_T3);
 	done = emit_jmp8(&t->e);
 	emit_target8(&t->e, slow[0]);
-	emit_target8(&t->e, slow[1]);
+	if (may_change)
+		emit_target8(&t->e, slow[1]);
 	xlat_slow_callout(t);
 	emit_target8(&t->e, done);
 	return true;

@@ -298,6 +298,31 @@ START_TEST(test_many_twins)
 }
 END_TEST
 
+/* _i: IOPL. At CPL 3 PUSHF and POPF raise nothing, and what is popped for IF is taken with IOPL 3 only. */
+START_TEST(test_user_flags)
+{
+	unsigned iopl = (unsigned)_i << 4;
+	uint64_t callouts;
+
+	/* push 8d5 | IOPL; popf; pushf; pop eax; push 202 | IOPL; popf; pushf; pop ebx; push 3202; popf; pushf; pop
+	 * edx; int 30 */
+	CODE_BYTES(CODE, 0x68, 0xd5, 0x08 | iopl, 0, 0, 0x9d, 0x9c, 0x58, 0x68, 0x02, 0x02 | iopl, 0, 0, 0x9d, 0x9c,
+		   0x5b, 0x68, 0x02, 0x32, 0, 0, 0x9d, 0x9c, 0x5a, 0xcd, 0x30);
+	set_gate(0x30, gate(CODE0, HANDLER + 16 * 0x30, SEG_P | SYS_INT32 | dpl(3), 0));
+	enter_ring(3);
+	cpu.rflags = FLAG_1 | FLAG_IF | (uint64_t)_i << 12;
+	cpu_mmu_event(&cpu, MMU_CR3, 0);
+	same_as_stepped("flags of user mode", CODE, 2);
+	ck_assert_uint_eq(cpu.gpr[RAX], 0x8d7u | (unsigned)_i << 12 | (_i == 3 ? 0 : FLAG_IF));
+	enter_ring(3);
+	cpu.rflags = FLAG_1 | FLAG_IF | (uint64_t)_i << 12;
+	callouts = stats.insn_callouts[INSN_POPFD] + stats.insn_callouts[INSN_PUSHFD];
+	run_from(CODE);
+	ck_assert_uint_eq(stats.insn_callouts[INSN_POPFD] + stats.insn_callouts[INSN_PUSHFD],
+			  callouts + (_i == 3 ? 0 : 1)); /* one would change IOPL */
+}
+END_TEST
+
 /* Increments a word in each of 16 pages from HOLE on, at a CPL. */
 static void touch_pages(unsigned cpl)
 {
@@ -364,6 +389,7 @@ static Suite *suite(void)
 	tcase_add_loop_test(t, test_code_across_pages, 0, 2);
 	tcase_add_test(t, test_twins);
 	tcase_add_test(t, test_many_twins);
+	tcase_add_loop_test(t, test_user_flags, 0, 4);
 	tcase_add_loop_test(t, test_looks, 0, 4);
 	tcase_add_loop_test(t, test_supervisor_targets, 0, 3);
 	suite_add_tcase(s, t);
