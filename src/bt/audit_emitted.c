@@ -51,9 +51,23 @@ static struct contain_point point(const struct block *b, const struct insn_map *
 				      .near = m->flags & (MAP_SWAPPED | MAP_STRING) ? 0 : m->near};
 }
 
+static unsigned links_of(const struct bt *bt, const struct block *b, struct contain_link *links)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < b->nexits; i++) {
+		const struct bt_exit *x = &bt_exits(bt, b)[i];
+		if (x->kind == EXIT_LINK || x->kind == EXIT_TABLE)
+			links[n++] = (struct contain_link){b->body - b->indirect + x->patch + (unsigned)sizeof(int32_t),
+							   x->near};
+	}
+	return n;
+}
+
 void bt_audit_emitted(struct bt *bt, const struct block *b)
 {
 	struct contain_point points[BLOCK_MAX_INSNS + 1];
+	struct contain_link links[2 * BLOCK_MAX_INSNS];
 	unsigned head = b->body - b->indirect;
 	struct contain_code code = {
 	    .bytes = bt_writable(bt, b, 0) - head,
@@ -65,6 +79,8 @@ void bt_audit_emitted(struct bt *bt, const struct block *b)
 	    .scratch = b->pair[0],
 	    .points = points,
 	    .npoints = b->ninsns + b->open,
+	    .near = b->near,
+	    .links = links,
 	};
 	struct contain_rules r;
 	char why[256];
@@ -72,6 +88,11 @@ void bt_audit_emitted(struct bt *bt, const struct block *b)
 	if (!bt->contain || !context_code64(b->ctx))
 		return;
 	r = rules(bt);
+	code.nlinks = links_of(bt, b, links);
+	if (b->near) {
+		code.behind[0] = head + b->probed;
+		code.behind[1] = b->map[0].host > b->probed ? head + b->map[0].host : 0;
+	}
 	for (unsigned i = 0; i < code.npoints; i++) {
 		points[i] = point(b, &b->map[i]);
 		points[i].at = (uint16_t)(points[i].at + head);

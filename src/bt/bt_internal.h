@@ -177,9 +177,13 @@ struct bt_exit {
 	uint16_t patch;	    /* LINK, TABLE: displacement of the jump, by its offset from the block's body */
 	uint16_t stub;	    /* LINK, TABLE: where it leads when not linked, likewise */
 	uint8_t kind;
-	uint8_t insn;  /* index of the instruction in the block (CALLOUT, STEP) */
-	uint8_t extra; /* CALLOUT: number of the decoded instruction in the block */
+	uint8_t insn; /* index of the instruction in the block (CALLOUT, STEP) */
+	union {
+		uint8_t extra; /* CALLOUT: number of the decoded instruction in the block; FAULT: FAULT_* */
+		uint16_t near; /* LINK, TABLE, in 64-bit code: xlat64_behind_known() */
+	};
 };
+_Static_assert(sizeof(struct bt_exit) == 24, "small");
 
 /* Where a guest instruction begins in a block. */
 struct insn_map {
@@ -228,7 +232,9 @@ struct block {
 	uint8_t pair[2];  /* 64-bit code: guest registers that are in memory while it runs (xlat64_pair.c) */
 	uint8_t inner;	  /* ... offset from its body of the entry for blocks with the same pair; 0: none */
 	uint8_t ending;	  /* ... bytes of what the stubs of its links begin with, up to a jump; 0: no pair of its own */
-	uint32_t chunk;	  /* 64-bit code: the upper half of linear addresses that its code expects */
+	uint8_t probed;	  /* 64-bit code: offset of the entry behind the probes of these: xlat64_behind.c */
+	uint16_t near;
+	uint32_t chunk;	   /* 64-bit code: the upper half of linear addresses that its code expects */
 	uint32_t indirect; /* entry for those who come through a table */
 	uint32_t body;	   /* entry for links */
 	uint32_t incoming; /* exits that are linked to it */
@@ -447,6 +453,7 @@ struct bt {
 	struct bt_home *home;
 	uint32_t fs_chunk[FS_CHUNKS];	 /* by view: the chunk of user mode's FS base, as it was last */
 	const struct block *coming_from; /* an exit of that block led to the one to be found; or NULL */
+	uint16_t coming_near;		 /* ... that exit's `near` */
 	uint32_t probe;			 /* the page of probes: probe.c */
 	uint64_t entry_rf;		 /* RFLAGS.RF when the cache was last entered, and, without a count, ... */
 	uint64_t entry_gpr[GPR_COUNT], entry_rip, entry_flags; /* ... what else it would not be set for any more */
@@ -643,6 +650,10 @@ static inline uint8_t *bt_writable(const struct bt *bt, const struct block *b, u
 {
 	return bt->cache_write + (b->body + offset - bt->cache_run);
 }
+
+/* --- xlat64_behind.c --- */
+/* Offset of the entry of `to`, a block with the same pair, that the exit may lead to behind probes; 0: none. */
+unsigned bt_behind_probes(const struct block *from, const struct bt_exit *x, const struct block *to);
 
 /* --- cross.c --- */
 /* 0 or a negative errno. */

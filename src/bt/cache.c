@@ -96,10 +96,15 @@ static unsigned stub_jump(const struct block *from, const struct bt_exit *x)
 static void lead_to(struct bt *bt, const struct bt_exit *x, const struct block *to)
 {
 	const struct block *from = bt_block(bt, x->from);
+	bool same_pair = !memcmp(from->pair, to->pair, sizeof(to->pair));
 
-	if (!from->ending)
+	unsigned behind = same_pair ? bt_behind_probes(from, x, to) : 0;
+
+	if (behind)
+		patch(bt, from, x->patch, to->body + behind);
+	else if (!from->ending)
 		patch(bt, from, x->patch, to->body);
-	else if (to->inner && !memcmp(from->pair, to->pair, sizeof(to->pair)))
+	else if (same_pair && to->inner)
 		patch(bt, from, x->patch, to->body + to->inner);
 	else
 		patch(bt, from, stub_jump(from, x), to->body);

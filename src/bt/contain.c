@@ -32,6 +32,24 @@ static void leave(struct contain *k)
 		fail(k, "the delta that is kept for RSP is not near it");
 }
 
+static const char not_known[] = "not all is known that is taken for granted behind the probes";
+
+/* Is what those take for granted who enter there? */
+static bool all_behind(struct contain *k, unsigned offset)
+{
+	bool delta = behind_entry(k, offset) == 2;
+
+	return behind_known(k, k->code->near | (uint16_t)(delta ? BIT(k->code->scratch) : 0));
+}
+
+/* What is said of the jump. */
+static void check_link(struct contain *k)
+{
+	for (unsigned i = 0; i < k->code->nlinks; i++)
+		if (k->code->links[i].at == k->next && !behind_known(k, k->code->links[i].near))
+			fail(k, not_known);
+}
+
 static bool is_entry(const struct contain *k, unsigned offset)
 {
 	for (unsigned i = 0; i < CONTAIN_ENTRIES; i++)
@@ -45,8 +63,10 @@ static void lead_to(struct contain *k, unsigned offset)
 {
 	struct pending *free_one = NULL;
 
-	if (is_entry(k, offset)) {
+	if (is_entry(k, offset) || behind_entry(k, offset)) {
 		leave(k);
+		if (behind_entry(k, offset) && !all_behind(k, offset))
+			fail(k, not_known);
 		return;
 	}
 	if (offset <= k->offset) {
@@ -118,6 +138,7 @@ static void branch(struct contain *k)
 {
 	const struct insn *in = &k->in;
 
+	check_link(k);
 	switch (in->id) {
 	case INSN_JMP_REL:
 		jump_to(k, in->op[0].imm);
@@ -212,6 +233,14 @@ static void arrive(struct contain *k)
 		state_reset(k);
 		k->live = true;
 	}
+	if (behind_entry(k, k->offset)) {
+		if (k->live && !all_behind(k, k->offset))
+			fail(k, not_known);
+		if (k->live)
+			leave(k);
+		behind_enter(k, behind_entry(k, k->offset) == 2);
+		k->live = true;
+	}
 	for (unsigned i = 0; i < k->code->npoints; i++)
 		if (k->code->points[i].at == k->offset)
 			at_point(k, &k->code->points[i]);
@@ -247,6 +276,8 @@ bool contain_check(struct contain *k, const struct contain_rules *rules, const s
 	k->live = false;
 	for (unsigned i = 0; i < PENDING; i++)
 		k->pending[i].at = 0;
+	for (unsigned i = 0; i < ARRAY_LEN(k->entered); i++)
+		k->entered[i].n = TERMS + 1;
 	for (k->offset = 0; k->offset < code->len && !k->wrong; k->offset = k->next)
 		one_insn(k);
 	for (unsigned i = 0; i < PENDING && !k->wrong; i++)

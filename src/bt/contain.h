@@ -19,6 +19,13 @@ struct contain_point {
 };
 enum { CONTAIN_CHUNK = 254, CONTAIN_NONE = 255 };
 
+/* A jump that may be made to lead behind the probes of another block, or of this one. */
+struct contain_link {
+	unsigned at; /* offset behind the jump */
+	uint16_t
+	    near; /* registers that the other one may take for near the chunk, and the scratch one: for its delta */
+};
+
 struct contain_code {
 	const uint8_t *bytes;
 	unsigned len;
@@ -29,6 +36,11 @@ struct contain_code {
 	uint8_t scratch;		    /* ... and one that nobody sees to there */
 	const struct contain_point *points; /* by offset */
 	unsigned npoints;
+	/* Where such jumps lead, without the delta in its register and with it; 0: nowhere. What they find near. */
+	unsigned behind[2];
+	uint16_t near;
+	const struct contain_link *links;
+	unsigned nlinks;
 };
 
 struct contain_rules {

@@ -98,6 +98,8 @@ static void note_access(struct contain *k, const struct value *v)
 	struct value rest;
 	const struct symbol *delta = take_delta(k, v, &rest);
 
+	if (delta && k->used.near && !k->used.bounds && value_is_constant(&delta->of))
+		behind_accessed(k, &rest, k->used.near);
 	if (delta)
 		rsp_accessed(k, &rest, (uint32_t)(delta - k->symbols));
 }

@@ -10,7 +10,7 @@
 enum {
 	TERMS = 6,
 	SLOTS = sizeof(struct bt_home) / 8,
-	FACTS = 32,
+	FACTS = 96,
 	SYMBOLS = 20000,
 	PENDING = 96, /* places that jumps lead to further on */
 };
@@ -44,6 +44,7 @@ enum kind {
 	SYM_FRAME,     /* ... and the page of RAM there */
 	SYM_HELD,      /* a host address in a chunk's place, or nowhere, */
 	SYM_PLACE,     /* ... or the first one there */
+	SYM_APART,     /* how far a register is from the chunk behind probes that were made elsewhere */
 };
 
 struct symbol {
@@ -106,9 +107,10 @@ struct contain {
 	struct pending pending[PENDING];
 	unsigned offset, next; /* of the instruction, and of the one behind */
 	struct insn in;
-	uint32_t stores; /* the symbol that bt_home.table_stores last was */
-	bool claims;	 /* bounds that are claimed only are taken for true */
-	struct used {	 /* facts that the last operand in a place rests on; NULL: none */
+	struct value entered[16]; /* what registers were at the last entry behind probes */
+	uint32_t stores;	  /* the symbol that bt_home.table_stores last was */
+	bool claims;		  /* bounds that are claimed only are taken for true */
+	struct used {		  /* facts that the last operand in a place rests on; NULL: none */
 		struct fact *near, *claim;
 		bool bounds, claims; /* any bounds; more than one that is claimed only */
 	} used;
@@ -142,6 +144,16 @@ void state_learn(struct contain *k, const struct fact *f);
 void state_forget(struct contain *k, enum fact_kind kind);
 /* Is there a fact of that kind and value? */
 const struct fact *state_knows(const struct contain *k, enum fact_kind kind, const struct value *v);
+
+/* --- contain_behind.c --- */
+/* Which entry behind probes is there? 0: none; 1: without the delta; 2: with it. */
+unsigned behind_entry(const struct contain *k, unsigned offset);
+/* Is all known that those take for granted who enter behind the probes of these? */
+bool behind_known(struct contain *k, uint16_t near);
+/* Control comes there: nothing else is known. */
+void behind_enter(struct contain *k, bool delta);
+/* An access has been made that rests on the fact: what is that near, for certain. */
+void behind_accessed(struct contain *k, const struct value *v, const struct fact *near);
 
 /* --- contain_access.c --- */
 /* The address of the instruction's operand, without its segment's base. */

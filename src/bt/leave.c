@@ -96,6 +96,7 @@ static void follow_link(struct bt *bt, struct bt_exit *x)
 		return;
 	/* If the mode is another one than that of the code that ran (which would be an error), this must not spread. */
 	bt->coming_from = from;
+	bt->coming_near = x->near;
 	to = bt_context(bt) == from->ctx ? bt_find_block(bt, from->ctx) : NULL;
 	bt->coming_from = NULL;
 	if (!to)

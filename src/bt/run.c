@@ -265,7 +265,8 @@ static cache_pc_t entry(struct bt *bt)
 	struct block *b;
 
 	bt->resume = 0;
-	if (at && bt->current && bt->current->valid && (!context_code64(bt->current->ctx) || bt_may_resume64(bt))) {
+	if (at && bt->current && bt->current->valid &&
+	    (!context_code64(bt->current->ctx) || at == bt->current->body || bt_may_resume64(bt))) {
 		if (bt_counts(bt))
 			bt->frame.count -= bt->resume_uncounted; /* they will be counted again */
 		bt_move_esp(cpu, -bt->resume_esp);

@@ -10,7 +10,7 @@
 #include "xlat64.h"
 
 /* Space that one instruction, its exits and stubs can take at most. */
-enum { INSN_HOST_MAX = 600, TRANSFER_HOST_MAX = 2900 /* the last of a block */, STUB_BYTES = 104, HEAD_BYTES = 128 };
+enum { INSN_HOST_MAX = 600, TRANSFER_HOST_MAX = 2900 /* the last of a block */, STUB_BYTES = 104, HEAD_BYTES = 256 };
 
 struct insn_map *xlat_map(const struct xlat *t)
 {
@@ -224,8 +224,10 @@ static void emit_body(struct xlat *t, const struct insn *ins, unsigned count)
 	xlat64_foresee(t);
 	xlat64_near_forget(t);
 	bt_profile_count_entry(t);
-	if (context_code64(t->ctx))
+	if (context_code64(t->ctx)) {
 		xlat64_begin_pair(t);
+		xlat64_behind_begin(t, ins, count);
+	}
 	t->eip = b->eip;
 	for (t->n = 0; t->n < count && !t->ended; t->n++) {
 		struct insn_map *map = xlat_map(t);

@@ -274,6 +274,8 @@ static struct block *copy(struct bt *bt, const struct block *from, guest_pc_t ei
 	t.b->ninsns = from->ninsns;
 	t.b->open = from->open;
 	t.b->inner = from->inner;
+	t.b->probed = from->probed;
+	t.b->near = from->near;
 	t.b->indexes = from->indexes;
 	memcpy(t.b->pair, from->pair, sizeof(t.b->pair));
 	t.b->map = from->map;

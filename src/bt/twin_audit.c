@@ -39,7 +39,7 @@ static bool comparable(const struct block *b)
 static bool same_exit(const struct bt_exit *a, const struct bt_exit *b)
 {
 	return a->distance == b->distance && a->patch == b->patch && a->stub == b->stub && a->kind == b->kind &&
-	       a->insn == b->insn && a->extra == b->extra;
+	       a->insn == b->insn && (a->kind <= EXIT_TABLE ? a->near == b->near : a->extra == b->extra);
 }
 
 static void compare(const struct xlat *fresh, const struct block *twin, const uint8_t *code,
@@ -55,6 +55,7 @@ static void compare(const struct xlat *fresh, const struct block *twin, const ui
 	ASSERTF(b->ninsns == twin->ninsns && b->guest_len == twin->guest_len && b->open == twin->open &&
 		    !memcmp(b->map, twin->map, (b->ninsns + 1u) * sizeof(*b->map)),
 		"twin %" PRIx64 " has another map", linear);
+	ASSERTF(b->near == twin->near && b->probed == twin->probed, "twin %" PRIx64 " has other entries", linear);
 	for (unsigned i = 0; i < len; i++)
 		ASSERTF(fresh->e.start[i] == code[i], "twin %" PRIx64 " has %02x, not %02x, at byte %d of its body",
 			linear, code[i], fresh->e.start[i], (int)i - (int)(twin->body - twin->indirect));

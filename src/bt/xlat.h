@@ -48,13 +48,14 @@ struct xlat {
 	bool rsp_stale;		  /* RSP's delta in memory is not the present one's */
 	bool has_chunk;		  /* block.chunk */
 	uint16_t near;		  /* xlat64_near.c: registers that are known to be near the block's chunk, */
-	uint16_t sure;		  /* those of them that an access has been made by, with a constant added, */
-	uint16_t foreseen;	  /* xlat64_foresee.c: those of which it is expected what they will hold, ... */
+	uint16_t entered;	  /* those of them that may have been as far from it as ENTRY_REACH at the beginning, */
+	uint16_t sure;	   /* those of all that are near that an access has been made by, with a constant added, */
+	uint16_t foreseen; /* xlat64_foresee.c: those of which it is expected what they will hold, ... */
 	uint64_t seen[GPR_COUNT]; /* ... that is */
 	uint16_t single;	  /* those of them that are no sums, but for little: what contain.c bounds */
 	uint16_t loaded;	  /* those that were loaded from that chunk */
 	uint16_t in_code;	  /* those that are constants, addresses in the chunk that the code is in */
-	int32_t moved[GPR_COUNT]; /* of those that are near: by how much since they were in it */
+	int32_t moved[GPR_COUNT]; /* of those that are near: by how much since they were in it, or entered */
 	struct bound bound[GPR_COUNT];
 	bool adapted;		  /* an instruction is not translated as it would be at first */
 	unsigned nrelocs;	  /* may exceed MAX_RELOCS: too many to note */

@@ -24,6 +24,12 @@ enum {
 	/* So far may RSP be, between blocks, from an address in the chunk whose delta is kept for it; twice that where
 	 * the monitor came in in the middle. More than RET's operand. */
 	RSP_REACH = 1 << 17,
+	/* The same of registers that are near the block's chunk (xlat64_behind.c): where a link leaves the block, ...
+	 */
+	NEAR_REACH = 1 << 16,
+	/* ... and where it is entered behind its probes. The monitor comes in in the middle with registers that are in
+	 * the chunk, and have been moved before by DIRECT_DISP at most. */
+	ENTRY_REACH = 2 * DIRECT_DISP,
 };
 
 /* insn_map.swapped in 64-bit code: what the delta in HOST64_DELTA is of, and a register, or MAP_STRING's pointers. */
@@ -135,13 +141,19 @@ bool xlat64_lea_in_code(const struct xlat *t);
 /* --- xlat64_near.c --- */
 /* The block's chunk is that one, if it has none yet: true. by: enum chunk_by, or a register. */
 bool xlat64_near_choose(struct xlat *t, uint32_t chunk, unsigned by);
+/* Are registers expected in a chunk at all? */
+bool xlat64_near_usable(const struct xlat *t);
+/* It is that one. */
+void xlat64_near_take(struct xlat *t, uint32_t chunk, unsigned by);
 /* HOST64_DELTA = the delta of the block's chunk. */
 void xlat64_near_delta(struct xlat *t);
 /* A memory operand [base + disp]: in the block's chunk, or fault; HOST64_DELTA is its delta. False: not expected
  * there. */
 bool xlat64_near_base(struct xlat *t, unsigned base);
+/* Faults unless the register is in the block's chunk; then it is near. Changes HOST64_T. */
+void xlat64_near_probe(struct xlat *t, unsigned reg);
 /* The access that follows is made by [base + disp]: if it is, the base is what the probe takes it for. */
-void xlat64_near_accessed(struct xlat *t, unsigned base);
+void xlat64_near_accessed(struct xlat *t, unsigned base, int32_t disp);
 /* As xlat64_near_base() for any other address, which is the instruction's operand. Changes HOST64_T. */
 bool xlat64_near_operand(struct xlat *t);
 /* An operand with an index of which it is known that it is small: *at. False: it is not. Changes HOST64_T. */
@@ -154,6 +166,13 @@ void xlat64_near_behind(struct xlat *t);
 bool xlat64_moves(const struct insn *in, unsigned *to, unsigned *from, int64_t *by);
 /* Not if all of a mask's bits are 0. Nor need x87 store, or look where, what raises an exception that is not masked. */
 bool xlat64_surely_accesses(const struct insn *in);
+
+/* --- xlat64_behind.c --- */
+/* At the block's beginning: probes, behind which others may enter. */
+void xlat64_behind_begin(struct xlat *t, const struct insn *ins, unsigned count);
+/* bt_exit.near: registers that are within NEAR_REACH of the block's chunk, or as they were where it was entered; and
+ * HOST64_T's bit if HOST64_DELTA is the chunk's delta. */
+uint16_t xlat64_behind_known(const struct xlat *t);
 
 /* --- xlat64_foresee.c --- */
 /* At the block's beginning: registers are what they are now. */

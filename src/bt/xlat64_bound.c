@@ -7,7 +7,7 @@
 #include "xlat64.h"
 
 /* Less than the guard by what the base may be out of its chunk, the displacement, and the largest operand. */
-#define INDEX_MAX ((int64_t)(SHADOW_VIEW_GUARD - 4 * DIRECT_DISP))
+#define INDEX_MAX ((int64_t)(SHADOW_VIEW_GUARD - 2 * DIRECT_DISP - 2 * ENTRY_REACH))
 #define BOUND_MAX ((int64_t)1 << 40) /* bounds beyond are of no use */
 
 static const struct bound unbounded = {INT64_MIN, INT64_MAX};

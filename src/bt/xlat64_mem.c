@@ -152,7 +152,7 @@ struct host_addr xlat64_operand(struct xlat *t)
 	    in->disp <= DIRECT_DISP && in->disp >= -DIRECT_DISP) {
 		if (!xlat64_near_base(t, in->base))
 			xlat64_look_up(t, in->base);
-		xlat64_near_accessed(t, in->base);
+		xlat64_near_accessed(t, in->base, (int32_t)in->disp);
 		if (in->base == RSP && t->delta != DELTA_CHUNK && xlat64_surely_accesses(in))
 			xlat64_rsp_accessed(t, (int32_t)in->disp);
 		return (struct host_addr){in->base, HOST64_DELTA, 1, (int32_t)in->disp, false, false};

@@ -14,18 +14,22 @@ static enum chunk_in chunk_in(const struct xlat *t, uint32_t chunk)
 	return chunk == t->bt->cpu->gpr[RSP] >> SHADOW_VIEW_SHIFT ? CHUNK_OF_STACK : CHUNK_OF_OTHERS;
 }
 
+void xlat64_near_take(struct xlat *t, uint32_t chunk, unsigned by)
+{
+	t->has_chunk = true;
+	t->b->chunk = chunk;
+	t->b->chunk_by = (uint8_t)by;
+	t->b->chunk_in = (uint8_t)chunk_in(t, chunk);
+}
+
 bool xlat64_near_choose(struct xlat *t, uint32_t chunk, unsigned by)
 {
 	if (!opt_on(t->bt->cpu->opt_off, OPT_DELTAS))
 		return false;
 	if (t->like && !xlat_like(t, by == CHUNK_BY_RIP ? RELOC_RIP_NEAR : RELOC_PROBE))
 		return false;
-	if (!t->has_chunk) {
-		t->has_chunk = true;
-		t->b->chunk = t->like ? t->like_chunk : chunk;
-		t->b->chunk_by = (uint8_t)by;
-		t->b->chunk_in = (uint8_t)chunk_in(t, chunk);
-	}
+	if (!t->has_chunk)
+		xlat64_near_take(t, t->like ? t->like_chunk : chunk, by);
 	return t->like || t->b->chunk == chunk;
 }
 
@@ -37,12 +41,16 @@ void xlat64_near_delta(struct xlat *t)
 	t->delta = DELTA_CHUNK;
 }
 
-static bool usable(const struct xlat *t)
+bool xlat64_near_usable(const struct xlat *t)
 {
 	opt_off_t off = t->bt->cpu->opt_off;
 
-	return xlat64_probes(t) && !xlat64_wide(t) && opt_on(off, OPT_NEAR) && opt_on(off, OPT_DELTAS) &&
-	       (t->like || !bt_site_strays(t->bt, t->b, xlat_map(t)->guest));
+	return xlat64_probes(t) && !xlat64_wide(t) && opt_on(off, OPT_NEAR) && opt_on(off, OPT_DELTAS);
+}
+
+static bool usable(const struct xlat *t)
+{
+	return xlat64_near_usable(t) && (t->like || !bt_site_strays(t->bt, t->b, xlat_map(t)->guest));
 }
 
 /* Is `linear` what the register will hold, as far as is known? */
@@ -77,10 +85,16 @@ bool xlat64_near_base(struct xlat *t, unsigned base)
 	if (base == RSP || !usable(t) || !expected(t, base, t->seen[base]))
 		return false;
 	xlat64_near_delta(t);
-	xlat64_probe_chunk(t, base);
-	t->near |= (uint16_t)BIT(base);
-	t->moved[base] = 0;
+	xlat64_near_probe(t, base);
 	return true;
+}
+
+void xlat64_near_probe(struct xlat *t, unsigned reg)
+{
+	xlat64_probe_chunk(t, reg);
+	t->near |= (uint16_t)BIT(reg);
+	t->entered &= (uint16_t)~BIT(reg);
+	t->moved[reg] = 0;
 }
 
 /* [base + index * scale + disp], all of it in registers. */
@@ -121,10 +135,16 @@ bool xlat64_surely_accesses(const struct insn *in)
 	}
 }
 
-void xlat64_near_accessed(struct xlat *t, unsigned base)
+void xlat64_near_accessed(struct xlat *t, unsigned base, int32_t disp)
 {
-	if (xlat64_surely_accesses(t->in))
-		t->sure |= t->near & (uint16_t)BIT(base);
+	if (!xlat64_surely_accesses(t->in) || !(t->near & BIT(base)))
+		return;
+	t->sure |= (uint16_t)BIT(base);
+	/* By the chunk's delta: the sum is in the chunk. Another one may be that of the chunk beside it. */
+	if (t->delta != DELTA_CHUNK || disp > NEAR_REACH || disp < -NEAR_REACH)
+		return;
+	t->entered &= (uint16_t)~BIT(base);
+	t->moved[base] = -disp;
 }
 
 /* Is it worth a lookup of the base that the index is known behind it? Two instructions more here than a probe of the
@@ -230,7 +250,7 @@ bool xlat64_near_operand(struct xlat *t)
 
 void xlat64_near_forget(struct xlat *t)
 {
-	t->near = t->sure = t->loaded = t->in_code = 0;
+	t->near = t->entered = t->sure = t->loaded = t->in_code = 0;
 	xlat64_bound_forget(t);
 }
 
@@ -360,12 +380,14 @@ void xlat64_near_behind(struct xlat *t)
 		int64_t sum = t->moved[from] + by;
 
 		set(&t->near, to, (t->near & BIT(from)) && sum >= -DIRECT_DISP && sum <= DIRECT_DISP);
+		set(&t->entered, to, (t->entered & BIT(from)) && (t->near & BIT(to)));
 		set(&t->sure, to, (t->sure & BIT(from)) && (t->near & BIT(to)));
 		set(&t->loaded, to, t->loaded & BIT(from));
 		t->moved[to] = (int32_t)sum;
 		return;
 	}
 	t->near &= (uint16_t)~t->in->gpr_written;
+	t->entered &= t->near;
 	t->sure &= t->near;
 	t->loaded &= (uint16_t)~t->in->gpr_written;
 	if (loads && !xlat64_in_memory(t, t->in->op[0].reg))

@@ -41,6 +41,8 @@ void xlat_link(struct xlat *t, guest_pc_t target, int cc)
 	else
 		emit_jcc(&t->e, (unsigned)cc);
 	x->patch = (uint16_t)(xlat_here(t) - 4u);
+	if (context_code64(t->ctx))
+		x->near = xlat64_behind_known(t);
 }
 
 void xlat_reloc(struct xlat *t, unsigned back, enum reloc_kind kind)

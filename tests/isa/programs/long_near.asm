@@ -64,6 +64,16 @@ data:	GETS	1, 1, LOW_, 0, added
 	GETS	2, 1, EDGE + OTHER_, -(OTHER_ + 0x200) / 8, summed
 	GETS	0x1fd, 0x1b * 2, LOW_ + 0x18, 0, walked
 	GETS	0x1fd, 0x1b * 2, LOW_ + 0x18 + HIGH_, 0, walked
+	GETS	1, 0x1b, LOW_ + 0x28, 0, looped
+	GETS	2, 14 + 13 * 2, LOW_ + 0xf90, 0, looped
+	GETS	1, 0x1b, LOW_ + 0x28 + HIGH_, 0, looped
+	GETS	2, 0x1b * 2, EDGE + 0x40 + OTHER_, 0, looped
+	GETS	1, 1, LOW_ + 0x30000, 0, strided
+	GETS	2, 2, EDGE + 0x30000, 0, strided
+	GETS	1, 1, LOW_, 0, handed
+	GETS	1, 2, LOW_, 0x1000, handed
+	GETS	2, 1, EDGE, -0x1000, handed
+	GETS	2, 1, EDGE + OTHER_, -OTHER_ - 0x1000, handed
 	GETS	1, 3, LOW_, 0, pushed
 	GETS	2, 3, EDGE + 0x100, 0, pushed
 	GETS	1, 3, LOW_ + 8 + OTHER_, 0, pushed
@@ -106,6 +116,36 @@ walked:	xor	eax, eax
 .on:	add	rsi, 8
 	cmp	rsi, r8
 	loop	.first
+	int	BACK
+; links to where a block has compared its pointer already: in each pass it has been accessed, ...
+looped:	xor	ebx, ebx
+	mov	ecx, 0x1b
+.next:	add	rbx, [rdi]
+	mov	rax, [rdi]
+	add	rdi, 8
+	dec	ecx
+	jnz	.next
+	int	BACK
+; ... it has not, ...
+strided:
+	mov	ecx, 3
+.next:	sub	rdi, 0x10000
+	dec	ecx
+	jnz	.next
+	mov	rax, [rdi]
+	mov	rbx, [rdi]
+	int	BACK
+; ... it is as it was, and is not
+handed:	mov	rax, [rdi]
+	test	rax, rax
+	jnz	.next
+	int	BACK
+.next:	mov	rbx, [rdi + 8]
+	add	rdi, r8
+	test	rbx, rbx
+	jnz	.last
+	int	BACK
+.last:	mov	rbx, [rdi]
 	int	BACK
 pushed:	mov	rax, [rdi]
 	mov	rbx, rsp

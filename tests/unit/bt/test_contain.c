@@ -906,6 +906,160 @@ START_TEST(test_looks_at_code)
 }
 END_TEST
 
+static const char not_known[] = "not all is known";
+
+/* What a pass of a loop over memory at RBX, entered behind its probe, does to it. */
+enum pass {
+	PASS_LEAVES,
+	PASS_WALKS,
+	PASS_COPIES, /* and comes back */
+	PASS_COMPARES,
+	PASS_FIRST_WRONG,
+	PASS_MOVES = PASS_FIRST_WRONG, /* without an access */
+	PASS_JUMPS,		       /* far */
+	PASS_MASKED,		       /* an access that need not be made */
+	PASS_INDEXED,		       /* somewhere near */
+	PASS_ELSEWHERE,		       /* by the delta of its own chunk, which may be the next one */
+	PASS_LOADS,
+	PASS_NO_DELTA,
+	PASS_NO_PROBE,
+	PASSES
+};
+
+static void pass(enum pass what)
+{
+	switch (what) {
+	case PASS_WALKS:
+	case PASS_JUMPS:
+		emit_load(&e, 8, RAX, mem(RBX, R11, 8));
+		break;
+	case PASS_COPIES:
+		emit_lea(&e, 8, RCX, mem(RBX, REG_NONE, 16));
+		emit_bswap32(&e, RBX);
+		emit_lea(&e, 8, RBX, mem(RCX, REG_NONE, -16));
+		return;
+	case PASS_COMPARES:
+		emit_load(&e, 8, RBX, mem(RBX, R11, 8));
+		probe(RBX, CHUNK);
+		break;
+	case PASS_MASKED:
+		emit_mov_imm(&e, RCX, 0);
+		indexed_masked(RBX, RCX);
+		break;
+	case PASS_INDEXED:
+		emit_mov(&e, 4, RCX, RCX);
+		indexed(RBX, RCX, 1);
+		break;
+	case PASS_ELSEWHERE:
+		look_up(RBX);
+		emit_load(&e, 8, RAX, mem(RBX, R11, 8));
+		chunk_delta(CHUNK);
+		break;
+	case PASS_LOADS:
+		emit_load(&e, 8, RBX, mem(RBX, R11, 8));
+		return;
+	case PASS_NO_DELTA:
+		look_up(RBX);
+		return;
+	case PASS_LEAVES:
+	case PASS_NO_PROBE:
+		return;
+	default:
+		break;
+	}
+	emit_lea(&e, 8, RBX, mem(RBX, REG_NONE, what == PASS_JUMPS ? NEAR_REACH + 9 : 8));
+}
+
+static void loop(enum pass what)
+{
+	uint8_t *done;
+
+	code.near = BIT(RBX);
+	if (what != PASS_NO_PROBE)
+		probe(RBX, CHUNK);
+	code.behind[0] = (unsigned)(e.p - bytes);
+	chunk_delta(CHUNK);
+	code.behind[1] = (unsigned)(e.p - bytes);
+	pass(what);
+	done = emit_jrcxz(&e);
+	emit_jmp_to(&e, RUN + code.behind[1]);
+	emit_target8(&e, done);
+}
+
+/* By induction: what moves in each pass must be compared or accessed in each. */
+START_TEST(test_behind)
+{
+	for (enum pass p = 0; p < PASSES; p++) {
+		begin();
+		loop(p);
+		if (p < PASS_FIRST_WRONG)
+			is_contained();
+		else
+			is_caught(not_known);
+	}
+}
+END_TEST
+
+/* Of a jump that the block ends with. */
+static void says(uint16_t near)
+{
+	static struct contain_link link;
+
+	link = (struct contain_link){(unsigned)(e.p - bytes) + 5, near};
+	code.links = &link;
+	code.nlinks = 1;
+}
+
+START_TEST(test_behind_links)
+{
+	begin();
+	probe(RBX, CHUNK);
+	chunk_delta(CHUNK);
+	emit_lea(&e, 8, RCX, mem(RBX, REG_NONE, NEAR_REACH));
+	says(BIT(RBX) | BIT(RCX) | BIT(R10));
+	is_contained();
+	begin(); /* with what was known behind probes */
+	loop(PASS_LEAVES);
+	emit_mov(&e, 8, RDX, RBX);
+	says(BIT(RBX) | BIT(RDX) | BIT(R10));
+	is_contained();
+
+	begin();
+	probe(RBX, CHUNK);
+	says(BIT(RCX));
+	is_caught(not_known);
+	begin();
+	probe(RBX, CHUNK + 1);
+	says(BIT(RBX));
+	is_caught(not_known);
+	begin();
+	probe(RBX, CHUNK);
+	emit_lea(&e, 8, RBX, mem(RBX, REG_NONE, NEAR_REACH + 1));
+	says(BIT(RBX));
+	is_caught(not_known);
+	begin();
+	loop(PASS_LEAVES);
+	emit_lea(&e, 8, RBX, mem(RBX, REG_NONE, 1));
+	says(BIT(RBX));
+	is_caught(not_known);
+	begin(); /* another delta */
+	look_up(RBX);
+	says(BIT(R10));
+	is_caught(not_known);
+	begin();
+	chunk_delta(CHUNK + 1);
+	says(BIT(R10));
+	is_caught(not_known);
+	begin(); /* as the monitor comes in, registers that it knows nothing of */
+	loop(PASS_LEAVES);
+	emit_jmp_to(&e, EXIT);
+	point = (struct contain_point){.at = (uint16_t)(e.p - bytes), .delta = CONTAIN_NONE};
+	code.npoints = 1;
+	says(BIT(RBX));
+	is_caught(not_known);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("contain");
@@ -917,6 +1071,8 @@ int main(void)
 	tcase_add_test(t, test_near);
 	tcase_add_test(t, test_bounds);
 	tcase_add_test(t, test_points);
+	tcase_add_test(t, test_behind);
+	tcase_add_test(t, test_behind_links);
 	tcase_add_test(t, test_stack_kept);
 	tcase_add_test(t, test_stack_lost);
 	tcase_add_test(t, test_implicit);
