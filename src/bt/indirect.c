@@ -67,9 +67,11 @@ static void free_tables(struct bt *bt)
 {
 	for (unsigned i = 0; i < MAX_CONTEXTS; i++) {
 		struct context *c = &bt->contexts[i];
-		for (unsigned s = 0; s < SHADOW_SPACES; s++)
+		for (unsigned s = 0; s < SHADOW_SPACES; s++) {
+			bt_landings_give_back(bt, &c->tables[s]);
 			if (c->tables[s].entries)
 				munmap(c->tables[s].entries, TABLE_BYTES);
+		}
 		memset(c->tables, 0, sizeof(c->tables));
 		c->indirect = bt->miss_table;
 	}
@@ -129,6 +131,7 @@ static unsigned page_used(const struct indirect_table *t, uint32_t eip)
 /* Its memory stays: another process will want it. */
 static void forget_piece(struct indirect_table *t, uint32_t piece)
 {
+	bt_landings_forget_all(t, piece << PIECE_SHIFT, 1u << PIECE_SHIFT);
 	memset(t->entries + ((size_t)piece << PIECE_SHIFT), 0, PIECE_BYTES);
 	t->used[piece / 64] &= ~BIT(piece % 64);
 	t->pieces--;
@@ -143,6 +146,7 @@ static void forget_all(struct indirect_table *t)
 
 static void give_back(struct bt *bt, struct indirect_table *t)
 {
+	bt_landings_give_back(bt, t);
 	if (t->held_spans) {
 		renew(t->entries, TABLE_BYTES, PROT_READ | PROT_WRITE);
 		memory_is_sparse(t->entries, TABLE_BYTES);
@@ -271,7 +275,9 @@ void bt_indirect_fill(struct bt *bt, struct block *b)
 	if (shadow_space(bt->shadow, true) != bt->space) /* the shadow has made room, and numbered them anew */
 		return;
 	use_piece(bt, t, (uint32_t)b->eip);
+	bt_landings_forget(t, (uint32_t)b->eip);
 	t->entries[(uint32_t)b->eip] = bt_indirect_entry(bt, b);
+	bt_landings_fill(bt, space_of(bt, c), t, b);
 	bt->stats->indirect_fills++;
 	if (noted)
 		return;
@@ -283,8 +289,18 @@ void bt_indirect_fill(struct bt *bt, struct block *b)
 
 static void forget_eip(struct indirect_table *t, uint32_t eip)
 {
-	if (eip_used(t, eip))
-		t->entries[eip] = 0;
+	if (!eip_used(t, eip))
+		return;
+	bt_landings_forget(t, eip);
+	t->entries[eip] = 0;
+}
+
+void bt_indirect_landings(struct bt *bt, struct context *c)
+{
+	struct indirect_table *t = present_table(bt, c);
+
+	if (t)
+		bt_landings_make(bt, c, space_of(bt, c), t);
 }
 
 void bt_indirect_remove(struct bt *bt, const struct block *b)
@@ -293,7 +309,7 @@ void bt_indirect_remove(struct bt *bt, const struct block *b)
 		struct indirect_table *t = &b->ctx->tables[s];
 		if (t->entries && eip_used(t, (uint32_t)b->eip) &&
 		    t->entries[(uint32_t)b->eip] == bt_indirect_entry(bt, b))
-			t->entries[(uint32_t)b->eip] = 0;
+			forget_eip(t, (uint32_t)b->eip);
 	}
 }
 

@@ -157,6 +157,9 @@ static bool put_host_insn64(const struct insn *in, char *line, uint64_t target, 
 		field_name(in->disp - CPU_BIAS, name, sizeof(name));
 	if (target == bt->stubs.exit64 || target == bt->stubs.indirect_miss64) {
 		put("\tjmp %s\n", target == bt->stubs.exit64 ? "exit64" : "indirect_miss64");
+	} else if (target == bt->stubs.no_landing) {
+		*strchr(line, ' ') = 0;
+		put("\t%s no_landing\n", line);
 	} else if (in->has_mem && in->disp == (int64_t)bt->stubs.indirect_miss64) {
 		*strchr(bracket, '+') = 0;
 		put("\t%s+indirect_miss64]\n", line);
@@ -244,10 +247,11 @@ static void put_sample(const char *mode, const struct sample *s, enum site_level
 	put_code(b, 0, b->map[1].host);
 }
 
-/* The entry of those who come through a table, and the way out by a link to another page. */
+/* The entries of those who come through a table (one where flags are dead, too), and the way out by a link to another
+ * page. */
 static void put_ends64(void)
 {
-	static const struct sample jump = S("", 0xe9, 0, 0x10, 0, 0);
+	static const struct sample jump = S("", 0xe9, 0, 0x10, 0, 0), add = S("", 0x50, 0x01, 0xc0);
 	const struct block *b;
 
 	bt_flush(bt);
@@ -257,6 +261,11 @@ static void put_ends64(void)
 	put_code(b, (int)(b->indirect - b->body), 0);
 	put("64-bit code: a jump to another page\n");
 	put_code(b, 0, b->body_len);
+	bt_flush(bt);
+	poke_bytes(CODE, add.bytes, add.len);
+	b = bt_translate(bt, bt_context(bt), CODE, CODE, 2);
+	put("64-bit code: landing where flags are dead\n");
+	put_code(b, (int)(b->indirect + b->landing - b->body), 0);
 }
 
 static void enter_64bit_mode(unsigned cpl)
