@@ -82,10 +82,11 @@ void bt_landings_give_back(struct bt *bt, struct indirect_table *t)
 {
 	if (!t->landings)
 		return;
-	/* In place of what is there: whatever mappings the host has room for, this makes fewer of them. */
+	/* In place of what is there: whatever mappings the host has room for, this makes fewer of them. If it has not,
+	 * what is left has no landings. */
 	if (mmap(t->landings, LANDINGS_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
 		 0) == MAP_FAILED)
-		PANIC("closing a table of landings: %s", strerror(errno));
+		madvise(t->landings, LANDINGS_BYTES, MADV_DONTNEED);
 	bt->table_pages -= HOST_PAGES + pages_of(t);
 	t->landings = NULL;
 }

@@ -61,7 +61,7 @@ hva_t shadow_view_of(const struct shadow *sh, bool user);
 hva_t shadow_view_by_space(const struct shadow *sh, unsigned space);
 /* So many bytes below each table are reserved for the translator, which maps there what it likes; no address of the
  * guest's leads there. Is the host address there? */
-#define SHADOW_VIEW_BELOW (8 * MiB)
+#define SHADOW_VIEW_BELOW (16 * MiB)
 bool shadow_below_view(const struct shadow *sh, hva_t address);
 /* The view owns the chunk of a linear address from now on. To be asked for what an instruction accessed that had to be
  * single-stepped without it. False: there is no view, the address is not canonical, or the guest's upper tables lead
