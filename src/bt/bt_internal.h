@@ -14,6 +14,7 @@
 enum {
 	BLOCK_MAX_INSNS = 48,
 	HASH_BITS = 19,
+	HASH_PAGE_BITS = 6, /* of these, by the place within the page */
 	MAX_CONTEXTS = 192,
 	MAX_FILLS = 256,
 	SITE_ENTRIES = 4096,
@@ -605,6 +606,10 @@ size_t bt_cache_used(const struct bt *bt);
 bool bt_make_room(struct bt *bt, unsigned area);
 
 /* --- cache.c --- */
+static inline unsigned bt_hash_in_page(uint64_t at)
+{
+	return (unsigned)(at ^ at >> HASH_PAGE_BITS) & (unsigned)(BIT(HASH_PAGE_BITS) - 1);
+}
 struct block *bt_lookup(struct bt *bt, struct context *ctx, guest_pc_t eip, gpa_t gpa);
 /* The same, not counted as a lookup of the dispatcher's. */
 struct block *bt_peek(struct bt *bt, const struct context *ctx, guest_pc_t eip, gpa_t gpa);

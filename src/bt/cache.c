@@ -7,12 +7,14 @@
 #include "shadow/track.h"
 #include "trace.h"
 
+/* What is on a page is close together: it is looked for, and copied, together. */
 static unsigned bucket(const struct context *ctx, guest_pc_t eip, gpa_t gpa)
 {
-	uint32_t h = ((uint32_t)(eip ^ eip >> 32) ^ (uint32_t)ctx->id * 0x9e3779b9u ^
+	guest_pc_t page = eip >> PAGE_SHIFT;
+	uint32_t h = ((uint32_t)(page ^ page >> 32) ^ (uint32_t)ctx->id * 0x9e3779b9u ^
 		      (uint32_t)(gpa >> PAGE_SHIFT) * 0xc2b2ae35u) *
 		     0x85ebca6bu;
-	return h >> (32 - HASH_BITS);
+	return h >> (32 - HASH_BITS + HASH_PAGE_BITS) << HASH_PAGE_BITS | bt_hash_in_page(eip);
 }
 
 /* Under paging the second page may be another one by now. */

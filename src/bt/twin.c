@@ -30,9 +30,9 @@ static bool copyable_context(const struct context *ctx)
 
 static uint32_t *place(struct bt *bt, const struct context *ctx, gpa_t gpa)
 {
-	uint32_t h = ((uint32_t)gpa ^ (uint32_t)(gpa >> 32) ^ (uint32_t)ctx->id * 0x9e3779b9u) * 0x85ebca6bu;
+	uint32_t h = ((uint32_t)(gpa >> PAGE_SHIFT) ^ (uint32_t)ctx->id * 0x9e3779b9u) * 0x85ebca6bu;
 
-	return &bt->places[h >> (32 - HASH_BITS)];
+	return &bt->places[h >> (32 - HASH_BITS + HASH_PAGE_BITS) << HASH_PAGE_BITS | bt_hash_in_page(gpa)];
 }
 
 static struct block *find(struct bt *bt, const struct context *ctx, gpa_t gpa)
