@@ -606,6 +606,7 @@ size_t bt_cache_used(const struct bt *bt);
 bool bt_make_room(struct bt *bt, unsigned area);
 
 /* --- cache.c --- */
+/* The lowest bits of a hash of what begins at an address: those of a page are close together. */
 static inline unsigned bt_hash_in_page(uint64_t at)
 {
 	return (unsigned)(at ^ at >> HASH_PAGE_BITS) & (unsigned)(BIT(HASH_PAGE_BITS) - 1);
