@@ -238,7 +238,6 @@ struct block {
 	uint8_t chunk_in; /* enum chunk_in */
 	bool indexes;	  /* 64-bit code: adds indexes behind the lookup (xlat64_bound.c) */
 	uint8_t landing;  /* 64-bit code: offset from `indirect` of the entry by landings.c; 0: none */
-	bool flags_dead;  /* ... arithmetic flags are, at its beginning */
 	uint8_t pair[2];  /* 64-bit code: guest registers that are in memory while it runs (xlat64_pair.c) */
 	uint8_t inner;	  /* ... offset from its body of the entry for blocks with the same pair; 0: none */
 	uint8_t ending;	  /* ... bytes of what the stubs of its links begin with, up to a jump; 0: no pair of its own */

@@ -383,7 +383,7 @@ bool xlat_block(struct xlat *t, unsigned max_insns)
 		return false;
 	if (context_code64(t->ctx)) {
 		xlat64_choose_pair(t, ins, count);
-		xlat64_choose_landing(t, ins, count);
+		xlat64_choose_landing(t);
 	}
 	xlat_head(t);
 	emit_body(t, ins, count);

@@ -272,7 +272,6 @@ static struct block *copy(struct bt *bt, const struct block *from, guest_pc_t ei
 	    !xlat_begin(&t, bt, AREA_COPIED, from->ctx, eip, from->gpa))
 		return NULL;
 	t.b->landing = from->landing;
-	t.b->flags_dead = from->flags_dead;
 	xlat_head(&t);
 	body = t.e.p;
 	emit_bytes(&t.e, bt_writable(bt, from, 0), from->stubs);

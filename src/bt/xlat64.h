@@ -89,8 +89,8 @@ static inline bool xlat64_in_memory(const struct xlat *t, unsigned guest)
 void xlat64_through_table(struct xlat *t);
 
 /* --- xlat64_landing.c --- */
-/* Is the block, whose instructions these are, to have a landing, and of what form? */
-void xlat64_choose_landing(struct xlat *t, const struct insn *ins, unsigned count);
+/* Is the block to have a landing? */
+void xlat64_choose_landing(struct xlat *t);
 /* Those who come through a table of landings have RIP in R10: its lowest 16 bits led here. The body follows. */
 void xlat64_landing(struct xlat *t);
 /* Goes to the RIP in R10, R11 being free. */

@@ -1,55 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * 64-bit code: RET, indirect JMP and CALL through a table of landings (landings.c), and where they land. A landing
- * compares all of RIP: by CMP, if flags are dead at the block's beginning, else by what changes no flags.
+ * compares all of RIP, by what changes no flags: even if its block has no use for them, another one may, whose address
+ * has the same lowest 16 bits and which is looked for behind the comparison.
  */
 #include <string.h>
 
 #include "xlat64.h"
 
-/* Those that write all of them, whatever their operands are. */
-static bool writes_flags(const struct insn *in)
-{
-	switch (in->id) {
-	case INSN_ADD:
-	case INSN_SUB:
-	case INSN_AND:
-	case INSN_OR:
-	case INSN_XOR:
-	case INSN_CMP:
-	case INSN_TEST:
-	case INSN_NEG:
-		return true;
-	default:
-		return false;
-	}
-}
-
-/* Does nobody see in which way flags are dead? Not one who stops between here and there: in what it is told of them
- * there is nothing that it has use for. */
-static bool flags_dead(const struct insn *ins, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++) {
-		const struct insn *in = &ins[i];
-		bool known = insn_rows[in->id].class == CLASS_IDENT || in->id == INSN_PUSH || in->id == INSN_POP ||
-			     in->id == INSN_LEAVE;
-		if (!known || (in->flags_read & FLAGS_ARITH))
-			return false;
-		if (writes_flags(in))
-			return true;
-	}
-	return false;
-}
-
-void xlat64_choose_landing(struct xlat *t, const struct insn *ins, unsigned count)
+void xlat64_choose_landing(struct xlat *t)
 {
 	t->b->landing = t->like ? t->like->landing : t->ctx->landings && !t->bt->coming_from;
-	t->b->flags_dead = t->b->landing && flags_dead(ins, count);
-}
-
-static void to_no_landing(struct xlat *t, uint8_t *displacement)
-{
-	emit_target32(&t->e, displacement, t->bt->stubs.no_landing);
 }
 
 static bool is_32(uint64_t v)
@@ -57,21 +18,10 @@ static bool is_32(uint64_t v)
 	return v == (uint64_t)(int64_t)(int32_t)v;
 }
 
-static void compare(struct xlat *t, uint64_t rip)
-{
-	if (is_32(rip)) {
-		emit_op_reg(&t->e, 8, 0x81, ALU_CMP, R10);
-		emit32(&t->e, (uint32_t)rip);
-	} else {
-		emit_mov_imm64(&t->e, R11, rip);
-		emit_op_reg(&t->e, 8, 0x39, R11, R10); /* CMP */
-	}
-	to_no_landing(t, emit_jcc(&t->e, CC_NE));
-}
-
 /* RCX is in R11 meanwhile. */
-static void compare_by_count(struct xlat *t, uint64_t minus)
+void xlat64_landing(struct xlat *t)
 {
+	uint64_t minus = 0 - t->b->eip;
 	uint8_t *same;
 
 	emit_mov(&t->e, 8, R11, RCX);
@@ -83,17 +33,9 @@ static void compare_by_count(struct xlat *t, uint64_t minus)
 	}
 	same = emit_jrcxz(&t->e);
 	emit_mov(&t->e, 8, RCX, R11);
-	to_no_landing(t, emit_jmp(&t->e));
+	emit_jmp_to(&t->e, t->bt->stubs.no_landing);
 	emit_target8(&t->e, same);
 	emit_mov(&t->e, 8, RCX, R11);
-}
-
-void xlat64_landing(struct xlat *t)
-{
-	if (t->b->flags_dead)
-		compare(t, t->b->eip);
-	else
-		compare_by_count(t, 0 - t->b->eip);
 }
 
 void xlat64_jump_landing(struct xlat *t)

@@ -11,6 +11,7 @@ HIGH_	equ 0xffff800000000000	; and again
 PML4_2	equ T + 0x1000
 LIVE	equ 0x40
 DEAD	equ 0x80
+MIXED	equ 0xc0		; either: who looks at flags is gone to by way of who does not
 NUMBER	equ 8			; where that is in both
 FIRST	equ BASE + 0x10000
 MAPPED	equ 1 << 17 | 1 << 32 | 1 << 39	; bits that lead from there to others
@@ -58,10 +59,18 @@ make:	mov	ebx, F
 	call	.code
 	mov	dword [F + LIVE + NUMBER], 1
 	mov	dword [F + DEAD + NUMBER], 1
+	mov	esi, live
+	mov	ecx, live.end - live
+	call	.mixed
+	mov	dword [F + MIXED + NUMBER], 1
 	mov	ebx, F + 0x1000
 	call	.code
 	mov	dword [F + 0x1000 + LIVE + NUMBER], 2
 	mov	dword [F + 0x1000 + DEAD + NUMBER], 2
+	mov	esi, dead
+	mov	ecx, dead.end - dead
+	call	.mixed
+	mov	dword [F + 0x1000 + MIXED + NUMBER], 2
 	mov	qword [PD + 8], T|P|W|U
 	mov	qword [T + 0x10 * 8], F|P|W|U
 	mov	qword [T + 0x20 * 8], (F + 0x1000)|P|W|U
@@ -77,6 +86,9 @@ make:	mov	ebx, F
 	mov	qword [T + 0x3008], (T + 0x4000)|P|W|U
 	mov	qword [T + 0x4000 + 0x10 * 8], (F + 0x1000)|P|W|U
 	mov	qword [T + 0x4000 + 0x20 * 8], F|P|W|U
+	ret
+.mixed:	lea	edi, [rbx + MIXED]
+	rep movsb
 	ret
 .code:	mov	esi, live
 	lea	edi, [rbx + LIVE]
@@ -106,10 +118,12 @@ places:
 %rep 4
 	dq	BASE + n * 0x10000 + LIVE, 2 - (n & 1)
 	dq	BASE + n * 0x10000 + DEAD, 2 - (n & 1)
+	dq	BASE + n * 0x10000 + MIXED, 2 - (n & 1)
 	dq	BASE + n * 0x10000 + LIVE + 0x100000000, 2 - (n & 1)
 	dq	BASE + n * 0x10000 + DEAD + OTHER_, 2 - (n & 1)
 	dq	BASE + n * 0x10000 + LIVE + HIGH_, 2 - (n & 1)
 	dq	BASE + n * 0x10000 + DEAD + HIGH_, 2 - (n & 1)
+	dq	BASE + n * 0x10000 + MIXED + HIGH_, 2 - (n & 1)
 %assign n n + 1
 %endrep
 .end:
@@ -125,9 +139,14 @@ go:	mov	[place], rax
 	ASSERT	[got_rbx], rax
 	mov	rax, [number]
 	ASSERT	[got_rcx], rax
-	test	byte [place], LIVE
-	jz	.dead
-	mov	rax, [got_rax + 6 * 8]
+	mov	al, [place]
+	cmp	al, DEAD
+	je	.dead
+	cmp	al, LIVE
+	je	.live
+	cmp	byte [number], 1
+	jne	.dead
+.live:	mov	rax, [got_rax + 6 * 8]
 	and	eax, ALL_ | 2
 	ASSERT	[run_flags], rax
 .dead:	xor	dword [run_flags], ALL_
@@ -157,6 +176,7 @@ refused:
 	mov	eax, 1
 	shl	rax, cl
 	xor	[place], rax
+	mov	qword [run_flags], 2 | ALL_
 	call	branch
 	mov	ecx, [bit_]
 	cmp	ecx, 47
@@ -168,7 +188,7 @@ refused:
 	mov	rax, [place]
 	ASSERT	[got_rip], rax
 	ASSERT	[got_cr2], rax
-	jmp	.on
+	jmp	.flags
 .mapped:
 	ASSERT	qword [got_vector], BACK
 	mov	rax, [place]
@@ -181,6 +201,9 @@ refused:
 	mov	rax, [ways + rcx * 8]
 	ASSERT	[got_rip], rax
 	ASSERT	qword [got_rsp], RSTACK
+.flags:	mov	rax, [got_flags]
+	and	eax, ALL_
+	ASSERT	eax, ALL_
 .on:	inc	dword [way]
 	cmp	dword [way], 3
 	jb	.way

@@ -247,11 +247,10 @@ static void put_sample(const char *mode, const struct sample *s, enum site_level
 	put_code(b, 0, b->map[1].host);
 }
 
-/* The entries of those who come through a table (one where flags are dead, too), and the way out by a link to another
- * page. */
+/* The entries of those who come through a table, and the way out by a link to another page. */
 static void put_ends64(void)
 {
-	static const struct sample jump = S("", 0xe9, 0, 0x10, 0, 0), add = S("", 0x50, 0x01, 0xc0);
+	static const struct sample jump = S("", 0xe9, 0, 0x10, 0, 0);
 	const struct block *b;
 
 	bt_flush(bt);
@@ -261,11 +260,6 @@ static void put_ends64(void)
 	put_code(b, (int)(b->indirect - b->body), 0);
 	put("64-bit code: a jump to another page\n");
 	put_code(b, 0, b->body_len);
-	bt_flush(bt);
-	poke_bytes(CODE, add.bytes, add.len);
-	b = bt_translate(bt, bt_context(bt), CODE, CODE, 2);
-	put("64-bit code: landing where flags are dead\n");
-	put_code(b, (int)(b->indirect + b->landing - b->body), 0);
 }
 
 static void enter_64bit_mode(unsigned cpl)
