@@ -124,7 +124,9 @@ class Guest:
 
 
 def rows(programs):
-    """[(name, group, what an operation is)] as rows.def has them."""
+    """[(name, group, what an operation is)] as rows.def has them; none before the programs are built."""
+    if not os.path.exists(os.path.join(programs, "bench64")):
+        return []
     out = subprocess.run([os.path.join(programs, "bench64"), "list"], check=True, capture_output=True, text=True).stdout
     return [tuple(line.split("\t")) for line in out.splitlines()]
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Micro rows: single operations of a guest's kernel, in ticks of the time stamp counter. micro.py [GNOMON]: once, on all machines."""
+"""Micro rows: single operations of a guest's kernel, in ticks of the time stamp counter: once, on all machines."""
+import argparse
 import os
 import statistics
 import subprocess
-import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -77,7 +77,9 @@ def table(results):
 
 
 def main():
-    gnomon = sys.argv[1] if len(sys.argv) > 1 else os.path.join(HERE, "../build/release/gnomon")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("gnomon", nargs="?", default=os.path.join(HERE, "../build/release/gnomon"), help="the program to measure")
+    gnomon = parser.parse_args().gnomon
     subprocess.run([os.path.join(HERE, "micro/build.sh"), BUILD], check=True)
     print("\n".join(table({name: [measure(name, BUILD, gnomon, 120)] for name in commands(BUILD, gnomon)})))
 

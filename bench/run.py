@@ -207,6 +207,8 @@ def parse(argv, all_rows):
     parser.add_argument("--out", metavar="PREFIX", default=os.path.join(BUILD, "result"),
                         help="writes PREFIX.json, PREFIX.md and PREFIX.svg (default: build/bench/result)")
     args = parser.parse_args(argv)
+    if not all_rows:
+        parser.error("the programs are not built: bench/run.sh does it")
     if args.quick:
         args.rounds, args.ms = 3, 100
     args.machines = args.machines.split(",")
