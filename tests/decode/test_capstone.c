@@ -181,7 +181,6 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, differences_are_seen);
 	tcase_add_test(tc, sib_without_base);
 	tcase_add_loop_test(tc, every_opcode, 0, (int)ARRAY_LEN(code_sizes));

@@ -174,7 +174,6 @@ int main(void)
 	SRunner *sr;
 	int failed;
 
-	tcase_set_timeout(tc, 60);
 	for (unsigned i = 0; i < ARRAY_LEN(tests); i++)
 		tcase_add_loop_test(tc, tests[i], 0, ENGINES);
 	suite_add_tcase(s, tc);

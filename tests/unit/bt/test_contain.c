@@ -1138,7 +1138,6 @@ int main(void)
 	Suite *s = suite_create("contain");
 	TCase *t = tcase_create("contain");
 
-	tcase_set_timeout(t, 60);
 	tcase_add_test(t, test_look_up);
 	tcase_add_test(t, test_index_of_32_bits);
 	tcase_add_test(t, test_near);

@@ -163,7 +163,6 @@ static Suite *suite(void)
 	Suite *s = suite_create("cross");
 	TCase *t = tcase_create("cross");
 
-	tcase_set_timeout(t, 30);
 	tcase_add_checked_fixture(t, setup_cross, teardown_bt);
 	for (int cpl = 0; cpl <= 3; cpl += 3) {
 		tcase_add_loop_test(t, test_links, cpl, cpl + 1);

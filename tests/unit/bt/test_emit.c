@@ -288,7 +288,6 @@ int main(void)
 	Suite *s = suite_create("emit");
 	TCase *t = tcase_create("emit");
 
-	tcase_set_timeout(t, 20);
 	tcase_add_test(t, test_memory);
 	tcase_add_test(t, test_registers);
 	tcase_add_test(t, test_jumps);

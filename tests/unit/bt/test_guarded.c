@@ -155,7 +155,6 @@ static Suite *suite(void)
 	Suite *s = suite_create("guarded");
 	TCase *t = tcase_create("guarded");
 
-	tcase_set_timeout(t, 30);
 	tcase_add_checked_fixture(t, setup_guarded, teardown_bt);
 	tcase_add_loop_test(t, test_same, 0, ARRAY_LEN(instructions));
 	tcase_add_loop_test(t, test_in_cache, 0, ADAPTATIONS);

@@ -267,7 +267,6 @@ static Suite *suite(void)
 	Suite *s = suite_create("kicks");
 	TCase *t = tcase_create("kicks");
 
-	tcase_set_timeout(t, 30);
 	tcase_add_checked_fixture(t, setup_bt_unaudited, teardown_bt);
 	tcase_add_loop_test(t, test_kicks_change_nothing, 0, 4);
 	tcase_add_loop_test(t, test_lockstep_under_kicks, 0, 4);

@@ -379,7 +379,6 @@ static Suite *suite(void)
 	Suite *s = suite_create("paging");
 	TCase *t = tcase_create("paging");
 
-	tcase_set_timeout(t, 30);
 	tcase_add_checked_fixture(t, setup_paging, teardown_bt);
 	tcase_add_loop_test(t, test_page_faults, 0, ARRAY_LEN(samples));
 	tcase_add_loop_test(t, test_address_spaces, 0, 2);

@@ -295,7 +295,6 @@ static Suite *suite(void)
 	Suite *s = suite_create("precise");
 	TCase *t = tcase_create("precise");
 
-	tcase_set_timeout(t, 30);
 	tcase_add_checked_fixture(t, setup_bt_unaudited, teardown_bt);
 	tcase_add_loop_test(t, test_precise, 0, MODES * VARIANTS);
 	suite_add_tcase(s, t);

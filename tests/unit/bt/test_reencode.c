@@ -218,7 +218,6 @@ int main(void)
 	Suite *s = suite_create("reencode");
 	TCase *t = tcase_create("reencode");
 
-	tcase_set_timeout(t, 30);
 	tcase_add_loop_test(t, test_same_memory, 0, 2);
 	tcase_add_loop_test(t, test_through_a_register, 0, 3);
 	tcase_add_test(t, test_with_an_index);

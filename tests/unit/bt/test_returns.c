@@ -121,7 +121,6 @@ static Suite *suite(void)
 	Suite *s = suite_create("returns");
 	TCase *t = tcase_create("returns");
 
-	tcase_set_timeout(t, 30);
 	tcase_add_checked_fixture(t, setup_bt_unaudited, teardown_bt);
 	tcase_add_loop_test(t, test_rf, 0, 4);
 	tcase_add_loop_test(t, test_nothing_old, 0, 2);

@@ -81,7 +81,6 @@ int main(void)
 	Suite *s = suite_create("targets");
 	TCase *t = tcase_create("targets");
 
-	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup_bt_unaudited, teardown_bt);
 	tcase_add_test(t, test_misses);
 	tcase_add_test(t, test_entries);

@@ -162,7 +162,6 @@ int main(void)
 	Suite *s = suite_create("bcd");
 	TCase *tc = insn_case(s, "bcd");
 
-	tcase_set_timeout(tc, 120); /* 23 s on a busy machine */
 	tcase_add_test(tc, as_the_host);
 	tcase_add_test(tc, manual_examples);
 	tcase_add_test(tc, not_in_64_bit_mode);

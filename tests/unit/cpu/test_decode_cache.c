@@ -235,7 +235,6 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, is_used, 0, (int)ARRAY_LEN(encodings));
 	tcase_add_loop_test(tc, two_immediates, 0, (int)ARRAY_LEN(code_sizes));
 	tcase_add_loop_test(tc, random_bytes, 0, (int)ARRAY_LEN(code_sizes));

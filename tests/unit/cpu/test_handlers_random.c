@@ -147,7 +147,6 @@ int main(void)
 	Suite *s = suite_create("random");
 	TCase *tc = insn_case(s, "random");
 
-	tcase_set_timeout(tc, 50);
 	tcase_add_test(tc, random_instructions);
 	return run_suite(s);
 }

@@ -341,7 +341,6 @@ int main(void)
 	Suite *s = suite_create("string");
 	TCase *tc = insn_case(s, "string");
 
-	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, movs_overlaps);
 	tcase_add_test(tc, address_sizes);
 	tcase_add_test(tc, counts);

@@ -320,7 +320,6 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, test_presence);
 	tcase_add_test(tc, test_inquiry_and_capacity);
 	tcase_add_test(tc, test_read_pio);

@@ -409,7 +409,6 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, test_controller);
 	tcase_add_test(tc, test_geometries);
 	tcase_add_test(tc, test_read_dma);

@@ -362,7 +362,6 @@ static TCase *make_case(const char *name, SFun set_up)
 	TCase *tc = tcase_create(name);
 
 	tcase_add_checked_fixture(tc, set_up, teardown);
-	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, test_config);
 	tcase_add_test(tc, test_read);
 	tcase_add_test(tc, test_interrupt);

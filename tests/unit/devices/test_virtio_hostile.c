@@ -466,7 +466,6 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tc, setup, bus_teardown);
-	tcase_set_timeout(tc, 30);
 	for (unsigned i = 0; i < ARRAY_LEN(list); i++)
 		tcase_add_test(tc, list[i]);
 	suite_add_tcase(s, tc);

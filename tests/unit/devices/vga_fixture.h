@@ -166,7 +166,6 @@ static inline int run_suite(const char *name, void (*add)(TCase *))
 	TCase *t = tcase_create(name);
 
 	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_set_timeout(t, 30);
 	add(t);
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);

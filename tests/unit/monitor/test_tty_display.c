@@ -322,7 +322,6 @@ int main(void)
 	TCase *t = tcase_create("tty_display");
 
 	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_set_timeout(t, 30);
 	tcase_add_test(t, text_appears_and_only_changes_are_written);
 	tcase_add_test(t, typed_keys);
 	tcase_add_test(t, pasted_text_is_typed_at_the_pace_of_ticks);

@@ -423,7 +423,6 @@ int main(void)
 	int n = ARRAY_LEN(engines), failed;
 	SRunner *runner;
 
-	tcase_set_timeout(tc, 30);
 	tcase_add_loop_test(tc, every_way_to_reset, 0, n);
 	tcase_add_loop_test(tc, no_reboot, 0, n);
 	tcase_add_loop_test(tc, timer_interrupts_wake_a_halted_cpu, 0, n);

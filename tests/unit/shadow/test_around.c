@@ -160,7 +160,6 @@ int main(void)
 	SRunner *r;
 	int failed;
 
-	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, test_scattered);
 	for (int i = -1; i <= 1; i += 2)

@@ -384,7 +384,6 @@ int main(void)
 	Suite *s = suite_create("chunks");
 	TCase *t = tcase_create("chunks");
 
-	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, test_spaces);
 	tcase_add_test(t, test_holes);

@@ -464,7 +464,6 @@ int main(void)
 	SRunner *r;
 	int failed;
 
-	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, test_spaces_come_back);
 	tcase_add_loop_test(t, test_changes_wait_for_the_flush, 0, 2);

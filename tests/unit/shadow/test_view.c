@@ -243,7 +243,6 @@ int main(void)
 	Suite *s = suite_create("view");
 	TCase *t = tcase_create("view");
 
-	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, test_no_view);
 	tcase_add_test(t, test_pages);

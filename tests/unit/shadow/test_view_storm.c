@@ -286,7 +286,6 @@ int main(void)
 	Suite *s = suite_create("view_storm");
 	TCase *t = tcase_create("view_storm");
 
-	tcase_set_timeout(t, 100);
 	tcase_add_loop_test(t, test_storm, 0, 6);
 	tcase_add_loop_test(t, test_storm_short, 0, 3);
 	suite_add_tcase(s, t);
