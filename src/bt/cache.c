@@ -137,6 +137,8 @@ void bt_unlink(struct bt *bt, struct bt_exit *x)
 {
 	uint32_t *p = &bt_block(bt, x->to)->incoming;
 
+	/* Under paging few links leave their page, and lists are short. One to be walked both ways would take four
+	 * bytes more for each exit, of which there are hundreds of thousands. */
 	while (bt_exit(bt, *p) != x)
 		p = &bt_exit(bt, *p)->next_from;
 	*p = x->next_from;
