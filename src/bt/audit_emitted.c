@@ -24,7 +24,7 @@ static struct contain_rules rules(const struct bt *bt)
 	    .probe = bt->probe,
 	    .exits = {(uint32_t)bt->stubs.exit, (uint32_t)bt->stubs.exit64, (uint32_t)bt->stubs.indirect_miss,
 		      (uint32_t)bt->stubs.indirect_miss64, (uint32_t)bt->stubs.no_landing},
-	    .miss = {(uint32_t)bt->stubs.indirect_miss, (uint32_t)bt->stubs.indirect_miss64},
+	    .miss = {0, (uint32_t)bt->stubs.indirect_miss64}, /* of compatibility mode's tables; of 64-bit code's */
 	    .rsp_kept = opt_on(bt->cpu->opt_off, OPT_RSP),
 	    .data[0] = {(uintptr_t)bt->contexts, (uintptr_t)(bt->contexts + MAX_CONTEXTS)},
 	    .states = shadow_host_states(bt->shadow),

@@ -95,8 +95,8 @@ struct fills {
 enum { LANDINGS = 1 << 16, LANDINGS_BYTES = LANDINGS * 8, LANDING_PAGES = LANDINGS_BYTES / PAGE_SIZE };
 
 /*
- * By the target's EIP: how far behind the miss stub its block is entered; 0: that stub. Address space for all of them,
- * memory for those that are filled.
+ * By the target's EIP: where its block is entered, or the miss stub; in 64-bit code, how far behind that stub. 0 is
+ * that stub, too. Address space for all of them, memory for those that are filled.
  */
 struct indirect_table {
 	uint32_t *entries; /* INDIRECT_ENTRIES, reserved when first filled */
@@ -104,6 +104,7 @@ struct indirect_table {
 	uint64_t *held;	   /* behind those: there is memory for entries, used or not any more */
 	uint32_t *list;	   /* behind those: the pieces with memory */
 	uint64_t *spans;   /* behind those; bit per span: the host has made a page table */
+	uint32_t miss;	   /* what is there for the miss stub */
 	unsigned pieces;   /* bits in `used` */
 	unsigned held_pieces, held_spans;
 	uint64_t *landings; /* landings.c; NULL: none yet */
@@ -198,7 +199,7 @@ struct insn_map {
 	uint16_t host;	   /* offset of its host code from the block's body */
 	uint16_t guest;	   /* offset of its bytes from the block's first */
 	uint8_t flags;	   /* MAP_* */
-	uint8_t uncounted; /* instructions of the block before this one that HOST_COUNT does not hold yet */
+	uint8_t uncounted; /* instructions of the block before this one that are not counted yet */
 	int8_t esp;	   /* what HOST_ESP lacks: the guest's ESP less this is what it holds (xlat_stack.c) */
 	uint8_t swapped;   /* MAP_SWAPPED: guest register that HOST_T1 holds in [swap_from, swap_to) */
 	union {
@@ -363,13 +364,14 @@ struct bt_frame {
 	uint64_t value;	  /* HOST_T0 on EXIT, INDIRECT */
 	uint64_t swapped; /* HOST_T1 on FAULT */
 	uint64_t rflags;  /* host flags on leaving, to load on entering */
-	uint64_t count;	  /* HOST_COUNT, if bt_counts() */
+	uint64_t table;	  /* HOST_TABLE, on entering */
 	uint64_t host_rsp;
 	uint64_t window;
 	uint64_t cpu;		/* struct cpu + CPU_BIAS */
 	volatile uint64_t kick; /* set by the signal handler outside the cache: do not enter */
 	uint64_t fpu;		/* FXSAVE image, upper halves of YMM registers behind it */
 	uint64_t upper;		/* those are loaded and stored, too: CTX_AVX */
+	uint64_t count;		/* instructions executed, if bt_counts() */
 	/* From the signal handler, on FAULT and EVENT */
 	uint64_t pc;
 	uint64_t address;
@@ -475,7 +477,8 @@ struct bt {
 	int no_landings;				       /* a file: a table of landings without any */
 	unsigned ncontexts_landing;			       /* contexts with such tables */
 	unsigned table_pages;				       /* of memory, for all they hold */
-	uint64_t miss_spans[128];			       /* of miss_table: see struct indirect_table */
+	int miss_span;		  /* a file: what 32-bit code has where nothing is filled */
+	uint64_t miss_spans[128]; /* of miss_table: see struct indirect_table */
 	unsigned held_miss_spans;
 	uint64_t mmu_events;			       /* bt_mmu_event() calls */
 	struct stored_page stored_pages[STORED_PAGES]; /* callout.c */
@@ -495,7 +498,7 @@ struct bt {
 	void *before_flush_arg;
 	uint8_t losing;			 /* enum bt_lost: why blocks become invalid now */
 	struct lockstep *lockstep_state; /* allocated by the first bt_lockstep() */
-	uint64_t count_limit;		 /* lockstep: HOST_COUNT at which to stop */
+	uint64_t count_limit;		 /* lockstep: frame.count at which to stop */
 };
 
 /* --- context.c --- */
@@ -521,14 +524,14 @@ void bt_indirect_remove(struct bt *bt, const struct block *b);
 /* For shadow_on_lost(). */
 void bt_indirect_lost(void *arg, unsigned space, gva_t linear, uint64_t len);
 /* What entries of the context's tables are counted from. */
-static inline cache_pc_t bt_indirect_miss(const struct bt *bt, const struct context *c)
+static inline cache_pc_t bt_indirect_origin(const struct bt *bt, const struct context *c)
 {
-	return context_code64(c) ? bt->stubs.indirect_miss64 : bt->stubs.indirect_miss;
+	return context_code64(c) ? bt->stubs.indirect_miss64 : 0;
 }
 /* What a table has for the block's EIP as long as the block is valid. */
 static inline uint32_t bt_indirect_entry(const struct bt *bt, const struct block *b)
 {
-	return (uint32_t)(b->indirect - bt_indirect_miss(bt, b->ctx));
+	return (uint32_t)(b->indirect - bt_indirect_origin(bt, b->ctx));
 }
 /* The valid block that the present table has for the EIP; NULL: none, or one that is there to the next mmu_event only.
  */
@@ -851,8 +854,7 @@ struct block *bt_find_block(struct bt *bt, struct context *ctx);
 void bt_begin(struct bt *bt, bool lockstep);
 void bt_end(struct bt *bt);
 
-/* Does translated code count its instructions? Loops would wait for it: 64-bit code has no register for the count,
- * 32-bit code takes 6% longer. */
+/* Does translated code count its instructions? It has no register for that: loops would wait for it. */
 static inline bool bt_counts(const struct bt *bt)
 {
 	return bt->lockstep || bt->count;

@@ -19,7 +19,7 @@ enum {
 	HOST_ESP = R12,
 	HOST_WINDOW = R13,  /* = GS.base, a multiple of 4 GiB */
 	HOST_CPU = R14,     /* struct cpu + CPU_BIAS */
-	HOST_COUNT = R15,   /* guest instructions executed */
+	HOST_TABLE = R15,   /* entries of the present table of indirect branch targets */
 };
 /* clang-format on */
 

@@ -10,7 +10,7 @@
 #define F_VALUE   8
 #define F_SWAPPED 16
 #define F_RFLAGS  24
-#define F_COUNT   32
+#define F_TABLE   32
 #define F_RSP     40
 #define F_WINDOW  48
 #define F_CPU     56
@@ -56,7 +56,7 @@ bt_enter:
 	.endr
 3:
 	mov F_WINDOW(%rdi), %r13
-	mov F_COUNT(%rdi), %r15
+	mov F_TABLE(%rdi), %r15
 	mov %rsi, %r11
 	mov G(0), %eax
 	mov G(1), %ecx
@@ -107,7 +107,6 @@ save:
 	mov %rax, F_RFLAGS(%rdi)
 	mov %r9, F_REASON(%rdi)
 	mov %r8, F_VALUE(%rdi)
-	mov %r15, F_COUNT(%rdi)
 	mov %r13, F_WINDOW(%rdi)
 	/* The monitor's code uses SSE registers, but neither x87 nor MMX: those stay where they are. */
 	mov F_FPU(%rdi), %rax

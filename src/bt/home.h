@@ -47,7 +47,7 @@ struct bt_home {
 	uint64_t spare;		     /* the guest's register that MAP_SWAPPED names */
 	uint64_t si_delta, di_delta; /* MAP_STRING */
 	uint64_t rep_count;	     /* RCX when a repeated string instruction began, or went on */
-	uint64_t hits;		     /* cpu->bt_indirect_hits */
+	uint64_t hits;		     /* stats.indirect_hits */
 	uint64_t code64;	     /* the code that runs now, or ran when the cache was left, is of 64 bits */
 	uint64_t fault;		     /* EXIT_FAULT: host address of the access */
 	uint64_t rsp_delta;	     /* of a chunk that RSP is near (xlat64_rsp.c) */

@@ -4,9 +4,15 @@
  * code: by the low 32 bits of RIP, and blocks check for themselves that the others are theirs). A context
  * of user mode has one for each address space, so that they outlive switches between these; what is in one holds until
  * the shadow reports that a linear page leads elsewhere.
+ *
+ * What a table has for 32-bit code is where to jump to, so that nothing is added to it: the miss stub, where no block
+ * is. A span that is used is therefore a private mapping of a file of nothing else. A jump by any other is one to
+ * address 0, which signal.c takes for the same.
  */
+#define _GNU_SOURCE
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "bt_internal.h"
 
@@ -26,6 +32,7 @@ enum {
 #define SPANS_BYTES   ((1u << (32 - SPAN_SHIFT)) / 8)
 #define TABLE_BYTES   (ENTRIES_BYTES + 2 * USED_BYTES + MAX_PAGES * sizeof(uint32_t) + SPANS_BYTES)
 #define PIECE_BYTES   (sizeof(uint32_t) << PIECE_SHIFT)
+#define SPAN_BYTES    (sizeof(uint32_t) << SPAN_SHIFT)
 
 _Static_assert(PIECE_BYTES == PAGE_SIZE && 64 % PAGE_PIECES == 0, "used");
 _Static_assert(sizeof(((struct bt *)0)->miss_spans) == SPANS_BYTES, "miss_spans");
@@ -50,10 +57,31 @@ static void renew(void *at, size_t bytes, int prot)
 		madvise(at, bytes, MADV_DONTNEED); /* no room for another mapping */
 }
 
+/* The file: a descriptor, or a negative errno. */
+static int make_miss_span(struct bt *bt)
+{
+	int fd = memfd_create("gnomon-no-targets", MFD_CLOEXEC);
+	uint32_t *entries;
+
+	if (fd < 0)
+		return -errno;
+	entries = ftruncate(fd, SPAN_BYTES) < 0 ? MAP_FAILED
+						: mmap(NULL, SPAN_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (entries == MAP_FAILED) {
+		close(fd);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < SPAN_BYTES / sizeof(*entries); i++)
+		entries[i] = (uint32_t)bt->stubs.indirect_miss;
+	munmap(entries, SPAN_BYTES);
+	return fd;
+}
+
 int bt_indirect_init(struct bt *bt)
 {
 	bt->miss_table = reserve(PROT_READ, ENTRIES_BYTES);
-	return bt->miss_table ? 0 : -ENOMEM;
+	bt->miss_span = make_miss_span(bt);
+	return !bt->miss_table ? -ENOMEM : MIN(bt->miss_span, 0);
 }
 
 void bt_indirect_select(struct bt *bt, struct context *c)
@@ -85,6 +113,8 @@ void bt_indirect_destroy(struct bt *bt)
 	free_tables(bt);
 	if (bt->miss_table)
 		munmap(bt->miss_table, ENTRIES_BYTES);
+	if (bt->miss_span > 0)
+		close(bt->miss_span);
 }
 
 /* The table of the context in the present address space; NULL: it goes on without. */
@@ -96,6 +126,7 @@ static struct indirect_table *present_table(struct bt *bt, struct context *c)
 		return t;
 	if (bt->ntables == MAX_TABLES)
 		free_tables(bt);
+	t->miss = context_code64(c) ? 0 : (uint32_t)bt->stubs.indirect_miss;
 	t->entries = reserve(PROT_READ | PROT_WRITE, TABLE_BYTES);
 	if (!t->entries)
 		return NULL;
@@ -131,8 +162,11 @@ static unsigned page_used(const struct indirect_table *t, uint32_t eip)
 /* Its memory stays: another process will want it. */
 static void forget_piece(struct indirect_table *t, uint32_t piece)
 {
+	uint32_t *entries = t->entries + ((size_t)piece << PIECE_SHIFT);
+
 	bt_landings_forget_all(t, piece << PIECE_SHIFT, 1u << PIECE_SHIFT);
-	memset(t->entries + ((size_t)piece << PIECE_SHIFT), 0, PIECE_BYTES);
+	for (unsigned i = 0; i < 1u << PIECE_SHIFT; i++)
+		entries[i] = t->miss;
 	t->used[piece / 64] &= ~BIT(piece % 64);
 	t->pieces--;
 }
@@ -224,16 +258,25 @@ static void see_to_room(struct bt *bt)
 		make_room(bt);
 }
 
-/* The host needs a page table for what is read and written there. */
-static void use_span(struct bt *bt, uint64_t *spans, unsigned *held, uint32_t eip)
+/* The host needs a page table for what is read and written there. False: it is there already. */
+static bool use_span(struct bt *bt, uint64_t *spans, unsigned *held, uint32_t span)
 {
-	uint32_t span = eip >> SPAN_SHIFT;
-
 	if (has(spans, span))
-		return;
+		return false;
 	spans[span / 64] |= BIT(span % 64);
 	++*held;
 	bt->table_pages += SPAN_PAGES;
+	return true;
+}
+
+static void use_table_span(struct bt *bt, struct indirect_table *t, uint32_t eip)
+{
+	uint32_t span = eip >> SPAN_SHIFT;
+
+	/* Where there is no room for another mapping, misses remain signals. */
+	if (use_span(bt, t->spans, &t->held_spans, span) && t->miss)
+		mmap(t->entries + ((size_t)span << SPAN_SHIFT), SPAN_BYTES, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED, bt->miss_span, 0);
 }
 
 void bt_indirect_missed(struct bt *bt, struct context *c, guest_pc_t eip)
@@ -242,9 +285,9 @@ void bt_indirect_missed(struct bt *bt, struct context *c, guest_pc_t eip)
 
 	see_to_room(bt);
 	if (t->entries)
-		use_span(bt, t->spans, &t->held_spans, (uint32_t)eip);
+		use_table_span(bt, t, (uint32_t)eip);
 	else
-		use_span(bt, bt->miss_spans, &bt->held_miss_spans, (uint32_t)eip);
+		use_span(bt, bt->miss_spans, &bt->held_miss_spans, (uint32_t)eip >> SPAN_SHIFT);
 }
 
 static void use_piece(struct bt *bt, struct indirect_table *t, uint32_t eip)
@@ -254,7 +297,7 @@ static void use_piece(struct bt *bt, struct indirect_table *t, uint32_t eip)
 	if (has(t->used, piece))
 		return;
 	see_to_room(bt);
-	use_span(bt, t->spans, &t->held_spans, eip);
+	use_table_span(bt, t, eip);
 	if (!has(t->held, piece)) {
 		t->held[piece / 64] |= BIT(piece % 64);
 		t->list[t->held_pieces++] = piece;
@@ -292,7 +335,7 @@ static void forget_eip(struct indirect_table *t, uint32_t eip)
 	if (!eip_used(t, eip))
 		return;
 	bt_landings_forget(t, eip);
-	t->entries[eip] = 0;
+	t->entries[eip] = t->miss;
 }
 
 void bt_indirect_landings(struct bt *bt, struct context *c)
@@ -345,15 +388,15 @@ void bt_indirect_lost(void *arg, unsigned space, gva_t linear, uint64_t len)
 struct block *bt_indirect_lasting(const struct bt *bt, const struct context *c, guest_pc_t eip)
 {
 	const struct indirect_table *t = &c->tables[space_of(bt, c)];
-	uint32_t entry = t->entries && eip_used(t, (uint32_t)eip) ? t->entries[(uint32_t)eip] : 0;
+	uint32_t entry = t->entries && eip_used(t, (uint32_t)eip) ? t->entries[(uint32_t)eip] : t->miss;
 	struct block *b;
 
-	if (!entry || c->fills.count > MAX_FILLS)
+	if (!entry || entry == t->miss || c->fills.count > MAX_FILLS)
 		return NULL;
 	for (unsigned n = 0; n < c->fills.count; n++)
 		if (c->fills.at[n] == (uint32_t)eip)
 			return NULL;
-	b = bt_find_host(bt, bt_indirect_miss(bt, c) + entry);
+	b = bt_find_host(bt, bt_indirect_origin(bt, c) + entry);
 	return b && b->valid && b->ctx == c && b->eip == eip ? b : NULL;
 }
 

@@ -18,7 +18,7 @@
 /* What enter.S takes for granted. */
 _Static_assert(offsetof(struct bt_frame, reason) == 0 && offsetof(struct bt_frame, value) == 8, "enter.S");
 _Static_assert(offsetof(struct bt_frame, swapped) == 16 && offsetof(struct bt_frame, rflags) == 24, "enter.S");
-_Static_assert(offsetof(struct bt_frame, count) == 32 && offsetof(struct bt_frame, host_rsp) == 40, "enter.S");
+_Static_assert(offsetof(struct bt_frame, table) == 32 && offsetof(struct bt_frame, host_rsp) == 40, "enter.S");
 _Static_assert(offsetof(struct bt_frame, window) == 48 && offsetof(struct bt_frame, cpu) == 56, "enter.S");
 _Static_assert(offsetof(struct bt_frame, kick) == 64 && offsetof(struct bt_frame, fpu) == 72, "enter.S");
 _Static_assert(offsetof(struct bt_frame, upper) == 80 && FX_MXCSR == 24 && FX_XMM0 == 160 && FX_YMM == 576, "enter.S");
@@ -231,13 +231,16 @@ static void enter(struct bt *bt, cache_pc_t at)
 	bt_tables_check(bt);
 	bt->frame.upper = bt->ctx->key.flags & CTX_AVX;
 	bt->home->code64 = context_code64(bt->ctx);
+	bt->home->count = bt->frame.count;
 	if (bt->home->code64) {
 		bt_enter_code64(bt, at);
 	} else {
 		if (bt->ctx->key.flags & CTX_COMPAT)
 			bt_prepare_code64(bt);
+		bt->frame.table = (uintptr_t)bt->ctx->indirect;
 		bt_enter(&bt->frame, at);
 	}
+	bt->frame.count = bt->home->count;
 	if (bt->home->code64 && bt->frame.reason != LEAVE_KICKED)
 		bt_left_code64(bt);
 	if (cpu->bt_table_stores) {
@@ -329,7 +332,7 @@ void bt_run_once(struct bt *bt)
 	bt_left(bt);
 	if (bt_counts(bt))
 		bt->stats->insns_executed = bt->frame.count;
-	bt->stats->indirect_hits = bt->cpu->bt_indirect_hits;
+	bt->stats->indirect_hits = bt->home->hits;
 }
 
 void bt_begin(struct bt *bt, bool lockstep)

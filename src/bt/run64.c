@@ -166,24 +166,19 @@ void bt_enter_code64(struct bt *bt, cache_pc_t at)
 	bt_prepare_code64(bt);
 	h->entry = at;
 	load_registers(bt, at == bt->current->body);
-	h->count = bt->frame.count;
 	h->table = (uintptr_t)cpu->bt_indirect;
 	h->fs_base = cpu->seg[SEG_FS].base;
 	h->gs_base = cpu->seg[SEG_GS].base;
-	h->hits = cpu->bt_indirect_hits;
 	h->rsp_delta = shadow_delta(bt->shadow, cpu->gpr[RSP], is_user(bt));
 	bt_enter64(h);
 }
 
 void bt_left_code64(struct bt *bt)
 {
-	struct cpu *cpu = bt->cpu;
 	const struct bt_home *h = bt->home;
 
 	bt->frame.window = h->view[is_user(bt)];
 	store_registers(bt);
-	cpu->bt_indirect_hits = h->hits;
-	bt->frame.count = h->count;
 	bt->frame.value = bt->frame.reason == LEAVE_INDIRECT ? h->target : h->value;
 	bt->frame.swapped = h->spare;
 }

@@ -7,7 +7,8 @@
 #include "bt_internal.h"
 #include "hostsig.h"
 
-extern const char bt_enter_critical[], bt_enter_end[], bt_leave_kicked[], bt_leave_fault[], bt_leave_event[];
+extern const char bt_enter_critical[], bt_enter_end[], bt_leave_kicked[], bt_leave_fault[], bt_leave_event[],
+    bt_leave_indirect[];
 extern const char bt_enter64_critical[], bt_enter64_end[], bt_leave64_kicked[], bt_leave64_fault[], bt_leave64_event[];
 
 enum { OPCODE_POPF = 0x9d };
@@ -101,6 +102,12 @@ static bool on_fault(struct bt *bt, siginfo_t *info, ucontext_t *uc)
 	return true;
 }
 
+/* Has the thread jumped to an entry of a table's that has not been written yet? T0 is the EIP. */
+static bool at_no_entry(const struct bt *bt, ucontext_t *uc)
+{
+	return !*reg(uc, REG_RIP) && !bt->home->code64 && *reg(uc, REG_R14) == bt->frame.cpu;
+}
+
 static bool on_signal(void *arg, int signo, siginfo_t *info, ucontext_t *uc)
 {
 	struct bt *bt = arg;
@@ -115,6 +122,11 @@ static bool on_signal(void *arg, int signo, siginfo_t *info, ucontext_t *uc)
 			bt->signal_stepping = false;
 			*reg(uc, REG_EFL) &= ~(uint64_t)FLAG_TF;
 		}
+		return true;
+	}
+	if (signo == SIGSEGV && at_no_entry(bt, uc)) {
+		bt->stats->indirect_unmade++;
+		go(uc, bt_leave_indirect);
 		return true;
 	}
 	return in_cache && on_fault(bt, info, uc);

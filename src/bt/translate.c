@@ -24,14 +24,7 @@ uint16_t xlat_here(const struct xlat *t)
 
 void xlat_count(struct xlat *t)
 {
-	if (context_code64(t->ctx)) {
-		xlat64_count(t, HOST64_T);
-		return;
-	}
-	if (t->uncounted && bt_counts(t->bt))
-		emit_lea(&t->e, 8, HOST_COUNT,
-			 (struct host_addr){HOST_COUNT, REG_NONE, 1, (int32_t)t->uncounted, false, false});
-	t->uncounted = 0;
+	xlat64_count(t, context_code64(t->ctx) ? HOST64_T : HOST_T2);
 }
 
 /* A debugger's: nothing of the instruction is executed here. */
@@ -209,9 +202,9 @@ void xlat_head(struct xlat *t)
 	if (context_code64(t->ctx)) {
 		xlat64_head(t);
 	} else if (t->bt->count) {
-		emit_load(&t->e, 8, HOST_T1, AT_CPU(CPU_OFF(bt_indirect_hits)));
+		emit_load(&t->e, 8, HOST_T1, AT_HOME(t, hits));
 		emit_lea(&t->e, 8, HOST_T1, (struct host_addr){HOST_T1, REG_NONE, 1, 1, false, false});
-		emit_store(&t->e, 8, HOST_T1, AT_CPU(CPU_OFF(bt_indirect_hits)));
+		emit_store(&t->e, 8, HOST_T1, AT_HOME(t, hits));
 	}
 	t->b->body = (uint32_t)emit_pc(&t->e);
 }

@@ -32,7 +32,7 @@ struct xlat {
 	bool user;		  /* looks which window to use */
 	bool last;		  /* no further instruction of this block follows it */
 	unsigned rest;		  /* so many do, behind it in memory */
-	unsigned uncounted;	  /* instructions executed that HOST_COUNT does not hold yet */
+	unsigned uncounted;	  /* instructions executed that are not counted yet */
 	int32_t esp_pending;	  /* what HOST_ESP lacks */
 	bool unfetched;		  /* the first instruction crosses into a page that cannot be fetched from */
 	uint8_t branch;		  /* enum xlat_branch_kind: of the jump through the table that is emitted next */
@@ -85,7 +85,7 @@ bool xlat_begin(struct xlat *t, struct bt *bt, unsigned area, struct context *ct
 bool xlat_block(struct xlat *t, unsigned max_insns);
 void xlat_head(struct xlat *t); /* the entry for indirect branches; the body follows */
 void xlat_insert(struct xlat *t);
-void xlat_count(struct xlat *t); /* brings HOST_COUNT up to date */
+void xlat_count(struct xlat *t); /* brings the count up to date. 32-bit code: changes T2 */
 static inline bool xlat_wide_stack(const struct xlat *t)
 {
 	return t->ctx->key.flags & CTX_STACK32;
@@ -151,6 +151,8 @@ bool xlat_ident_present(struct xlat *t);
 void xlat_unless_full(struct xlat *t, struct host_addr count, uint8_t **slow);
 
 /* --- xlat_stack.c --- */
+/* Does xlat_stack() change no register? */
+bool xlat_stack_is_flat(const struct xlat *t);
 struct host_addr xlat_stack(struct xlat *t, int32_t delta, unsigned size); /* SS:[SP + delta] */
 void xlat_stack_move(struct xlat *t, int32_t delta);
 /* Can the instruction be translated while HOST_ESP lacks something? */

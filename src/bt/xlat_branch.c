@@ -16,10 +16,10 @@ static bool target_in_limit(const struct xlat *t, uint32_t target)
 void xlat_jump_table(struct xlat *t)
 {
 	bt_profile_count_branch(t);
-	emit_load(&t->e, 8, HOST_T1, AT_CPU(CPU_OFF(bt_indirect)));
-	emit_load(&t->e, 4, HOST_T2, (struct host_addr){HOST_T1, HOST_T0, 4, 0, false, false});
-	emit_lea(&t->e, 8, HOST_T2,
-		 (struct host_addr){HOST_T2, REG_NONE, 1, (int32_t)t->bt->stubs.indirect_miss, false, false});
+	if (opt_on(t->bt->cpu->opt_off, OPT_TABLE) && !t->bt->lockstep)
+		emit_load(&t->e, 4, HOST_T2, (struct host_addr){HOST_TABLE, HOST_T0, 4, 0, false, false});
+	else
+		emit_mov_imm(&t->e, HOST_T2, (uint32_t)t->bt->stubs.indirect_miss);
 	emit_jmp_reg(&t->e, HOST_T2);
 }
 
@@ -105,10 +105,13 @@ static bool jump_ind(struct xlat *t)
 
 static bool call_ind(struct xlat *t)
 {
-	if (!xlat_segment_usable(t, SEG_SS, true) || !load_target(t, HOST_T3)) /* a push changes T0 */
+	unsigned target = xlat_stack_is_flat(t) ? HOST_T0 : HOST_T3; /* other pushes change T0 */
+
+	if (!xlat_segment_usable(t, SEG_SS, true) || !load_target(t, target))
 		return false;
 	push_return(t);
-	emit_mov(&t->e, 4, HOST_T0, HOST_T3);
+	if (target != HOST_T0)
+		emit_mov(&t->e, 4, HOST_T0, target);
 	jump_indirect(t, BRANCH_INDIRECT);
 	return true;
 }

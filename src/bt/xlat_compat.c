@@ -99,10 +99,6 @@ static void enter_code64(struct xlat *t, const struct context *to)
 	static const uint8_t last[] = {R8, R9, R12, R13, R15, R14 /* HOST_CPU itself */};
 
 	xlat_count(t);
-	if (bt_counts(t->bt)) {
-		emit_store(&t->e, 8, HOST_COUNT, AT_HOME(t, count));
-		COPY_TO_HOME(t, hits, CPU_OFF(bt_indirect_hits));
-	}
 	emit_store(&t->e, 8, HOST_T0, AT_HOME(t, target));
 	COPY_TO_HOME(t, fs_base, SEG_OFF(SEG_FS, base));
 	COPY_TO_HOME(t, gs_base, SEG_OFF(SEG_GS, base));
@@ -243,18 +239,11 @@ void xlat64_enter_compat(struct xlat *t)
 	emit_store(&t->e, 8, HOST_T1, AT_CPU(CPU_OFF(gpr[R10])));
 	emit_load(&t->e, 8, HOST_T1, AT_HOME_GPR(t, R11));
 	emit_store(&t->e, 8, HOST_T1, AT_CPU(CPU_OFF(gpr[R11])));
-	if (bt_counts(t->bt)) {
-		emit_load(&t->e, 8, HOST_T1, AT_HOME(t, hits));
-		emit_store(&t->e, 8, HOST_T1, AT_CPU(CPU_OFF(bt_indirect_hits)));
-		emit_load(&t->e, 8, HOST_COUNT, AT_HOME(t, count));
-	}
 	emit_load(&t->e, 8, HOST_WINDOW, AT_CPU(CPU_OFF(bt_window[1])));
 	emit_wrgsbase(&t->e, HOST_WINDOW);
 	emit_load(&t->e, 8, HOST_T1, AT_CPU(CPU_OFF(bt_compat.table)));
-	emit_load(&t->e, 8, HOST_T1, displaced(HOST_T1, 0));
-	emit_store(&t->e, 8, HOST_T1, AT_CPU(CPU_OFF(bt_indirect)));
-	emit_load(&t->e, 4, HOST_T2, (struct host_addr){HOST_T1, HOST_T0, 4, 0, false, false});
-	emit_lea(&t->e, 8, HOST_T2, displaced(HOST_T2, (int32_t)t->bt->stubs.indirect_miss));
+	emit_load(&t->e, 8, HOST_TABLE, displaced(HOST_T1, 0));
+	emit_load(&t->e, 4, HOST_T2, (struct host_addr){HOST_TABLE, HOST_T0, 4, 0, false, false});
 	emit_jmp_reg(&t->e, HOST_T2);
 	t->ended = true;
 }

@@ -6,7 +6,7 @@
  * else: other privileges, tasks, V86 mode, flags that the context depends on, pending interrupts.
  */
 #include "cpu/x86.h"
-#include "xlat.h"
+#include "xlat64.h"
 
 /* IRETD leaves a change of these to the C body, ... */
 #define IRET_SAME ((uint32_t)(FLAG_NT | FLAG_IOPL | FLAG_AC | FLAG_VIF | FLAG_VIP | FLAG_ID))
@@ -213,7 +213,8 @@ static void count_rf(struct xlat *t)
 
 	xlat_test_imm(t, HOST_T3, (uint32_t)FLAG_RF);
 	clear = emit_jcc8(&t->e, CC_E);
-	emit_lea(&t->e, 8, RCX, (struct host_addr){HOST_COUNT, REG_NONE, 1, (int32_t)t->uncounted, false, false});
+	emit_load(&t->e, 8, RCX, AT_HOME(t, count));
+	emit_lea(&t->e, 8, RCX, (struct host_addr){RCX, REG_NONE, 1, (int32_t)t->uncounted, false, false});
 	emit_store(&t->e, 8, RCX, AT_CPU(CPU_OFF(bt_rf_at)));
 	emit_target8(&t->e, clear);
 }

@@ -98,10 +98,37 @@ void xlat_offset(struct xlat *t, int32_t more_disp)
 		emit_movzx16(&t->e, HOST_T0, HOST_T0);
 }
 
+/* The segment has a base and no limit, and the operand has room for it: HOST_T1, once loaded. */
+static bool adds_base(const struct xlat *t)
+{
+	const struct insn *in = t->in;
+
+	return context_seg_class(t->ctx, in->seg) == SEGC_BASED && in->addrsize == 4 &&
+	       (in->base == REG_NONE || in->index == REG_NONE) && opt_on(t->bt->cpu->opt_off, OPT_BASED);
+}
+
+static void load_base(struct xlat *t)
+{
+	emit_load(&t->e, 4, HOST_T1, AT_CPU(SEG_OFF(t->in->seg, base)));
+}
+
+/* Of guest base and index there is one at most: which, and its scale. */
+static uint8_t index_beside_base(const struct insn *in, uint8_t *scale)
+{
+	*scale = in->base == REG_NONE && in->index != REG_NONE ? in->scale : 1;
+	return in->base == REG_NONE ? in->index : (uint8_t)host_reg(in->base);
+}
+
 struct host_addr xlat_operand(struct xlat *t, unsigned size, int32_t more_disp)
 {
 	const struct insn *in = t->in;
 
+	if (adds_base(t)) {
+		struct host_addr at = {.base = HOST_T1, .disp = displacement(t, more_disp), .gs = true, .a32 = true};
+		at.index = index_beside_base(in, &at.scale);
+		load_base(t);
+		return at;
+	}
 	if (context_seg_class(t->ctx, in->seg) == SEGC_FLAT && in->addrsize == 4) {
 		uint8_t base = in->base == REG_NONE ? REG_NONE : (uint8_t)host_reg(in->base);
 		return (struct host_addr){base, in->index, in->scale, displacement(t, more_disp), true, true};
@@ -193,6 +220,25 @@ static bool ident_general(struct xlat *t, bool checked)
 	return true;
 }
 
+/* Two host instructions where ident_general() has four. */
+static bool ident_based(struct xlat *t)
+{
+	const struct insn *in = t->in;
+	struct reencoding how = {
+	    .esp_home = HOST_ESP, .gs = true, .a32 = true, .base = HOST_T1, .disp = displacement(t, 0)};
+	uint8_t code[REENCODE_MAX];
+	unsigned len;
+
+	how.index = index_beside_base(in, &how.scale);
+	how.mem = how.index == REG_NONE ? HOST_MEM_BASE : HOST_MEM_INDEX;
+	len = insn_reencode(in, &how, code);
+	if (!len) /* AH to BH */
+		return false;
+	load_base(t);
+	emit_bytes(&t->e, code, len);
+	return true;
+}
+
 static bool lea16(struct xlat *t)
 {
 	xlat_offset(t, 0);
@@ -218,6 +264,8 @@ bool xlat_ident(struct xlat *t)
 		if (!in->agen && (in->mem_read || in->mem_write)) {
 			if (!xlat_segment_usable(t, in->seg, in->mem_write))
 				return false;
+			if (adds_base(t) && !t->user && ident_based(t))
+				return true;
 			if (context_seg_class(t->ctx, in->seg) != SEGC_FLAT || in->addrsize == 2 || t->user)
 				return ident_general(t, false);
 		}

@@ -121,9 +121,8 @@ static void load_and_switch(struct xlat *t, unsigned seg, uint8_t **slow)
 	emit_mov_imm64(&t->e, HOST_T2, (uintptr_t)t->ctx->after_load[seg]);
 	emit_load(&t->e, 8, RCX, (struct host_addr){HOST_T2, RCX, 8, 0, false, false});
 	unknown = emit_jrcxz(&t->e);
-	emit_load(&t->e, 8, HOST_T2,
+	emit_load(&t->e, 8, HOST_TABLE,
 		  (struct host_addr){RCX, REG_NONE, 1, offsetof(struct context, indirect), false, false});
-	emit_store(&t->e, 8, HOST_T2, AT_CPU(CPU_OFF(bt_indirect)));
 	take_segment(t, seg);
 	xlat_count(t);
 	emit_mov_imm(&t->e, HOST_T0, t->eip + t->in->len);

@@ -9,11 +9,16 @@
 /* That much may HOST_ESP lack: insn_map.esp holds it, and a displacement of 8 bits as a rule. */
 enum { LAG_MAX = 112 };
 
+bool xlat_stack_is_flat(const struct xlat *t)
+{
+	return xlat_wide_stack(t) && context_seg_class(t->ctx, SEG_SS) == SEGC_FLAT;
+}
+
 struct host_addr xlat_stack(struct xlat *t, int32_t delta, unsigned size)
 {
 	struct host_addr at = {HOST_ESP, REG_NONE, 1, delta + t->esp_pending, true, true};
 
-	if (xlat_wide_stack(t) && context_seg_class(t->ctx, SEG_SS) == SEGC_FLAT)
+	if (xlat_stack_is_flat(t))
 		return at;
 	emit_lea(&t->e, 4, HOST_T0, at);
 	if (!xlat_wide_stack(t))
@@ -209,7 +214,7 @@ bool xlat_leave(struct xlat *t)
 
 	if (!stack_usable(t))
 		return false;
-	if (!xlat_wide_stack(t) || context_seg_class(t->ctx, SEG_SS) != SEGC_FLAT) {
+	if (!xlat_stack_is_flat(t)) {
 		if (xlat_wide_stack(t))
 			emit_mov(&t->e, 4, HOST_T0, RBP);
 		else

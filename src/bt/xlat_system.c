@@ -47,8 +47,7 @@ void xlat_change_ring(struct xlat *t, const struct context *to, unsigned cpl)
 {
 	emit_store_imm(&t->e, 1, cpl, AT_CPU(CPU_OFF(cpl)));
 	emit_mov_imm64(&t->e, HOST_T2, (uintptr_t)&to->indirect);
-	emit_load(&t->e, 8, HOST_T2, (struct host_addr){HOST_T2, REG_NONE, 1, 0, false, false});
-	emit_store(&t->e, 8, HOST_T2, AT_CPU(CPU_OFF(bt_indirect)));
+	emit_load(&t->e, 8, HOST_TABLE, (struct host_addr){HOST_T2, REG_NONE, 1, 0, false, false});
 	emit_load(&t->e, 8, HOST_WINDOW, AT_CPU(CPU_OFF(bt_window[cpl == 3])));
 	emit_wrgsbase(&t->e, HOST_WINDOW);
 }

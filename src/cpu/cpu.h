@@ -253,10 +253,9 @@ struct cpu {
 	struct compat_gate bt_compat_gate;
 	struct ring_selector bt_writable; /* what VERW of ring 0 last said of */
 	struct tsc_line tsc_line;
-	uint64_t bt_flags;	   /* the host's, where translated code changes them and may have to put them back */
-	uint32_t bt_rep_count;	   /* ECX when the last repeated string instruction began, or went on */
-	uint64_t bt_indirect_hits; /* counted with --count */
-	uint64_t bt_branches[3];   /* by enum xlat_branch_kind, counted with --profile-exact */
+	uint64_t bt_flags;	 /* the host's, where translated code changes them and may have to put them back */
+	uint32_t bt_rep_count;	 /* ECX when the last repeated string instruction began, or went on */
+	uint64_t bt_branches[3]; /* by enum xlat_branch_kind, counted with --profile-exact */
 	uint32_t bt_last_branch;
 	struct physmem *pm;
 	const struct cpu_ops *ops;

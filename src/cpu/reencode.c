@@ -272,6 +272,7 @@ static bool split(struct parts *p, const struct insn *in)
 
 unsigned insn_reencode(const struct insn *in, const struct reencoding *how, uint8_t *out)
 {
+	bool sum = how->mem == HOST_MEM_BASE || how->mem == HOST_MEM_INDEX;
 	struct emit e = {.n = 0};
 	struct parts p;
 
@@ -296,9 +297,9 @@ unsigned insn_reencode(const struct insn *in, const struct reencoding *how, uint
 	if (p.high_byte && p.rex)
 		return 0;
 
-	if (how->mem == HOST_MEM_SAME || (how->mem == HOST_MEM_BASE && how->gs))
+	if (how->mem == HOST_MEM_SAME || (sum && how->gs))
 		put(&e, 0x65);
-	if (how->mem == HOST_MEM_SAME)
+	if (how->mem == HOST_MEM_SAME || (sum && how->a32))
 		put(&e, 0x67);
 	if (in->encoding == ENC_VEX)
 		put_vex(&e, &p, in);

@@ -12,14 +12,15 @@ enum host_mem {
 	HOST_MEM_NONE,	/* the instruction has no memory operand */
 	HOST_MEM_SAME,	/* the guest's own addressing form, 32-bit addresses relative to GS, disp added */
 	HOST_MEM_BASE,	/* [base + disp] relative to GS if gs */
-	HOST_MEM_INDEX, /* [base + index * scale + disp] */
+	HOST_MEM_INDEX, /* [base + index * scale + disp], likewise */
 	HOST_MEM_RIP,	/* [rip + disp], disp counted from the end of the instruction */
 };
 
 struct reencoding {
 	enum host_mem mem;
 	uint8_t esp_home; /* host register that holds guest ESP: RSP or R12 */
-	bool gs;	  /* HOST_MEM_BASE: GS-relative */
+	bool gs;	  /* HOST_MEM_BASE, HOST_MEM_INDEX: GS-relative */
+	bool a32;	  /* ... and the sum is cut to 32 bits */
 	uint8_t base;	  /* HOST_MEM_BASE, HOST_MEM_INDEX: host register */
 	int32_t disp;	  /* all but HOST_MEM_NONE; HOST_MEM_SAME: other than 0 with a base only */
 	uint8_t index;	  /* HOST_MEM_INDEX: host register, not RSP */

@@ -77,7 +77,7 @@ static const struct {
 	const char *name;
 	size_t offset, size;
 } fields[] = {
-	CPU_FIELD(rflags), CPU_FIELD(intr), CPU_FIELD(bt_indirect), CPU_FIELD(bt_indirect_hits),
+	CPU_FIELD(rflags), CPU_FIELD(intr), CPU_FIELD(bt_indirect),
 	CPU_FIELD(bt_selector[0].seg.selector), CPU_FIELD(bt_selector[0].seg.base), CPU_FIELD(bt_selector[0].minus_raw), CPU_FIELD(bt_selector[0].address), CPU_FIELD(bt_selector[0].class),
 	CPU_FIELD(bt_return), CPU_FIELD(bt_gate), CPU_FIELD(bt_writable), CPU_FIELD(bt_window), CPU_FIELD(bt_flags), CPU_FIELD(nmi_blocked), CPU_FIELD(cpl), CPU_FIELD(tsc_line), CPU_FIELD(bt_rep_count), CPU_FIELD(bt_user_faulted), CPU_FIELD(bt_copy_faulted), CPU_FIELD(bt_rf_at), CPU_FIELD(bt_rf),
 	CPU_FIELD(gpr), CPU_FIELD(cr0), CPU_FIELD(cr2), CPU_FIELD(cr3), CPU_FIELD(cr4), CPU_FIELD(kernel_gs_base),
@@ -200,9 +200,10 @@ static void put_host_insn(const struct block *b, int at)
 		field_name(in.disp, name, sizeof(name));
 		*bracket = 0;
 		put("\t%s[%s%s\n", line, name, strchr(bracket + 1, ']'));
-	} else if (in.disp == (int64_t)bt->stubs.indirect_miss && (bracket = strchr(line, '+'))) {
-		bracket[1] = 0;
-		put("\t%sindirect_miss]\n", line);
+	} else if (in.has_mem && in.base == REG_NONE && in.seg == SEG_DS && home_name(in.disp, name, sizeof(name))) {
+		bracket = strchr(line, '[');
+		*bracket = 0;
+		put("\t%s[%s%s\n", line, name, strchr(bracket + 1, ']'));
 	} else if (target == (int64_t)bt->stubs.exit || target == (int64_t)bt->stubs.indirect_miss) {
 		put("\tjmp %s\n", target == (int64_t)bt->stubs.exit ? "exit" : "indirect_miss");
 	} else if (code[0] == 0x49 && code[1] == 0xba && load_le(code + 2, 8) == (uintptr_t)shadow_watched(sh)) {

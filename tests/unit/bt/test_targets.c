@@ -76,6 +76,32 @@ START_TEST(test_entries)
 }
 END_TEST
 
+/* A jump is a signal where the table has nothing yet, and no other near there is. */
+START_TEST(test_unmade)
+{
+	uint64_t before;
+
+	/* jmp ebx; at CODE + 0x1000 and CODE + 0x2000: jmp esi; behind the first: hlt */
+	CODE_BYTES(CODE, 0xff, 0xe3, 0xf4);
+	CODE_BYTES(CODE + 0x1000, 0xff, 0xe6);
+	CODE_BYTES(CODE + 0x2000, 0xff, 0xe6);
+	enter_ring(0);
+	cpu.gpr[RSI] = CODE + 2;
+	for (unsigned i = 1; i <= 2; i++) {
+		before = stats.indirect_misses;
+		cpu.gpr[RBX] = CODE + i * 0x1000;
+		run_from(CODE);
+		ck_assert_uint_gt(stats.indirect_misses, before);
+		ck_assert_uint_eq(stats.indirect_unmade, 1);
+	}
+	cpu.opt_off |= BIT(OPT_TABLE);
+	bt_flush(bt);
+	run_from(CODE);
+	ck_assert_uint_eq(stats.indirect_unmade, 1);
+	cpu.opt_off = 0;
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("targets");
@@ -84,6 +110,7 @@ int main(void)
 	tcase_add_checked_fixture(t, setup_bt_unaudited, teardown_bt);
 	tcase_add_test(t, test_misses);
 	tcase_add_test(t, test_entries);
+	tcase_add_test(t, test_unmade);
 	suite_add_tcase(s, t);
 	return run_suite(s);
 }
