@@ -10,8 +10,6 @@
 
 #define PTE_ADDR_64 (BIT(52) - PAGE_SIZE)
 
-enum { AROUND = 32 /* pages; window_map() populates as many */ };
-
 int paged_init(struct shadow *sh, unsigned max_mappings)
 {
 	int err = windows_init(sh, max_mappings);

@@ -24,10 +24,11 @@ enum {
 	TABLE_ENTRIES = 1024,
 	MAX_TABLES = 1 << 15,
 	MAX_ALIASES = 1 << 21,
-	DIRECTORIES = 4,      /* PAE; else only the first is used */
-	QUARTERS = 4,	      /* of a window in long mode: 1 GiB each, what an entry of the third level maps */
-	VIEW_PAGES = 1 << 16, /* of a view, canonical addresses: bits 56 to 41 of the linear address */
-	MAX_VIEW_PAGES = 2048 /* that are readable, of all views: 8 MiB */
+	DIRECTORIES = 4,       /* PAE; else only the first is used */
+	QUARTERS = 4,	       /* of a window in long mode: 1 GiB each, what an entry of the third level maps */
+	VIEW_PAGES = 1 << 16,  /* of a view, canonical addresses: bits 56 to 41 of the linear address */
+	MAX_VIEW_PAGES = 2048, /* that are readable, of all views: 8 MiB */
+	AROUND = 32, /* pages that a fault maps along with its own; so many the host fills in at once (window_map()) */
 };
 
 /* Bits of window.state */

@@ -7,8 +7,6 @@
 #include "shadow_internal.h"
 #include "trace.h"
 
-enum { POPULATE_MAX = 32 }; /* pages of an extent that are mapped at once, not when touched */
-
 _Static_assert(SHADOW_PAGE_STORABLE == (PAGE_MAPPED | PAGE_WRITABLE) &&
 		   SHADOW_PAGE_MASK == (PAGE_MAPPED | PAGE_WRITABLE | PAGE_PROTECTED) &&
 		   SHADOW_PAGE_TRACED == (PAGE_MAPPED | PAGE_WRITABLE | PAGE_PROTECTED),
@@ -312,7 +310,7 @@ bool window_map(struct shadow *sh, struct window *w, const struct extent *x)
 	before = window_edges_at(w, x->page, x->count);
 	if (mmap(w->base + (x->page << PAGE_SHIFT), x->count << PAGE_SHIFT,
 		 x->writable ? PROT_READ | PROT_WRITE : PROT_READ,
-		 MAP_SHARED | MAP_FIXED | (x->count <= POPULATE_MAX ? MAP_POPULATE : 0), x->backing->fd,
+		 MAP_SHARED | MAP_FIXED | (x->count <= AROUND ? MAP_POPULATE : 0), x->backing->fd,
 		 (off_t)x->offset) == MAP_FAILED)
 		return false;
 	window_forget_parked(sh, w, x->page, x->count);

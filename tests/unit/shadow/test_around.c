@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A program that goes from page to page: what continues the pages that are mapped is mapped with the next one. */
+/* What is mapped along with a page: of a program that goes from page to page, what continues those that are mapped; of
+ * a kernel, its neighbours as far as its table goes on. */
 #define _GNU_SOURCE
-#include <check.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "cpu/cpu.h"
-#include "cpu/x86.h"
-#include "shadow/shadow_internal.h"
+#include "paged_fixture.h"
 
 enum {
 	RAM_BYTES = 16 * 1024 * 1024,
@@ -19,17 +14,6 @@ enum {
 	FLAGS = PTE_P | PTE_W | PTE_U | PTE_A | PTE_D,
 };
 
-static struct physmem pm;
-static struct cpu *cpu;
-static struct stats stats;
-static struct shadow *sh;
-static struct pm_region ram;
-
-static void poke(gpa_t at, uint32_t value)
-{
-	physmem_write(&pm, at, &value, 4);
-}
-
 static void set_pte(unsigned page, uint32_t flags)
 {
 	poke(TABLE + 4 * page, FRAMES + page * PAGE_SIZE + flags);
@@ -37,30 +21,11 @@ static void set_pte(unsigned page, uint32_t flags)
 
 static void setup(void)
 {
-	memset(&stats, 0, sizeof(stats));
-	ck_assert_int_eq(physmem_init(&pm, RAM_BYTES), 0);
-	ram = (struct pm_region){.name = "ram", .kind = PM_RAM, .len = RAM_BYTES, .enabled = true, .backing = &pm.ram};
-	physmem_add(&pm, &ram);
-	cpu = aligned_alloc(64, ALIGN_UP(sizeof(*cpu), 64));
-	memset(cpu, 0, sizeof(*cpu));
-	cpu->pm = &pm;
-	cpu->stats = &stats;
-	ck_assert_int_eq(shadow_create(&sh, &(struct shadow_config){.cpu = cpu, .audit = true}), 0);
+	make_machine(RAM_BYTES, 0);
 	poke(DIRECTORY, TABLE + (PTE_P | PTE_W | PTE_U));
 	for (unsigned i = 0; i < COUNT; i++)
 		set_pte(FIRST + i, FLAGS);
-	cpu->cr0 = CR0_PE | CR0_PG | CR0_WP;
-	cpu->cpl = 3;
-	cpu->cr3 = DIRECTORY;
-	shadow_mmu_event(sh, MMU_CR0, 0);
-}
-
-static void teardown(void)
-{
-	shadow_audit(sh);
-	shadow_destroy(sh);
-	physmem_destroy(&pm);
-	free(cpu);
+	enter(DIRECTORY, 3);
 }
 
 static uint8_t state(unsigned page)
@@ -153,6 +118,51 @@ START_TEST(test_taken_away)
 }
 END_TEST
 
+static enum shadow_fault write_page(unsigned page)
+{
+	return shadow_handle_fault(sh, shadow_window(sh) + page * PAGE_SIZE, true);
+}
+
+/* Sixteen pages, and nothing else, with these flags. */
+static void make_short_row(uint32_t flags)
+{
+	for (unsigned i = 0; i < COUNT; i++)
+		set_pte(FIRST + i, i < 16 ? flags : 0);
+}
+
+static uint64_t pages_shown(void)
+{
+	return sh->paged.windows[paged_window_of(sh, false)].pages;
+}
+
+START_TEST(test_kernel)
+{
+	make_short_row(FLAGS & ~PTE_U);
+	set_pte(FIRST + 3, FLAGS & ~(PTE_U | PTE_D));					     /* clean */
+	poke(TABLE + 4 * (FIRST + 12), FRAMES + (FIRST + 4) * PAGE_SIZE + (FLAGS & ~PTE_U)); /* other RAM */
+	enter(DIRECTORY, 0);
+	ck_assert_int_eq(write_page(FIRST + 8), SHADOW_RESOLVED);
+	ck_assert_uint_eq(pages_shown(), 12 - 4);
+	shadow_audit(sh);
+	/* One that is taken away goes alone, and the others of its table come alone from then on. */
+	set_pte(FIRST + 8, 0);
+	shadow_mmu_event(sh, MMU_CR3, 0);
+	ck_assert_uint_eq(pages_shown(), 12 - 4 - 1);
+	ck_assert_int_eq(write_page(FIRST + 14), SHADOW_RESOLVED);
+	ck_assert_uint_eq(pages_shown(), 12 - 4);
+}
+END_TEST
+
+/* The first page of user mode's comes alone: whether they were accessed says which of them it wants. */
+START_TEST(test_user_alone)
+{
+	make_short_row(FLAGS);
+	ck_assert_int_eq(write_page(FIRST + 8), SHADOW_RESOLVED);
+	for (unsigned i = 0; i < 16; i++)
+		ck_assert(!!(state(FIRST + i) & PAGE_MAPPED) == (i == 8));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("around");
@@ -167,6 +177,8 @@ int main(void)
 	tcase_add_loop_test(t, test_ends, 0, (int)ARRAY_LEN(odd));
 	tcase_add_test(t, test_traced);
 	tcase_add_test(t, test_taken_away);
+	tcase_add_test(t, test_kernel);
+	tcase_add_test(t, test_user_alone);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

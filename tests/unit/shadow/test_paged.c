@@ -2,18 +2,13 @@
 /* The windows of a guest with paging: address spaces that come back, changes of tables and when they take effect, few
  * mappings of the host. */
 #define _GNU_SOURCE
-#include <check.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cpu/cpu.h"
-#include "cpu/x86.h"
-#include "shadow/shadow_internal.h"
+#include "paged_fixture.h"
 
 enum {
 	RAM_BYTES = 64 * 1024 * 1024,
@@ -23,44 +18,9 @@ enum {
 	MANY = 48,    /* more than are kept */
 };
 
-static struct physmem pm;
-static struct cpu *cpu;
-static struct stats stats;
-static struct shadow *sh;
-static struct pm_region ram;
-
-static void setup_limited(uint64_t max_mappings)
-{
-	memset(&stats, 0, sizeof(stats));
-	ck_assert_int_eq(physmem_init(&pm, RAM_BYTES), 0);
-	ram = (struct pm_region){.name = "ram", .kind = PM_RAM, .len = RAM_BYTES, .enabled = true, .backing = &pm.ram};
-	physmem_add(&pm, &ram);
-	cpu = aligned_alloc(64, ALIGN_UP(sizeof(*cpu), 64));
-	memset(cpu, 0, sizeof(*cpu));
-	cpu->pm = &pm;
-	cpu->stats = &stats;
-	ck_assert_int_eq(
-	    shadow_create(
-		&sh, &(struct shadow_config){.cpu = cpu, .audit = max_mappings == 0, .max_mappings = max_mappings}),
-	    0);
-}
-
 static void setup(void)
 {
-	setup_limited(0);
-}
-
-static void teardown(void)
-{
-	shadow_audit(sh);
-	shadow_destroy(sh);
-	physmem_destroy(&pm);
-	free(cpu);
-}
-
-static void poke(gpa_t at, uint32_t value)
-{
-	physmem_write(&pm, at, &value, 4);
+	make_machine(RAM_BYTES, 0);
 }
 
 static gpa_t directory(unsigned space)
@@ -94,10 +54,7 @@ static void load_cr3(unsigned space)
 
 static void enter_user(unsigned space)
 {
-	cpu->cr0 = CR0_PE | CR0_PG | CR0_WP;
-	cpu->cpl = 3;
-	cpu->cr3 = directory(space);
-	shadow_mmu_event(sh, MMU_CR0, 0);
+	enter(directory(space), 3);
 }
 
 static enum shadow_fault touch(unsigned n, bool write)
@@ -316,62 +273,12 @@ START_TEST(test_parked_pages_are_out_of_reach)
 }
 END_TEST
 
-/* Pages of a table behind each other in RAM, with the same rights: A and D set, as a kernel's. */
-static void make_row(uint32_t rights)
-{
-	poke(directory(0), (uint32_t)directory(0) + PAGE_SIZE + (PTE_P | PTE_W | PTE_A));
-	for (unsigned n = 0; n < 16; n++)
-		poke(directory(0) + PAGE_SIZE + 4 * n,
-		     PAGES + n * PAGE_SIZE + (PTE_P | PTE_W | PTE_A | PTE_D | rights));
-}
-
-static void enter_kernel(void)
-{
-	cpu->cr0 = CR0_PE | CR0_PG | CR0_WP;
-	cpu->cr3 = directory(0);
-	shadow_mmu_event(sh, MMU_CR0, 0);
-}
-
-static uint64_t pages_shown(void)
-{
-	return sh->paged.windows[SUPERVISOR].pages;
-}
-
-START_TEST(test_around)
-{
-	make_row(0);
-	poke(directory(0) + PAGE_SIZE + 4 * 3, PAGES + 3 * PAGE_SIZE + (PTE_P | PTE_W | PTE_A)); /* clean */
-	poke(directory(0) + PAGE_SIZE + 4 * 12, PAGES + 4 * PAGE_SIZE + (PTE_P | PTE_W | PTE_A | PTE_D));
-	enter_kernel();
-	ck_assert_int_eq(touch(4, true), SHADOW_RESOLVED); /* page 8 */
-	ck_assert_uint_eq(pages_shown(), 12 - 4);
-	shadow_audit(sh);
-	/* One that is taken away goes alone, and the others of its table come alone from then on. */
-	poke(directory(0) + PAGE_SIZE + 4 * 8, 0);
-	shadow_mmu_event(sh, MMU_CR3, 0);
-	ck_assert_uint_eq(pages_shown(), 12 - 4 - 1);
-	ck_assert_int_eq(touch(7, true), SHADOW_RESOLVED);
-	ck_assert_uint_eq(pages_shown(), 12 - 4);
-}
-END_TEST
-
-/* User mode's come alone: whether they were accessed says which of them it wants. */
-START_TEST(test_around_not_user)
-{
-	make_row(PTE_U);
-	poke(directory(0), (uint32_t)directory(0) + PAGE_SIZE + (PTE_P | PTE_W | PTE_U));
-	enter_user(0);
-	ck_assert_int_eq(touch(4, true), SHADOW_RESOLVED);
-	ck_assert(mapped(4) && !mapped(3) && !mapped(5));
-}
-END_TEST
-
 START_TEST(test_budget)
 {
 	enum { LIMIT = 2000 };
 
 	teardown();
-	setup_limited(LIMIT);
+	make_machine(RAM_BYTES, LIMIT);
 	for (unsigned s = 0; s < MANY; s++)
 		make_space(s);
 	enter_user(0);
@@ -473,8 +380,6 @@ int main(void)
 	tcase_add_test(t, test_rights_change_in_place);
 	tcase_add_test(t, test_pages_are_parked);
 	tcase_add_test_raise_signal(t, test_parked_pages_are_out_of_reach, SIGSEGV);
-	tcase_add_test(t, test_around);
-	tcase_add_test(t, test_around_not_user);
 	tcase_add_test(t, test_budget);
 	tcase_add_loop_test(t, test_audit, 0, PLANTS + 1);
 	suite_add_tcase(s, t);
