@@ -112,8 +112,9 @@ void xlat64_stub(struct xlat *t, const struct bt_exit *x);
 bool xlat64_probes(const struct xlat *t);
 /* Faults unless home.target is `rip`; their lower halves are equal. Changes HOST64_T. False: not here. */
 bool xlat64_probe_target(struct xlat *t, guest_pc_t rip);
-/* Faults unless the register is an address in the block's chunk. Changes HOST64_T. */
-void xlat64_probe_chunk(struct xlat *t, unsigned reg);
+/* Faults unless the register is an address in the block's chunk. Changes temp: HOST64_T, or HOST64_DELTA where nothing
+ * is in it. */
+void xlat64_probe_chunk(struct xlat *t, unsigned reg, unsigned temp);
 /* The displacement by which it does. */
 uint32_t xlat64_probe_displacement(const struct bt *bt, uint32_t chunk);
 /* Faults unless the register is one of 2 GiB of numbers from `half` on. Changes HOST64_T. */

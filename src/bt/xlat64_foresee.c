@@ -101,6 +101,9 @@ static bool is_single(const struct xlat *t)
 	bool little = op[1].kind == OPD_IMM && op[1].imm == (uint64_t)(int8_t)op[1].imm;
 
 	switch (t->in->id) {
+	case INSN_LEA:
+		return t->in->base != REG_NONE && t->in->index == REG_NONE && t->in->disp == (int8_t)t->in->disp &&
+		       (t->single & BIT(t->in->base));
 	case INSN_MOV:
 		return op[1].kind == OPD_MEM || (op[1].kind == OPD_GPR && (t->single & BIT(op[1].reg)));
 	case INSN_INC:

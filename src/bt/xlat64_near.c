@@ -91,7 +91,7 @@ bool xlat64_near_base(struct xlat *t, unsigned base)
 
 void xlat64_near_probe(struct xlat *t, unsigned reg)
 {
-	xlat64_probe_chunk(t, reg);
+	xlat64_probe_chunk(t, reg, HOST64_T);
 	t->near |= (uint16_t)BIT(reg);
 	t->entered &= (uint16_t)~BIT(reg);
 	t->moved[reg] = 0;
@@ -166,9 +166,25 @@ static bool worth_certainty(const struct xlat *t, unsigned base, unsigned index)
 	return saved > 2;
 }
 
+/* Is the base known for certain, without a lookup? */
+static bool certain(const struct xlat *t, unsigned base)
+{
+	if (xlat64_serves(t, base) || (t->in_code & BIT(base)))
+		return true;
+	if (t->has_chunk && (t->near & BIT(base)))
+		return t->sure & BIT(base);
+	return base == RSP && opt_on(t->bt->cpu->opt_off, OPT_RSP);
+}
+
 static bool may_probe(const struct xlat *t, unsigned base, unsigned index)
 {
-	return !probed(t, base) || worth_certainty(t, base, index);
+	return certain(t, base) || worth_certainty(t, base, index);
+}
+
+/* Is the base the index, rather? In programs that are linked below 2 GiB pointers are small, too. */
+static bool looks_swapped(const struct xlat *t, unsigned base, unsigned index)
+{
+	return (t->foreseen & BIT(base)) && (t->foreseen & BIT(index)) && t->seen[base] < t->seen[index];
 }
 
 /*
@@ -180,6 +196,7 @@ static bool small_index(struct xlat *t, unsigned *how)
 {
 	const struct insn *in = t->in;
 	bool may_swap = in->scale == 1 && in->base != RSP;
+	bool swapped = may_swap && looks_swapped(t, in->base, in->index);
 
 	*how = 0;
 	if (xlat64_bounded(t, in->index, in->scale))
@@ -190,10 +207,11 @@ static bool small_index(struct xlat *t, unsigned *how)
 	*how = 0;
 	if (!usable(t) || !xlat64_surely_accesses(in))
 		return false;
-	if (may_probe(t, in->base, in->index) && xlat64_bound_probe(t, in->index, how))
+	if ((t->like || !swapped) && may_probe(t, in->base, in->index) && xlat64_bound_probe(t, in->index, how))
 		return true;
 	*how = INDEX_SWAPPED;
-	return may_swap && may_probe(t, in->index, in->base) && xlat64_bound_probe(t, in->base, how);
+	return may_swap && (t->like || swapped) && may_probe(t, in->index, in->base) &&
+	       xlat64_bound_probe(t, in->base, how);
 }
 
 /* Whether a model added an index behind the lookup is noted, as all that was decided otherwise than by the code. */
@@ -241,10 +259,14 @@ bool xlat64_near_operand(struct xlat *t)
 		linear = t->seen[in->base];
 	if (!expected(t, in->base, linear))
 		return false;
-	xlat64_near_delta(t);
 	emit_lea(&t->e, 8, HOST64_T, at);
-	xlat64_probe_chunk(t, HOST64_T);
-	emit_lea(&t->e, 8, HOST64_T, at);
+	if (t->delta == DELTA_CHUNK) {
+		xlat64_probe_chunk(t, HOST64_T, HOST64_T);
+		emit_lea(&t->e, 8, HOST64_T, at);
+	} else {
+		xlat64_probe_chunk(t, HOST64_T, HOST64_DELTA);
+		xlat64_near_delta(t);
+	}
 	return true;
 }
 

@@ -29,11 +29,11 @@ uint32_t xlat64_probe_displacement(const struct bt *bt, uint32_t chunk)
 	return bt->probe - (chunk << (SHADOW_VIEW_SHIFT - PROBE_ROTATE));
 }
 
-void xlat64_probe_chunk(struct xlat *t, unsigned reg)
+void xlat64_probe_chunk(struct xlat *t, unsigned reg, unsigned temp)
 {
-	emit_rorx64(&t->e, HOST64_T, reg, PROBE_ROTATE);
-	emit_load(&t->e, 1, HOST64_T,
-		  (struct host_addr){HOST64_T, REG_NONE, 1, (int32_t)xlat64_probe_displacement(t->bt, t->b->chunk),
+	emit_rorx64(&t->e, temp, reg, PROBE_ROTATE);
+	emit_load(&t->e, 1, temp,
+		  (struct host_addr){(uint8_t)temp, REG_NONE, 1, (int32_t)xlat64_probe_displacement(t->bt, t->b->chunk),
 				     false, true});
 	xlat_reloc(t, 4, RELOC_PROBE);
 }
