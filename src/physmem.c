@@ -56,8 +56,10 @@ int physmem_init(struct physmem *pm, uint64_t ram_bytes)
 	if (err)
 		return err;
 	pm->traced = calloc(pm->ram.size >> PAGE_SHIFT, 1);
-	if (!pm->traced) {
-		pm_backing_destroy(&pm->ram);
+	pm->made = calloc(pm->ram.size / PM_PIECE / 64 + 1, sizeof(*pm->made));
+	pm->made_here = calloc(pm->ram.size / PM_PIECE / 64 + 1, sizeof(*pm->made_here));
+	if (!pm->traced || !pm->made || !pm->made_here) {
+		physmem_destroy(pm);
 		return -ENOMEM;
 	}
 	return 0;
@@ -67,7 +69,10 @@ void physmem_destroy(struct physmem *pm)
 {
 	pm_backing_destroy(&pm->ram);
 	free(pm->traced);
+	free(pm->made);
+	free(pm->made_here);
 	pm->traced = NULL;
+	pm->made = pm->made_here = NULL;
 }
 
 /* The enabled region of the highest priority at gpa; *end is lowered to where the answer may change. */
@@ -315,6 +320,8 @@ void physmem_write(struct physmem *pm, gpa_t gpa, const void *buf, uint64_t len)
 		uint8_t *host = span_host(s, gpa, &n);
 		n = MIN(n, len);
 		if (host && s->region->kind == PM_RAM) {
+			n = MIN(n, PM_PIECE - (uint64_t)(host - s->region->backing->host) % PM_PIECE);
+			physmem_make_here(pm, host);
 			tell_traced(pm, gpa, from, n);
 			memcpy(host, from, n);
 		} else if (s->region && s->region->kind == PM_IO) {

@@ -81,6 +81,9 @@ struct physmem {
 	unsigned nspans, widest; /* the widest of RAM: what is asked for nearly always */
 	struct pm_listener listeners[PM_MAX_LISTENERS];
 	unsigned nlisteners;
+	bool in_pieces;	     /* RAM is made by PM_PIECE: see physmem_make() */
+	uint64_t *made;	     /* those that have been: a bit for each */
+	uint64_t *made_here; /* and those that the monitor's own mapping shows */
 	uint8_t *traced;     /* one byte for each page of RAM backing: who traces it (bit set), 0 = nobody */
 	uint64_t a20_mask;   /* applied by the CPU (not by DMA) to physical addresses: ~0 or ~1 MiB */
 	uint64_t generation; /* counts changes of the map and of A20: what was looked up before may be wrong */
@@ -98,6 +101,20 @@ int pm_backing_init(struct pm_backing *b, const char *name, uint64_t size);
 void pm_backing_destroy(struct pm_backing *b);
 /* Fills it with zeros, which take no memory. Mappings of it show them too. */
 void pm_backing_clear(struct pm_backing *b);
+
+/*
+ * RAM takes no memory until it is touched, and then a page at a time, by the host's page fault. Who is about to write
+ * to it, or to let the guest do so, has the host make all of the piece around that offset of the backing in one call,
+ * and map it in another place than the guest's by touching that: half as much work as the faults. What is there stays.
+ * No effect unless pm->in_pieces.
+ */
+#define PM_PIECE ((uint64_t)(256 * KiB))
+void physmem_make(struct physmem *pm, uint64_t offset);
+bool physmem_is_made(const struct physmem *pm, uint64_t offset);
+/* Reads a mapping of RAM that is made, here and there: the host maps what is around as well. */
+void physmem_touch(const void *at, uint64_t len);
+/* As physmem_make(), for a write by the monitor to an address of its own; no effect if that is not RAM. */
+void physmem_make_here(struct physmem *pm, const uint8_t *host);
 
 /* Adds a region. It stays the caller's and must outlive the physmem. */
 void physmem_add(struct physmem *pm, struct pm_region *r);

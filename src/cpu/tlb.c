@@ -22,6 +22,8 @@ void tlb_fill(struct cpu *cpu, gva_t gva, enum access access, bool user, const s
 		return; /* RFLAGS.AC and the kind of access decide each time */
 	if (cpu->tlb.generation != cpu->pm->generation)
 		tlb_flush(cpu);
+	if (access & ACC_WRITE)
+		physmem_make_here(cpu->pm, host);
 	struct tlb_entry entry = {
 	    .tag = tlb_tag(gva, user),
 	    .host = host,

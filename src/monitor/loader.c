@@ -66,20 +66,34 @@ int loader_make_item(struct loader *l, enum loader_item item, uint32_t len)
 	return l->item[item].data ? 0 : no_memory(l);
 }
 
-/* The file's bytes, or, if nobody here looks into it, only whether it has them. */
-static int read_data(struct loader *l, enum loader_item item, int fd, uint32_t len)
+/* As many of the file's bytes as are looked into here, all of them being there. */
+static int read_head(struct loader *l, enum loader_item item, int fd, uint32_t head, uint32_t len)
 {
 	uint8_t last;
 	ssize_t n;
-	int rc;
+	int rc = loader_make_item(l, item, head);
 
-	if (item >= LOADER_MODULE) {
-		l->item[item].len = len;
-		n = pread(fd, &last, 1, len - 1);
-		return n == 1 ? 0 : n < 0 ? -errno : -ENODATA;
-	}
-	rc = loader_make_item(l, item, len);
-	return rc ? rc : file_read_all(fd, l->item[item].data, len);
+	if (rc)
+		return rc;
+	rc = file_read_all(fd, l->item[item].data, head);
+	if (rc)
+		return rc;
+	l->item[item].len = len;
+	n = pread(fd, &last, 1, len - 1);
+	return n == 1 ? 0 : n < 0 ? -errno : -ENODATA;
+}
+
+/* Nobody looks into modules, nor into more of Linux than its set-up code. */
+static int read_data(struct loader *l, enum loader_item item, int fd, uint32_t len)
+{
+	uint32_t head = item >= LOADER_MODULE ? 0 : MIN(len, LINUX_SETUP_MAX);
+	int rc = read_head(l, item, fd, head, len);
+
+	if (rc || item >= LOADER_MODULE || head == len || loader_linux_is(&l->item[item]))
+		return rc;
+	free(l->item[item].data);
+	l->item[item].data = NULL;
+	return lseek(fd, 0, SEEK_SET) < 0 ? -errno : read_head(l, item, fd, len, len);
 }
 
 static int read_item(struct loader *l, enum loader_item item, const char *what, const char *path)

@@ -21,6 +21,8 @@
 #define LOADER_HIGH_BASE 0x100000u
 /* At the end of memory (below 4 GiB) the BIOS keeps tables. SeaBIOS: BUILD_MAX_HIGHTABLE. */
 #define LOADER_TOP_RESERVED (256 * KiB)
+/* What of a Linux kernel is looked at: its set-up code, whose length in sectors takes a byte. */
+#define LINUX_SETUP_MAX (256 * 512u)
 
 enum {
 	LOADER_MAX_SEGMENTS = 64, /* as in firmware/kernel_boot.asm */

@@ -321,6 +321,7 @@ int vm_init(struct vm *vm, const struct vm_config *cfg, const struct vm_chardevs
 			 (unsigned long long)(cfg->memory / MiB), strerror(-rc));
 		return rc;
 	}
+	vm->pm.in_pieces = opt_on(cfg->opt_off, OPT_PIECES);
 	rc = exec_create(&vm->exec);
 	if (rc) {
 		snprintf(err, errlen, "cannot set up the single-stepper: %s", strerror(-rc));

@@ -149,6 +149,43 @@ static void widen(const struct shadow *sh, const struct window *w, const struct 
 	}
 }
 
+static bool is_ram_made(const struct shadow *sh, const struct window *w, uint64_t page, uint64_t offset)
+{
+	return !(w->state[page] & PAGE_MAPPED) && physmem_is_made(sh->pm, offset);
+}
+
+/*
+ * RAM that nobody has touched is made by the piece, and mapped with it: what touches one page of it touches nearly all.
+ * So much of the extent, around the page, as is there then and not mapped yet.
+ */
+static void cut_to_made(const struct shadow *sh, const struct window *w, uint64_t page, struct extent *x)
+{
+	uint64_t offset = x->offset + (page - x->page) * PAGE_SIZE, first = page, last = page;
+	uint64_t end = x->page + x->count;
+
+	if (!sh->pm->in_pieces || !x->writable || x->backing != &sh->pm->ram || x->count == 1)
+		return;
+	if (!physmem_is_made(sh->pm, offset))
+		physmem_make(sh->pm, offset);
+	while (first > x->page && is_ram_made(sh, w, first - 1, x->offset + (first - 1 - x->page) * PAGE_SIZE))
+		first--;
+	while (last + 1 < end && is_ram_made(sh, w, last + 1, x->offset + (last + 1 - x->page) * PAGE_SIZE))
+		last++;
+	x->offset += (first - x->page) * PAGE_SIZE;
+	x->page = first;
+	x->count = last + 1 - first;
+}
+
+/* What is around the page in its piece is going to be accessed, too. window_map() has small extents populated. */
+static void touch_piece(const struct shadow *sh, const struct window *w, uint64_t page, const struct extent *x)
+{
+	uint64_t at = (page - x->page) * PAGE_SIZE, before = (x->offset + at) % PM_PIECE, from = at - MIN(at, before);
+	uint64_t end = MIN(at - before + PM_PIECE, x->count * PAGE_SIZE);
+
+	if (sh->pm->in_pieces && x->writable && x->backing == &sh->pm->ram && x->count > AROUND)
+		physmem_touch(w->base + (x->page << PAGE_SHIFT) + from, end - from);
+}
+
 /* The window that shows a linear address of the present address space. NULL: none can. */
 static struct window *window_for(struct shadow *sh, bool user, gva_t linear, bool chunk)
 {
@@ -181,9 +218,12 @@ static enum shadow_fault fill(struct shadow *sh, bool user, gva_t linear, bool c
 			return SHADOW_EMULATE;
 		wide = x;
 		widen(sh, w, &w->regions[r], s, &wide);
+		cut_to_made(sh, w, (uint32_t)linear >> PAGE_SHIFT, &wide);
 		depend(sh, s, &wide);
-		if (window_map(sh, w, &wide))
+		if (window_map(sh, w, &wide)) {
+			touch_piece(sh, w, (uint32_t)linear >> PAGE_SHIFT, &wide);
 			return SHADOW_RESOLVED;
+		}
 		if (tries == 0)
 			spaces_make_room(sh);
 		else

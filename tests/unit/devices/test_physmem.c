@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The map of guest physical memory: what wins, and which of its changes listeners are told of. */
+#define _GNU_SOURCE
 #include "../run_suite.h"
 #include "physmem.h"
+
+#include <unistd.h>
 
 enum { RAM_BYTES = 1 << 20, BAR = 0x80000000, BAR_LEN = 0x4000, FEW = 3 };
 
@@ -110,6 +113,60 @@ START_TEST(test_kinds)
 }
 END_TEST
 
+/* Where RAM from an offset on first has data, or a hole. */
+static uint64_t first(int what, uint64_t from)
+{
+	off_t at = lseek(pm.ram.fd, (off_t)from, what);
+
+	return at < 0 ? RAM_BYTES : (uint64_t)at;
+}
+
+/* A piece is made whole, around what is there already, and nothing beside it. */
+START_TEST(test_pieces)
+{
+	static const uint8_t zeros[PAGE_SIZE];
+	const uint8_t data[] = {1, 2, 3};
+	uint64_t kept = PM_PIECE + 5 * PAGE_SIZE + 7;
+	uint8_t back[3];
+
+	physmem_write(&pm, kept, data, sizeof(data));
+	physmem_make(&pm, kept);
+	ck_assert_uint_eq(first(SEEK_HOLE, PM_PIECE), PM_PIECE); /* not asked for */
+	pm.in_pieces = true;
+	physmem_make(&pm, kept);
+	ck_assert(physmem_is_made(&pm, PM_PIECE) && !physmem_is_made(&pm, 0) && !physmem_is_made(&pm, 2 * PM_PIECE));
+	ck_assert_uint_eq(first(SEEK_DATA, 0), PM_PIECE);
+	ck_assert_uint_eq(first(SEEK_HOLE, PM_PIECE), 2 * PM_PIECE);
+	physmem_read(&pm, kept, back, sizeof(back));
+	ck_assert_mem_eq(back, data, sizeof(data));
+	memset(pm.ram.host + kept, 0, sizeof(data));
+	for (uint64_t at = 0; at < RAM_BYTES; at += PAGE_SIZE)
+		ck_assert_mem_eq(pm.ram.host + at, zeros, PAGE_SIZE);
+}
+END_TEST
+
+/* Writes make what they go to: across two pieces, and in the last one, which is cut short. */
+START_TEST(test_pieces_written)
+{
+	struct physmem small = {0};
+	uint8_t data[PAGE_SIZE];
+
+	pm.in_pieces = true;
+	memset(data, 0x5a, sizeof(data));
+	physmem_write(&pm, PM_PIECE - 1, data, sizeof(data));
+	ck_assert_uint_eq(first(SEEK_DATA, 0), 0);
+	ck_assert_uint_eq(first(SEEK_HOLE, 0), 2 * PM_PIECE);
+	ck_assert_mem_eq(pm.ram.host + PM_PIECE - 1, data, sizeof(data));
+	ck_assert_int_eq(physmem_init(&small, PM_PIECE + PAGE_SIZE), 0);
+	small.in_pieces = true;
+	physmem_make_here(&small, small.ram.host + PM_PIECE);
+	physmem_make_here(&small, data); /* not RAM */
+	ck_assert_int_eq(lseek(small.ram.fd, 0, SEEK_DATA), PM_PIECE);
+	ck_assert_int_eq(lseek(small.ram.fd, PM_PIECE, SEEK_HOLE), PM_PIECE + PAGE_SIZE);
+	physmem_destroy(&small);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("physmem");
@@ -119,6 +176,8 @@ int main(void)
 	tcase_add_test(t, test_device_in_a_hole);
 	tcase_add_test(t, test_device_over_memory);
 	tcase_add_test(t, test_kinds);
+	tcase_add_test(t, test_pieces);
+	tcase_add_test(t, test_pieces_written);
 	suite_add_tcase(s, t);
 	return run_suite(s);
 }

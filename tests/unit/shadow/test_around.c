@@ -163,6 +163,40 @@ START_TEST(test_user_alone)
 }
 END_TEST
 
+/* How many pages in a row are mapped around a page, whose window is of large pages. */
+static unsigned row(unsigned page)
+{
+	unsigned n = 0;
+
+	while (state(page - 1) & PAGE_MAPPED)
+		page--;
+	while (state(page + n) & PAGE_MAPPED)
+		n++;
+	return n;
+}
+
+/* A large page is mapped a piece at a time where RAM is new, and as far as it is there where it is not. */
+START_TEST(test_pieces)
+{
+	unsigned first = FRAMES / PAGE_SIZE, piece = PM_PIECE / PAGE_SIZE;
+	uint32_t value = 7;
+
+	pm.in_pieces = true;
+	cpu->cr4 |= CR4_PSE;
+	poke(DIRECTORY + 4, FRAMES + FLAGS + PTE_PS);
+	shadow_mmu_event(sh, MMU_CR4, 0);
+	read_page(first + 3 * piece + 5);
+	ck_assert_uint_eq(row(first + 3 * piece + 5), piece);
+	ck_assert(physmem_is_made(&pm, FRAMES + 3 * PM_PIECE) && !physmem_is_made(&pm, FRAMES + 2 * PM_PIECE));
+	poke(FRAMES + PM_PIECE, value); /* as DMA would: made, and mapped when it is touched */
+	ck_assert(physmem_is_made(&pm, FRAMES + PM_PIECE) && !(state(first + piece) & PAGE_MAPPED));
+	read_page(first + 2 * piece + 1);
+	ck_assert_uint_eq(row(first + 2 * piece), 3 * piece);
+	ck_assert_mem_eq((uint8_t *)shadow_window(sh) + FRAMES + PM_PIECE, &value, 4);
+	ck_assert_uint_eq(stats.mappings_made, 2);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("around");
@@ -179,6 +213,7 @@ int main(void)
 	tcase_add_test(t, test_taken_away);
 	tcase_add_test(t, test_kernel);
 	tcase_add_test(t, test_user_alone);
+	tcase_add_test(t, test_pieces);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
