@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Restates the invariants of README.md that concern blocks; under --audit, now and then. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "bt_internal.h"
 #include "shadow/track.h"
@@ -22,6 +23,44 @@ static void check_traced(const struct bt *bt, const struct block *b)
 	}
 }
 
+/* Where the jump at that offset of the block leads. */
+static cache_pc_t jump_target(const struct bt *bt, const struct block *b, unsigned at)
+{
+	int32_t distance;
+
+	memcpy(&distance, bt_writable(bt, b, at), sizeof(distance));
+	return b->body + at + sizeof(distance) + (cache_pc_t)distance;
+}
+
+/* May the exit lead to that offset of a block? Behind its probes, what these find must be known: docs/isolation.md. */
+static bool is_entry_for(const struct block *from, const struct bt_exit *x, const struct block *to, unsigned offset)
+{
+	bool same_pair = !memcmp(from->pair, to->pair, sizeof(to->pair)), delta = x->near >> from->pair[0] & 1;
+
+	if (!same_pair)
+		return !offset && !from->ending;
+	if (offset == (from->ending ? to->inner : 0))
+		return true;
+	if (!to->near || from->chunk != to->chunk || (to->near & ~x->near))
+		return false;
+	return offset == to->probed || (delta && offset == to->map[0].host);
+}
+
+static void check_entry(const struct bt *bt, const struct block *from, const struct bt_exit *x, const struct block *to)
+{
+	cache_pc_t at = jump_target(bt, from, x->patch);
+
+	if (from->ending && at == from->body + x->stub) {
+		ASSERTF(jump_target(bt, from, x->stub + from->ending + 1u) == to->body,
+			"BT-9: a stub of block %" PRIx64 " does not lead to the beginning of %" PRIx64,
+			block_linear(from, 0), block_linear(to, 0));
+		return;
+	}
+	ASSERTF(is_entry_for(from, x, to, (unsigned)(at - to->body)),
+		"BT-9: a link from block %" PRIx64 " enters %" PRIx64 " where it may not", block_linear(from, 0),
+		block_linear(to, 0));
+}
+
 static void check_links(const struct bt *bt, const struct block *b)
 {
 	gva_t linear = block_linear(b, 0);
@@ -33,6 +72,7 @@ static void check_links(const struct bt *bt, const struct block *b)
 			continue;
 		ASSERTF(to->valid && to->ctx == b->ctx && to->eip == bt_exit_target(bt, x),
 			"BT-9: exit %u of block %" PRIx64 " leads to %" PRIx64, i, linear, block_linear(to, 0));
+		check_entry(bt, b, x, to);
 		if (to->page != b->page)
 			bt_audit_cross(bt, b, to);
 		ASSERTF(!(b->ctx->key.flags & CTX_PAGED) || !bt_crosses(to),
