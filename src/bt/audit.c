@@ -46,8 +46,9 @@ static bool is_entry_for(const struct block *from, const struct bt_exit *x, cons
 	return offset == to->probed || (delta && offset == to->map[0].host);
 }
 
-static void check_entry(const struct bt *bt, const struct block *from, const struct bt_exit *x, const struct block *to)
+void bt_audit_link(const struct bt *bt, const struct bt_exit *x)
 {
+	const struct block *from = bt_block(bt, x->from), *to = bt_block(bt, x->to);
 	cache_pc_t at = jump_target(bt, from, x->patch);
 
 	if (from->ending && at == from->body + x->stub) {
@@ -72,7 +73,7 @@ static void check_links(const struct bt *bt, const struct block *b)
 			continue;
 		ASSERTF(to->valid && to->ctx == b->ctx && to->eip == bt_exit_target(bt, x),
 			"BT-9: exit %u of block %" PRIx64 " leads to %" PRIx64, i, linear, block_linear(to, 0));
-		check_entry(bt, b, x, to);
+		bt_audit_link(bt, x);
 		if (to->page != b->page)
 			bt_audit_cross(bt, b, to);
 		ASSERTF(!(b->ctx->key.flags & CTX_PAGED) || !bt_crosses(to),

@@ -794,6 +794,8 @@ bool bt_breakpoint_within(const struct bt *bt, gva_t linear, unsigned len);
 
 /* --- audit.c --- */
 void bt_audit(struct bt *bt);
+/* The exit has been linked: to where it may. */
+void bt_audit_link(const struct bt *bt, const struct bt_exit *x);
 
 /* --- audit_emitted.c --- */
 /* 0 or a negative errno. */

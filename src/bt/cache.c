@@ -129,6 +129,8 @@ void bt_link(struct bt *bt, struct bt_exit *x, struct block *to)
 	x->next_from = to->incoming;
 	to->incoming = bt_exit_number(bt, x);
 	lead_to(bt, x, to);
+	if (bt->audit)
+		bt_audit_link(bt, x);
 	bt_page_linked(bt, bt_block(bt, x->from), to, 1);
 	bt->stats->links_made++;
 }
