@@ -117,16 +117,24 @@ void bt_indirect_destroy(struct bt *bt)
 		close(bt->miss_span);
 }
 
+/* A table outlives its context: behind a flush it may be one of another kind of code. */
+static void set_kind(const struct bt *bt, const struct context *c, struct indirect_table *t)
+{
+	if (!t->held_spans)
+		t->miss = context_code64(c) ? 0 : (uint32_t)bt->stubs.indirect_miss;
+}
+
 /* The table of the context in the present address space; NULL: it goes on without. */
 static struct indirect_table *present_table(struct bt *bt, struct context *c)
 {
 	struct indirect_table *t = &c->tables[space_of(bt, c)];
 
-	if (t->entries)
+	if (t->entries) {
+		set_kind(bt, c, t);
 		return t;
+	}
 	if (bt->ntables == MAX_TABLES)
 		free_tables(bt);
-	t->miss = context_code64(c) ? 0 : (uint32_t)bt->stubs.indirect_miss;
 	t->entries = reserve(PROT_READ | PROT_WRITE, TABLE_BYTES);
 	if (!t->entries)
 		return NULL;
@@ -136,6 +144,7 @@ static struct indirect_table *present_table(struct bt *bt, struct context *c)
 	t->list = (uint32_t *)(t->held + USED_BYTES / sizeof(*t->held));
 	t->spans = (uint64_t *)(t->list + MAX_PAGES);
 	t->pieces = t->held_pieces = t->held_spans = 0;
+	set_kind(bt, c, t);
 	bt->ntables++;
 	c->indirect = t->entries;
 	return t;
@@ -284,6 +293,7 @@ void bt_indirect_missed(struct bt *bt, struct context *c, guest_pc_t eip)
 	struct indirect_table *t = &c->tables[space_of(bt, c)];
 
 	see_to_room(bt);
+	set_kind(bt, c, t);
 	if (t->entries)
 		use_table_span(bt, t, (uint32_t)eip);
 	else
