@@ -637,9 +637,15 @@ unsigned bt_invalidate_bytes(struct bt *bt, gpa_t gpa, const uint8_t *data, unsi
 struct block *bt_find_host(const struct bt *bt, cache_pc_t pc);
 /* Index of the guest instruction at a host address of the block; ninsns if it is in the stubs, -1 before the body. */
 int bt_find_insn(const struct block *b, cache_pc_t pc);
+/* In blocks that there are, or in the stub of no landing. (Any other address in the cache's memory may be a number of
+ * the guest's, which loads what it likes into the x87 unit's pointers.) */
 static inline bool bt_in_cache(const struct bt *bt, cache_pc_t pc)
 {
-	return pc - bt->cache_run < bt->cache_bytes && pc >= bt->stubs.no_landing;
+	const struct cache_area *copied = &bt->areas[AREA_COPIED];
+	size_t at = pc - bt->cache_run;
+
+	return (at < bt->areas[AREA_TRANSLATED].end.code && pc >= bt->stubs.no_landing) ||
+	       (at >= copied->begin.code && at < copied->end.code);
 }
 
 /* The first of the area's blocks (b: NULL), or the next one; NULL: there is none. */
