@@ -104,27 +104,12 @@ static void check_entries(const struct bt *bt, const struct context *c, const ui
 	}
 }
 
-/* All that a table of landings has is in the indirect table. */
-static void check_landings(const struct bt *bt, const struct context *c, const struct indirect_table *t)
-{
-	for (uint32_t n = 0; t->landings && n < LANDINGS; n++) {
-		const struct block *b;
-		if (t->landings[n] == bt->stubs.no_landing)
-			continue;
-		b = bt_find_host(bt, (cache_pc_t)t->landings[n]);
-		ASSERTF(b && b->valid && b->landing && bt_landing(b) == t->landings[n] && b->ctx == c &&
-			    b->eip % LANDINGS == n && t->entries[(uint32_t)b->eip] == bt_indirect_entry(bt, b),
-			"BT-10: landing %x of context %u", n, c->id);
-	}
-}
-
 static void check_table(const struct bt *bt, const struct context *c, const struct indirect_table *t)
 {
 	unsigned pieces = 0;
 
 	if (!t->entries)
 		return;
-	check_landings(bt, c, t);
 	for (unsigned i = 0; i < t->held_pieces; i++) {
 		uint32_t piece = t->list[i];
 		ASSERTF(t->held[piece / 64] >> (piece % 64) & 1, "BT-10: piece %x of context %u", piece, c->id);

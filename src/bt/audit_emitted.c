@@ -23,7 +23,7 @@ static struct contain_rules rules(const struct bt *bt)
 	    .home = (uintptr_t)bt->home,
 	    .probe = bt->probe,
 	    .exits = {(uint32_t)bt->stubs.exit, (uint32_t)bt->stubs.exit64, (uint32_t)bt->stubs.indirect_miss,
-		      (uint32_t)bt->stubs.indirect_miss64, (uint32_t)bt->stubs.no_landing},
+		      (uint32_t)bt->stubs.indirect_miss64},
 	    .miss = {0, (uint32_t)bt->stubs.indirect_miss64}, /* of compatibility mode's tables; of 64-bit code's */
 	    .rsp_kept = opt_on(bt->cpu->opt_off, OPT_RSP),
 	    .data[0] = {(uintptr_t)bt->contexts, (uintptr_t)(bt->contexts + MAX_CONTEXTS)},
@@ -73,8 +73,7 @@ void bt_audit_emitted(struct bt *bt, const struct block *b)
 	    .bytes = bt_writable(bt, b, 0) - head,
 	    .len = head + b->body_len,
 	    .run = b->indirect,
-	    .entries = {0, head, head + b->inner, b->landing},
-	    .landings = bt_landings_displacement(b->ctx),
+	    .entries = {0, head, head + b->inner},
 	    .chunk = b->chunk,
 	    .delta = b->pair[1],
 	    .scratch = b->pair[0],

@@ -91,9 +91,6 @@ struct fills {
 	unsigned count;		/* may exceed MAX_FILLS: too many to note */
 };
 
-/* A table of landings: LANDINGS of 8 bytes. */
-enum { LANDINGS = 1 << 16, LANDINGS_BYTES = LANDINGS * 8, LANDING_PAGES = LANDINGS_BYTES / PAGE_SIZE };
-
 /*
  * By the target's EIP: where its block is entered, or the miss stub; in 64-bit code, how far behind that stub. 0 is
  * that stub, too. Address space for all of them, memory for those that are filled.
@@ -107,9 +104,6 @@ struct indirect_table {
 	uint32_t miss;	   /* what is there for the miss stub */
 	unsigned pieces;   /* bits in `used` */
 	unsigned held_pieces, held_spans;
-	uint64_t *landings; /* landings.c; NULL: none yet */
-	uint64_t no_landing;
-	uint64_t landing_pages[LANDING_PAGES / 64]; /* those with memory */
 };
 
 struct context {
@@ -119,7 +113,6 @@ struct context {
 	uint32_t *indirect; /* entries of the present address space; bt->miss_table if there are none */
 	struct indirect_table tables[SHADOW_SPACES]; /* by address space; all but user mode with paging: the first */
 	struct fills fills;			     /* CTX_PAGED */
-	uint8_t landings; /* its tables of landings are that many below views; 0: it has none */
 };
 
 static inline enum seg_class context_seg_class(const struct context *c, unsigned seg)
@@ -238,7 +231,6 @@ struct block {
 	uint8_t chunk_by; /* 64-bit code: enum chunk_by, or the register that chose the chunk */
 	uint8_t chunk_in; /* enum chunk_in */
 	bool indexes;	  /* 64-bit code: adds indexes behind the lookup (xlat64_bound.c) */
-	uint8_t landing;  /* 64-bit code: offset from `indirect` of the entry by landings.c; 0: none */
 	uint8_t pair[2];  /* 64-bit code: guest registers that are in memory while it runs (xlat64_pair.c) */
 	uint8_t inner;	  /* ... offset from its body of the entry for blocks with the same pair; 0: none */
 	uint8_t ending;	  /* ... bytes of what the stubs of its links begin with, up to a jump; 0: no pair of its own */
@@ -342,9 +334,6 @@ struct bt_stub_addresses {
 	cache_pc_t indirect_miss; /* HOST_T0 = EIP */
 	/* The same for 64-bit code: home.value, home.target */
 	cache_pc_t exit64, indirect_miss64;
-	/* Where entries of tables of landings lead that have none: R10 = RIP. Of what comes out of the cache, the last
-	 * but blocks. */
-	cache_pc_t no_landing;
 	cache_pc_t enter64; /* the last of bt_enter64, ENTER64_BYTES of code */
 };
 
@@ -474,8 +463,6 @@ struct bt {
 	unsigned space;					       /* present address space (user mode): shadow_space() */
 	bool fills_noted;				       /* in contexts: struct fills */
 	unsigned ntables;				       /* indirect tables reserved */
-	int no_landings;				       /* a file: a table of landings without any */
-	unsigned ncontexts_landing;			       /* contexts with such tables */
 	unsigned table_pages;				       /* of memory, for all they hold */
 	int miss_span;		  /* a file: what 32-bit code has where nothing is filled */
 	uint64_t miss_spans[128]; /* of miss_table: see struct indirect_table */
@@ -517,8 +504,6 @@ int bt_indirect_init(struct bt *bt);
 void bt_indirect_fill(struct bt *bt, struct block *b);
 /* Nothing was there for the EIP. */
 void bt_indirect_missed(struct bt *bt, struct context *c, guest_pc_t eip);
-/* The context's table of landings is missed: it is made. */
-void bt_indirect_landings(struct bt *bt, struct context *c);
 /* A block becomes invalid. */
 void bt_indirect_remove(struct bt *bt, const struct block *b);
 /* For shadow_on_lost(). */
@@ -545,35 +530,6 @@ void bt_indirect_event(struct bt *bt);
 /* Forgets all. */
 void bt_indirect_reset(struct bt *bt);
 void bt_indirect_destroy(struct bt *bt);
-
-/* --- landings.c --- */
-/* 0 or a negative errno. The stub is there. */
-int bt_landings_init(struct bt *bt);
-void bt_landings_destroy(struct bt *bt);
-/* A new context: may have tables. */
-void bt_landings_choose(struct bt *bt, struct context *c);
-/* Where code of the context finds its table: displacement from GS.base. */
-static inline int32_t bt_landings_displacement(const struct context *c)
-{
-	return -(int32_t)c->landings * LANDINGS_BYTES;
-}
-/* The address by which tables lead to the block. */
-static inline uint64_t bt_landing(const struct block *b)
-{
-	return (uint64_t)b->indirect + b->landing;
-}
-/* The table of the context's in that address space, whose indirect table is `t`, is there from now on, if it can be. */
-void bt_landings_make(struct bt *bt, const struct context *c, unsigned space, struct indirect_table *t);
-/* The block's entry of `t`, which has been filled: as that. */
-void bt_landings_fill(struct bt *bt, unsigned space, struct indirect_table *t, const struct block *b);
-/* What entries of the EIP hold is gone from `t`. */
-void bt_landings_forget(struct indirect_table *t, uint32_t eip);
-/* All entries that stand for what indirect entries from `eip` on hold, `count` of them. */
-void bt_landings_forget_all(struct indirect_table *t, uint32_t eip, unsigned count);
-/* As it was before there was one. */
-void bt_landings_give_back(struct bt *bt, struct indirect_table *t);
-/* Has 64-bit code jumped through a table that is not there? */
-bool bt_landings_missed(const struct bt *bt);
 
 /* --- selectors.c --- */
 /* A load of a segment register by a callout of the block has been completed: remembered for translated code. */
@@ -637,14 +593,14 @@ unsigned bt_invalidate_bytes(struct bt *bt, gpa_t gpa, const uint8_t *data, unsi
 struct block *bt_find_host(const struct bt *bt, cache_pc_t pc);
 /* Index of the guest instruction at a host address of the block; ninsns if it is in the stubs, -1 before the body. */
 int bt_find_insn(const struct block *b, cache_pc_t pc);
-/* In blocks that there are, or in the stub of no landing. (Any other address in the cache's memory may be a number of
- * the guest's, which loads what it likes into the x87 unit's pointers.) */
+/* In blocks that there are. (Any other address in the cache's memory may be a number of the guest's, which loads what
+ * it likes into the x87 unit's pointers.) */
 static inline bool bt_in_cache(const struct bt *bt, cache_pc_t pc)
 {
 	const struct cache_area *copied = &bt->areas[AREA_COPIED];
 	size_t at = pc - bt->cache_run;
 
-	return (at < bt->areas[AREA_TRANSLATED].end.code && pc >= bt->stubs.no_landing) ||
+	return (at >= bt->areas[AREA_TRANSLATED].begin.code && at < bt->areas[AREA_TRANSLATED].end.code) ||
 	       (at >= copied->begin.code && at < copied->end.code);
 }
 
@@ -777,7 +733,6 @@ enum reloc_kind {
 	RELOC_CHUNK,	  /* the displacement that loads the delta of the block's chunk */
 	RELOC_PROBE,	  /* the displacement of a probe for it */
 	RELOC_CODE_CHUNK, /* the displacement that loads the delta of the chunk that the code is in */
-	RELOC_FROM,	  /* HOME_FROM of an instruction of the block */
 	RELOC_INDEX,	  /* nothing: an index was added behind the lookup; and INDEX_* in any combination */
 	RELOC_INDEX_LAST = RELOC_INDEX + 7,
 };

@@ -7,7 +7,6 @@
 
 #include "bt_profile_internal.h"
 #include "trace.h"
-#include "xlat64.h"
 
 extern const char bt_leave_exit[], bt_leave_indirect[], bt_leave64_exit[], bt_leave64_indirect[];
 
@@ -146,7 +145,6 @@ int bt_cache_init(struct bt *bt, size_t bytes)
 	bt->stubs.indirect_miss64 = make_trampoline64(bt, &used, bt_leave64_indirect);
 	bt->stubs.enter64 = make_entry64(bt, &used);
 	bt->home->enter = bt->stubs.enter64;
-	xlat64_no_landing(bt, &used);
 	init_areas(bt, used);
 	bt->ram_pages = bt->pm->ram.size >> PAGE_SHIFT;
 	bt->blocks = records(bt, AREAS);
@@ -164,8 +162,7 @@ int bt_cache_init(struct bt *bt, size_t bytes)
 	    !bt->dormant || !bt->hash || !bt->page_blocks || !bt->pages || bt_pages_init(bt))
 		return -ENOMEM;
 	bt->stats->cache_bytes_total = bt->cache_bytes;
-	err = bt_landings_init(bt);
-	return err ? err : bt_indirect_init(bt);
+	return bt_indirect_init(bt);
 }
 
 /* --- memory that a flush leaves --- */
@@ -305,7 +302,7 @@ void bt_flush(struct bt *bt)
 	for (unsigned i = 0; i < AREAS; i++)
 		bt->areas[i].end = bt->areas[i].begin;
 	bt->nmaps = bt->ninsns = bt->nsources = bt->nrelocs = 0;
-	bt->ncontexts = bt->ncontexts_landing = 0;
+	bt->ncontexts = 0;
 	memset(bt->region_changes, 0, sizeof(bt->region_changes));
 	/* By then pages of memory may be those of other programs. */
 	if (bt->stats->flushes % STRAYS_KEPT == STRAYS_KEPT - 1)
@@ -327,7 +324,6 @@ void bt_cache_destroy(struct bt *bt)
 		munmap((void *)bt->cache_run, bt->cache_bytes);
 	}
 	bt_indirect_destroy(bt);
-	bt_landings_destroy(bt);
 	bt_home_destroy(bt);
 	free_records(bt, bt->blocks, AREAS);
 	free_records(bt, bt->exits, AREAS);

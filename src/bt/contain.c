@@ -6,10 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bt_internal.h"
 #include "contain_internal.h"
-
-enum { EXIT_LINKS = 1, EXIT_NO_LANDING = 4 }; /* of contain_rules.exits */
+#include "cpu/cpu.h"
 
 struct contain *contain_create(void)
 {
@@ -102,23 +100,11 @@ static void jump_to(struct contain *k, uint64_t displacement)
 	}
 	for (unsigned i = 0; i < CONTAIN_EXITS; i++)
 		if (k->rules->exits[i] == to) {
-			if (i == EXIT_LINKS || i == EXIT_NO_LANDING)
+			if (i == 1)
 				leave(k);
 			return;
 		}
 	fail(k, "a jump out of the block");
-}
-
-/* gs:[index * 8 + displacement], an index of 16 bits. */
-static void check_landing(struct contain *k)
-{
-	struct value at = operand_address(k);
-
-	at.constant -= (uint64_t)(int64_t)k->code->landings;
-	if (!k->code->landings || k->in.seg != SEG_GS || k->in.addrsize != 8 || k->in.mem_size != 8 || at.n != 1 ||
-	    at.constant || at.term[0].times != 8 || !value_within(k, &at, 0, LANDINGS_BYTES - 8))
-		fail(k, "a jump through what is no table of landings");
-	leave(k);
 }
 
 /* Through a table: what it holds, and what that is counted from. */
@@ -159,10 +145,7 @@ static void branch(struct contain *k)
 		k->live = false;
 		break;
 	case INSN_JMP_IND:
-		if (k->in.has_mem)
-			check_landing(k);
-		else
-			check_indirect(k);
+		check_indirect(k);
 		k->live = false;
 		break;
 	case INSN_CALL_REL:

@@ -9,7 +9,7 @@
 
 #include "base.h"
 
-enum { CONTAIN_ENTRIES = 4, CONTAIN_EXITS = 5, CONTAIN_DATA = 2 };
+enum { CONTAIN_ENTRIES = 3, CONTAIN_EXITS = 4, CONTAIN_DATA = 2 };
 
 /* Where the monitor may enter the code in the middle, and what it sees to then. */
 struct contain_point {
@@ -32,7 +32,6 @@ struct contain_code {
 	uint32_t run;			    /* address of the first byte when it runs */
 	unsigned entries[CONTAIN_ENTRIES];  /* offsets at which others enter, who see to nothing */
 	uint32_t chunk;			    /* the block's */
-	int32_t landings;		    /* a table of landings, by displacement from GS.base; 0: none */
 	uint8_t delta;			    /* host register that has the delta at points, */
 	uint8_t scratch;		    /* ... and one that nobody sees to there */
 	const struct contain_point *points; /* by offset */
@@ -45,11 +44,9 @@ struct contain_code {
 };
 
 struct contain_rules {
-	uint64_t home;	/* struct bt_home */
-	uint32_t probe; /* the page of probes */
-	/* Jumps out of the block lead to these; the second one may become links, and the fifth is what entries of
-	 * tables of landings are that lead to no block. */
-	uint32_t exits[CONTAIN_EXITS];
+	uint64_t home;		       /* struct bt_home */
+	uint32_t probe;		       /* the page of probes */
+	uint32_t exits[CONTAIN_EXITS]; /* jumps out of the block lead to these; the second one may become links */
 	uint32_t miss[2]; /* or to what a table holds, counted from one of these, the second one of 64-bit code */
 	bool rsp_kept;	  /* a delta for RSP is in bt_home, between blocks */
 	struct {

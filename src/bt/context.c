@@ -109,7 +109,6 @@ struct context *bt_context_of(struct bt *bt, const struct context_key *k)
 	c->id = (uint16_t)bt->ncontexts++;
 	memset(c->after_load, 0, sizeof(c->after_load));
 	c->fills.count = 0;
-	bt_landings_choose(bt, c);
 	bt_indirect_select(bt, c);
 	bt->stats->mode_contexts = bt->ncontexts;
 	return c;

@@ -60,9 +60,8 @@ struct bt_home {
 };
 
 /* Which instruction of which block. */
-#define HOME_FROM_SHIFT	       6
-#define HOME_FROM(block, insn) ((uint32_t)(block) << HOME_FROM_SHIFT | (insn))
-#define HOME_FROM_BLOCK(from)  ((from) >> HOME_FROM_SHIFT)
-#define HOME_FROM_INSN(from)   ((from) & ((1u << HOME_FROM_SHIFT) - 1))
+#define HOME_FROM(block, insn) ((uint32_t)(block) << 8 | (insn))
+#define HOME_FROM_BLOCK(from)  ((from) >> 8)
+#define HOME_FROM_INSN(from)   ((from)&0xff)
 
 #endif

@@ -95,11 +95,9 @@ static void free_tables(struct bt *bt)
 {
 	for (unsigned i = 0; i < MAX_CONTEXTS; i++) {
 		struct context *c = &bt->contexts[i];
-		for (unsigned s = 0; s < SHADOW_SPACES; s++) {
-			bt_landings_give_back(bt, &c->tables[s]);
+		for (unsigned s = 0; s < SHADOW_SPACES; s++)
 			if (c->tables[s].entries)
 				munmap(c->tables[s].entries, TABLE_BYTES);
-		}
 		memset(c->tables, 0, sizeof(c->tables));
 		c->indirect = bt->miss_table;
 	}
@@ -173,7 +171,6 @@ static void forget_piece(struct indirect_table *t, uint32_t piece)
 {
 	uint32_t *entries = t->entries + ((size_t)piece << PIECE_SHIFT);
 
-	bt_landings_forget_all(t, piece << PIECE_SHIFT, 1u << PIECE_SHIFT);
 	for (unsigned i = 0; i < 1u << PIECE_SHIFT; i++)
 		entries[i] = t->miss;
 	t->used[piece / 64] &= ~BIT(piece % 64);
@@ -189,7 +186,6 @@ static void forget_all(struct indirect_table *t)
 
 static void give_back(struct bt *bt, struct indirect_table *t)
 {
-	bt_landings_give_back(bt, t);
 	if (t->held_spans) {
 		renew(t->entries, TABLE_BYTES, PROT_READ | PROT_WRITE);
 		memory_is_sparse(t->entries, TABLE_BYTES);
@@ -328,9 +324,7 @@ void bt_indirect_fill(struct bt *bt, struct block *b)
 	if (shadow_space(bt->shadow, true) != bt->space) /* the shadow has made room, and numbered them anew */
 		return;
 	use_piece(bt, t, (uint32_t)b->eip);
-	bt_landings_forget(t, (uint32_t)b->eip);
 	t->entries[(uint32_t)b->eip] = bt_indirect_entry(bt, b);
-	bt_landings_fill(bt, space_of(bt, c), t, b);
 	bt->stats->indirect_fills++;
 	if (noted)
 		return;
@@ -342,18 +336,8 @@ void bt_indirect_fill(struct bt *bt, struct block *b)
 
 static void forget_eip(struct indirect_table *t, uint32_t eip)
 {
-	if (!eip_used(t, eip))
-		return;
-	bt_landings_forget(t, eip);
-	t->entries[eip] = t->miss;
-}
-
-void bt_indirect_landings(struct bt *bt, struct context *c)
-{
-	struct indirect_table *t = present_table(bt, c);
-
-	if (t)
-		bt_landings_make(bt, c, space_of(bt, c), t);
+	if (eip_used(t, eip))
+		t->entries[eip] = t->miss;
 }
 
 void bt_indirect_remove(struct bt *bt, const struct block *b)

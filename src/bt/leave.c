@@ -109,22 +109,6 @@ static void follow_link(struct bt *bt, struct bt_exit *x)
 	bt_resume_block(bt, to);
 }
 
-/* The block, or another one in its place that has a landing: it was not known that it would need one. NULL: none. */
-static struct block *with_landing(struct bt *bt, struct block *b)
-{
-	struct context *ctx = b->ctx;
-
-	if (b->landing || !ctx->landings || !opt_on(bt->cpu->opt_off, OPT_TABLE))
-		return b;
-	bt->losing = BT_LOST_ADAPT;
-	bt_invalidate(bt, b, false);
-	bt->stats->landings_added++;
-	b = bt_translate(bt, ctx, b->eip, b->gpa, BLOCK_MAX_INSNS);
-	if (b)
-		bt_page_entered(bt, b);
-	return b;
-}
-
 static void follow_indirect(struct bt *bt, guest_pc_t eip)
 {
 	struct context *ctx;
@@ -144,8 +128,6 @@ static void follow_indirect(struct bt *bt, guest_pc_t eip)
 		return;
 	bt_indirect_missed(bt, ctx, eip);
 	b = bt_find_block(bt, ctx);
-	if (b)
-		b = with_landing(bt, b);
 	if (!b)
 		return;
 	if (opt_on(bt->cpu->opt_off, OPT_TABLE))
@@ -325,21 +307,6 @@ static bool missed_chunk(struct bt *bt, const struct block *b, int n, hva_t addr
 	       !bt_site_strays(bt, b, b->map[n].guest);
 }
 
-/* Has an indirect branch of 64-bit code led to no block? b: where the fault was. */
-static bool missed_landing(struct bt *bt, const struct block *b)
-{
-	cache_pc_t pc = (cache_pc_t)bt->frame.pc;
-
-	if (!b)
-		return pc - bt->cache_run < bt->areas[AREA_TRANSLATED].begin.code; /* stubs.no_landing: not canonical */
-	if (bt_landings_missed(bt)) {
-		bt->home->target = bt->home->stopped[0];
-		bt_indirect_landings(bt, b->ctx);
-		return true;
-	}
-	return context_code64(b->ctx) && pc < b->body; /* the head: another RIP's */
-}
-
 /* A signal. */
 static void fault(struct bt *bt)
 {
@@ -352,7 +319,7 @@ static void fault(struct bt *bt)
 	enum shadow_fault what = SHADOW_FOREIGN; /* a limit check, a divide error, ... */
 
 	phase_set(bt->stats, PHASE_FAULT);
-	if (missed_landing(bt, b)) {
+	if (b && context_code64(b->ctx) && fr->pc < b->body) { /* the head: another RIP's */
 		follow_indirect(bt, bt->home->target);
 		return;
 	}

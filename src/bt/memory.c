@@ -11,10 +11,6 @@ static void count_table(struct memory_use *u, const struct indirect_table *t)
 	for (unsigned i = 0; i < t->held_pieces; i++)
 		memory_count(u, MEMORY_targets, t->entries + (size_t)t->list[i] * (PAGE_SIZE / sizeof(*t->entries)),
 			     PAGE_SIZE);
-	for (unsigned i = 0; t->landings && i < LANDING_PAGES; i++)
-		if (t->landing_pages[i / 64] >> (i % 64) & 1)
-			memory_count(u, MEMORY_targets, t->landings + i * (PAGE_SIZE / sizeof(*t->landings)),
-				     PAGE_SIZE);
 }
 
 void bt_count_memory(const struct bt *bt, struct memory_use *u)
@@ -22,7 +18,6 @@ void bt_count_memory(const struct bt *bt, struct memory_use *u)
 	const size_t hash = sizeof(*bt->hash) << HASH_BITS;
 
 	memory_count_shared(u, MEMORY_code, bt->cache_write, bt->cache_bytes);
-	memory_count_file(u, MEMORY_targets, bt->no_landings);
 	memory_count(u, MEMORY_blocks, bt, sizeof(*bt));
 	memory_count(u, MEMORY_blocks, bt->blocks, AREAS * bt->cache_bytes);
 	memory_count(u, MEMORY_blocks, bt->exits, AREAS * bt->cache_bytes);

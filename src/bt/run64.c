@@ -14,7 +14,6 @@ _Static_assert(offsetof(struct bt_home, cpu) == 16 && offsetof(struct bt_home, h
 _Static_assert(offsetof(struct bt_home, enter) == 32 && offsetof(struct bt_home, image) == 48, "enter64.S");
 _Static_assert(offsetof(struct cpu, fpu_live) == 144 && offsetof(struct cpu, gpr) == 0, "enter64.S");
 _Static_assert(sizeof(struct bt_home) <= PAGE_SIZE, "one page");
-_Static_assert(BLOCK_MAX_INSNS <= 1u << HOME_FROM_SHIFT, "home.from");
 
 int bt_home_init(struct bt *bt)
 {
@@ -147,7 +146,7 @@ static void store_registers(struct bt *bt)
 	struct bt_home *h = bt->home;
 	uint64_t *gpr = bt->cpu->gpr;
 
-	if (!b || !context_code64(b->ctx) || (cache_pc_t)bt->frame.pc < b->body || bt_landings_missed(bt)) {
+	if (!b || !context_code64(b->ctx) || (cache_pc_t)bt->frame.pc < b->body) {
 		gpr[R10] = h->gpr[R10];
 		gpr[R11] = h->gpr[R11];
 		return;

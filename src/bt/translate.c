@@ -10,7 +10,7 @@
 #include "xlat64.h"
 
 /* Space that one instruction, its exits and stubs can take at most. */
-enum { INSN_HOST_MAX = 600, TRANSFER_HOST_MAX = 2900 /* the last of a block */, STUB_BYTES = 104, HEAD_BYTES = 320 };
+enum { INSN_HOST_MAX = 600, TRANSFER_HOST_MAX = 2900 /* the last of a block */, STUB_BYTES = 104, HEAD_BYTES = 256 };
 
 struct insn_map *xlat_map(const struct xlat *t)
 {
@@ -374,10 +374,8 @@ bool xlat_block(struct xlat *t, unsigned max_insns)
 	count = xlat_decode(t, ins, MIN(max_insns, (unsigned)BLOCK_MAX_INSNS));
 	if (t->unfetched)
 		return false;
-	if (context_code64(t->ctx)) {
+	if (context_code64(t->ctx))
 		xlat64_choose_pair(t, ins, count);
-		xlat64_choose_landing(t);
-	}
 	xlat_head(t);
 	emit_body(t, ins, count);
 	xlat_stubs(t);

@@ -160,7 +160,7 @@ static void add32(uint8_t *at, uint32_t value)
 /* By what the copy's places are further than the model's. */
 struct shift {
 	uint64_t eip;
-	uint32_t exits, body, blocks;
+	uint32_t exits, body;
 };
 
 /* leave(): mov r8d, number of the exit; jmp stub. xlat64_leave(): mov dword [address], number; jmp stub. */
@@ -234,9 +234,6 @@ static bool relocate_one(const struct xlat *t, uint8_t *at, enum reloc_kind kind
 		return put_chunk(at, code);
 	case RELOC_PROBE:
 		return put_probe(t->bt, t->b, at);
-	case RELOC_FROM:
-		add32(at, by->blocks << HOME_FROM_SHIFT);
-		return true;
 	default: /* RELOC_INDEX */
 		return true;
 	}
@@ -245,8 +242,7 @@ static bool relocate_one(const struct xlat *t, uint8_t *at, enum reloc_kind kind
 static bool relocate(struct xlat *t, const struct block *from, uint8_t *body)
 {
 	const struct bt_reloc *r = &t->bt->relocs[from->relocs];
-	struct shift by = {t->b->eip - from->eip, t->b->exits - from->exits, t->b->body - from->body,
-			   (uint32_t)(t->b - from)};
+	struct shift by = {t->b->eip - from->eip, t->b->exits - from->exits, t->b->body - from->body};
 
 	for (unsigned i = 0; i < from->nrelocs; i++)
 		if (!relocate_one(t, body + r[i].at, r[i].kind, i + 1u < from->nrelocs ? body + r[i + 1].at : NULL,
@@ -271,7 +267,6 @@ static struct block *copy(struct bt *bt, const struct block *from, guest_pc_t ei
 	if (bt_breakpoint_within(bt, eip, from->guest_len) ||
 	    !xlat_begin(&t, bt, AREA_COPIED, from->ctx, eip, from->gpa))
 		return NULL;
-	t.b->landing = from->landing;
 	xlat_head(&t);
 	body = t.e.p;
 	emit_bytes(&t.e, bt_writable(bt, from, 0), from->stubs);

@@ -51,22 +51,20 @@ static void constant(struct xlat *t, uint64_t number)
 		emit_mov_imm64(&t->e, HOST64_T, number);
 }
 
-/* One more who came through a table. */
-static void count_hit(struct xlat *t)
-{
-	if (t->bt->count)
-		add(t, HOST64_T, AT_HOME(t, hits), 1);
-}
-
 /* Those who come through the table have RIP in home.target: its low half led here. */
-static void compare_target(struct xlat *t)
+void xlat64_head(struct xlat *t)
 {
 	uint64_t minus = 0 - t->b->eip;
 	struct host_addr difference = {RCX, REG_NONE, 1, (int32_t)minus, false, false};
 	uint8_t *same;
 
-	if (xlat64_probe_target(t, t->b->eip))
+	t->delta = DELTA_NONE;
+	t->b->chunk_by = CHUNK_BY_NOTHING;
+	if (xlat64_probe_target(t, t->b->eip)) {
+		if (t->bt->count)
+			add(t, HOST64_T, AT_HOME(t, hits), 1);
 		return;
+	}
 	emit_store(&t->e, 8, RCX, AT_HOME(t, rcx));
 	emit_load(&t->e, 8, RCX, AT_HOME(t, target));
 	if (minus != (uint64_t)(int64_t)(int32_t)minus) {
@@ -79,27 +77,12 @@ static void compare_target(struct xlat *t)
 	emit_jmp_to(&t->e, t->bt->stubs.indirect_miss64);
 	emit_target8(&t->e, same);
 	emit_load(&t->e, 8, RCX, AT_HOME(t, rcx));
-}
-
-void xlat64_head(struct xlat *t)
-{
-	uint8_t *body;
-
-	t->delta = DELTA_NONE;
-	t->b->chunk_by = CHUNK_BY_NOTHING;
-	compare_target(t);
-	count_hit(t);
-	if (!t->b->landing)
-		return;
-	body = emit_jmp8(&t->e);
-	t->b->landing = (uint8_t)(emit_pc(&t->e) - t->b->indirect);
-	xlat64_landing(t);
-	count_hit(t);
-	emit_target8(&t->e, body);
+	if (t->bt->count)
+		add(t, HOST64_T, AT_HOME(t, hits), 1);
 }
 
 /* HOST64_T: the low half of RIP, which is in home.target. */
-void xlat64_through_table(struct xlat *t)
+static void through_table(struct xlat *t)
 {
 	emit_load(&t->e, 8, HOST64_DELTA, AT_HOME(t, table));
 	emit_load(&t->e, 4, HOST64_T, (struct host_addr){HOST64_DELTA, HOST64_T, 4, 0, false, false});
@@ -117,34 +100,26 @@ void xlat64_jump_table(struct xlat *t, guest_pc_t target)
 		emit_store(&t->e, 8, HOST64_T, AT_HOME(t, target));
 	}
 	emit_mov_imm(&t->e, HOST64_T, (uint32_t)target);
-	xlat64_through_table(t);
-}
-
-void xlat64_note_branch(struct xlat *t)
-{
-	emit_store_imm(&t->e, 4, HOME_FROM((unsigned)(t->b - t->bt->blocks), t->n), AT_HOME(t, from));
-	xlat_reloc(t, 4, RELOC_FROM);
+	through_table(t);
 }
 
 void xlat64_jump_indirect(struct xlat *t, enum xlat_branch_kind kind)
 {
-	bool landing = kind != BRANCH_TABLE && t->ctx->landings;
-
-	if (!landing || HOST64_T != R10)
-		emit_store(&t->e, 8, HOST64_T, AT_HOME(t, target));
+	(void)kind; /* counted in 32-bit code only */
+	emit_store(&t->e, 8, HOST64_T, AT_HOME(t, target));
+	if (!xlat64_probes(t)) {
+		emit_store_imm(&t->e, 4, HOME_FROM((unsigned)(t->b - t->bt->blocks), t->n), AT_HOME(t, from));
+		t->adapted = true; /* no copies */
+	}
 	xlat64_count(t, HOST64_DELTA);
 	if (HOST64_T == R10) {
-		if (!landing)
-			emit_mov(&t->e, 4, HOST64_T, HOST64_T);
+		emit_mov(&t->e, 4, HOST64_T, HOST64_T);
 		xlat64_end_pair(t);
 	} else {
 		xlat64_end_pair(t);
-		emit_load(&t->e, landing ? 8 : 4, HOST64_T, AT_HOME(t, target));
+		emit_load(&t->e, 4, HOST64_T, AT_HOME(t, target));
 	}
-	if (landing)
-		xlat64_jump_landing(t);
-	else
-		xlat64_through_table(t);
+	through_table(t);
 	t->ended = true;
 }
 

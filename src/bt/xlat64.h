@@ -70,8 +70,6 @@ void xlat64_leave(struct xlat *t, unsigned number);
 /* Goes to a RIP in another page, through the table; to the one in HOST64_T. */
 void xlat64_jump_table(struct xlat *t, guest_pc_t target);
 void xlat64_jump_indirect(struct xlat *t, enum xlat_branch_kind kind);
-/* Before that, of an instruction that changes nothing but RIP and RSP: the monitor can undo it. */
-void xlat64_note_branch(struct xlat *t);
 /* The guest's register of the pair in a host register, and back. */
 void xlat64_load_reg(struct xlat *t, unsigned to, unsigned guest);
 void xlat64_store_reg(struct xlat *t, unsigned size, unsigned guest, unsigned from);
@@ -84,19 +82,6 @@ static inline bool xlat64_in_memory(const struct xlat *t, unsigned guest)
 {
 	return guest == t->pair[0] || guest == t->pair[1];
 }
-
-/* Behind a store of the RIP in HOST64_T to home.target: goes there through the context's table. */
-void xlat64_through_table(struct xlat *t);
-
-/* --- xlat64_landing.c --- */
-/* Is the block to have a landing? */
-void xlat64_choose_landing(struct xlat *t);
-/* Those who come through a table of landings have RIP in R10: its lowest 16 bits led here. The body follows. */
-void xlat64_landing(struct xlat *t);
-/* Goes to the RIP in R10, R11 being free. */
-void xlat64_jump_landing(struct xlat *t);
-/* Emits bt->stubs.no_landing, behind the code that there is. */
-void xlat64_no_landing(struct bt *bt, size_t *used);
 
 /* --- xlat64_pair.c --- */
 /* Which pair the block is to have, whose instructions these are. */

@@ -139,17 +139,8 @@ static bool load_target(struct xlat *t)
 	return true;
 }
 
-/* HOST64_T is the target of a branch. If it is not canonical: it faults, or is found out behind the branch, which is
- * undone (bt_undo_branch()). */
-static void check_target(struct xlat *t)
-{
-	if (xlat64_probes(t) && !t->ctx->landings)
-		xlat64_probe_canonical(t);
-	else
-		xlat64_note_branch(t);
-}
-
-/* A push is not undone. Without probes the target's chunk is asked for, though not used: that faults. */
+/* Without probes, a target that is not canonical is found out behind the branch, which is undone (bt_undo_branch()):
+ * but not a push. Its chunk is asked for, therefore, though not used: that faults. */
 static bool call_indirect(struct xlat *t)
 {
 	load_target(t);
@@ -167,7 +158,8 @@ static bool call_indirect(struct xlat *t)
 static bool jump_indirect(struct xlat *t)
 {
 	load_target(t);
-	check_target(t);
+	if (xlat64_probes(t))
+		xlat64_probe_canonical(t);
 	xlat64_jump_indirect(t, BRANCH_INDIRECT);
 	return true;
 }
@@ -175,7 +167,8 @@ static bool jump_indirect(struct xlat *t)
 static bool ret(struct xlat *t)
 {
 	emit_load(&t->e, 8, HOST64_T, xlat64_stack(t, 0));
-	check_target(t);
+	if (xlat64_probes(t))
+		xlat64_probe_canonical(t);
 	xlat64_stack_move(t, 8 + insn_ret_pops(t->in));
 	xlat64_jump_indirect(t, BRANCH_RETURN);
 	return true;

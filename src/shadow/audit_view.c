@@ -7,6 +7,7 @@
 uint64_t audit_view_map(const struct shadow *sh, hva_t start, uint64_t len)
 {
 	const struct paged *p = &sh->paged;
+	uint64_t distance = start - (hva_t)p->tables_of_views;
 	const struct window *w = paged_window_at(sh, start);
 
 	if (w && window_is_chunk(p, w))
@@ -16,12 +17,12 @@ uint64_t audit_view_map(const struct shadow *sh, hva_t start, uint64_t len)
 			start);
 	if (!shadow_in_view_table(sh, start))
 		return 0;
-	for (hva_t at = start; at < start + len; at += PAGE_SIZE) {
-		const struct view *v = &p->views[view_at(sh, at)];
-		gva_t linear = view_linear_at(sh, at);
+	for (uint64_t at = distance; at < distance + len; at += PAGE_SIZE) {
+		const struct view *v = &p->views[at / VIEW_BYTES];
+		gva_t linear = at % VIEW_BYTES / sizeof(uint64_t) << SHADOW_VIEW_SHIFT;
 		unsigned n = linear >> (SHADOW_VIEW_SHIFT + 9) & (VIEW_PAGES - 1);
 		ASSERTF(view_page_linear(n) == linear && view_page(v, n),
-			"SH-13: the table of view %u is readable at %" PRIx64, view_at(sh, at), linear);
+			"SH-13: the table of view %u is readable at %" PRIx64, (unsigned)(at / VIEW_BYTES), linear);
 	}
 	return len >> PAGE_SHIFT;
 }

@@ -318,9 +318,6 @@ bool view_make_readable(struct shadow *sh, struct view *v, gva_t linear);
 void view_make_unreadable(struct shadow *sh, struct view *v);
 /* The first page of its table that is readable, from number n on, or VIEW_PAGES. */
 unsigned view_next_page(const struct view *v, unsigned n);
-/* Of a host address in a table: of which view, and the linear address that the entry is for. */
-unsigned view_at(const struct shadow *sh, hva_t address);
-gva_t view_linear_at(const struct shadow *sh, hva_t address);
 /* A page of its table. NULL: it is not readable. */
 const uint64_t *view_page(const struct view *v, unsigned n);
 /* The linear address that its first entry is for. */

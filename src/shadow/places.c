@@ -249,7 +249,7 @@ static void views_destroy(struct paged *p)
 {
 	pages_destroy(p->chunk_state, p->chunk_frame, places_bytes(&p->chunk_places) >> PAGE_SHIFT);
 	places_destroy(&p->chunk_places);
-	release(p->tables_of_views, WINDOWS * VIEW_STRIDE);
+	release(p->tables_of_views, WINDOWS * VIEW_BYTES);
 	p->chunk_places = (struct places){0};
 	p->tables_of_views = p->chunk_state = NULL;
 	p->chunk_frame = NULL;
@@ -265,14 +265,14 @@ bool places_for_chunks(struct shadow *sh)
 		p->chunk_places.count = 0;
 		return false;
 	}
-	p->tables_of_views = reserve(WINDOWS * VIEW_STRIDE, PROT_NONE);
+	p->tables_of_views = reserve(WINDOWS * VIEW_BYTES, PROT_NONE);
 	if (!p->tables_of_views ||
 	    !pages_init(&p->chunk_state, &p->chunk_frame, places_bytes(&p->chunk_places) >> PAGE_SHIFT)) {
 		views_destroy(p);
 		return false;
 	}
 	for (unsigned i = 0; i < WINDOWS; i++)
-		p->views[i].table = (uint64_t *)(p->tables_of_views + i * VIEW_STRIDE + SHADOW_VIEW_BELOW);
+		p->views[i].table = (uint64_t *)(p->tables_of_views + i * VIEW_BYTES);
 	return true;
 }
 

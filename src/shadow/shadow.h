@@ -57,12 +57,6 @@ hva_t shadow_view(const struct shadow *sh);
 /* The same for a given ring. As with windows, there is one for supervisor mode, which stays where it is, and one for
  * user mode of each address space. */
 hva_t shadow_view_of(const struct shadow *sh, bool user);
-/* The same for an address space, by its number. 0: there are no views yet. */
-hva_t shadow_view_by_space(const struct shadow *sh, unsigned space);
-/* So many bytes below each table are reserved for the translator, which maps there what it likes; no address of the
- * guest's leads there. Is the host address there? */
-#define SHADOW_VIEW_BELOW (16 * MiB)
-bool shadow_below_view(const struct shadow *sh, hva_t address);
 /* The view owns the chunk of a linear address from now on. To be asked for what an instruction accessed that had to be
  * single-stepped without it. False: there is no view, the address is not canonical, or the guest's upper tables lead
  * nowhere in all of the chunk. */

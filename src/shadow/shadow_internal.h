@@ -14,9 +14,7 @@
 #define RESERVE_BYTES (5 * WINDOW_BYTES)
 /* Address space of the table of a view. */
 #define VIEW_BYTES (sizeof(uint64_t) << 32)
-/* From one to the next. */
-#define VIEW_STRIDE (SHADOW_VIEW_BELOW + VIEW_BYTES)
-#define GRANULES    (WINDOW_BYTES >> SHADOW_GRANULE_SHIFT)
+#define GRANULES   (WINDOW_BYTES >> SHADOW_GRANULE_SHIFT)
 
 enum { SHADOW_MAX_RUNS = 256, AUDIT_EVERY = 1024 };
 

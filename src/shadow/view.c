@@ -180,46 +180,16 @@ hva_t shadow_nowhere(const struct shadow *sh)
 	return places_nowhere(sh);
 }
 
-hva_t shadow_view_by_space(const struct shadow *sh, unsigned space)
-{
-	return (hva_t)sh->paged.views[space].table;
-}
-
-static bool among_views(const struct shadow *sh, hva_t address)
-{
-	return sh->paged.tables_of_views && address - (hva_t)sh->paged.tables_of_views < WINDOWS * VIEW_STRIDE;
-}
-
-/* How far behind the beginning of what is below its view. */
-static uint64_t distance_in_view(const struct shadow *sh, hva_t address)
-{
-	return (address - (hva_t)sh->paged.tables_of_views) % VIEW_STRIDE;
-}
-
-bool shadow_below_view(const struct shadow *sh, hva_t address)
-{
-	return among_views(sh, address) && distance_in_view(sh, address) < SHADOW_VIEW_BELOW;
-}
-
 bool shadow_in_view_table(const struct shadow *sh, hva_t address)
 {
-	return among_views(sh, address) && distance_in_view(sh, address) >= SHADOW_VIEW_BELOW;
-}
-
-unsigned view_at(const struct shadow *sh, hva_t address)
-{
-	return (unsigned)((address - (hva_t)sh->paged.tables_of_views) / VIEW_STRIDE);
-}
-
-gva_t view_linear_at(const struct shadow *sh, hva_t address)
-{
-	return (distance_in_view(sh, address) - SHADOW_VIEW_BELOW) / sizeof(uint64_t) << SHADOW_VIEW_SHIFT;
+	return sh->paged.tables_of_views && address - (hva_t)sh->paged.tables_of_views < WINDOWS * VIEW_BYTES;
 }
 
 enum shadow_fault view_fault(struct shadow *sh, hva_t address)
 {
-	unsigned view = view_at(sh, address);
-	gva_t linear = view_linear_at(sh, address);
+	uint64_t distance = address - (hva_t)sh->paged.tables_of_views;
+	unsigned view = (unsigned)(distance / VIEW_BYTES);
+	gva_t linear = distance % VIEW_BYTES / sizeof(uint64_t) << SHADOW_VIEW_SHIFT;
 	enum shadow_fault result = SHADOW_EMULATE;
 
 	if (view_is_present(&sh->paged, view) && view_own(sh, view != SUPERVISOR, linear))

@@ -16,8 +16,6 @@ enum {
 	PROBE = 0x20000000,
 	EXIT = 0x40001000,
 	MISS = 0x40002000,
-	NO_LANDING = 0x40003000,
-	LANDED = -0x100000, /* a table of landings */
 	CHUNK = 7,
 };
 
@@ -30,7 +28,7 @@ enum {
 
 static const struct contain_rules rules = {.home = HOME,
 					   .probe = PROBE,
-					   .exits = {0, EXIT, 0, 0, NO_LANDING},
+					   .exits = {0, EXIT},
 					   .miss = {0, MISS},
 					   .states = STATES,
 					   .frames = FRAMES,
@@ -51,13 +49,8 @@ static void begin(void)
 	k = contain_create();
 	ck_assert_ptr_nonnull(k);
 	e = (struct emit){.p = bytes, .start = bytes, .end = bytes + sizeof(bytes), .run = RUN};
-	code = (struct contain_code){.bytes = bytes,
-				     .run = RUN,
-				     .chunk = CHUNK,
-				     .landings = LANDED,
-				     .delta = R11,
-				     .scratch = R10,
-				     .points = &point};
+	code = (struct contain_code){
+	    .bytes = bytes, .run = RUN, .chunk = CHUNK, .delta = R11, .scratch = R10, .points = &point};
 }
 
 static void begin_kept(void)
@@ -684,72 +677,6 @@ START_TEST(test_own)
 }
 END_TEST
 
-static void jump_landing(unsigned scale, int32_t disp, bool gs)
-{
-	emit_op_mem(&e, 4, 0xff, 4, (struct host_addr){REG_NONE, R11, (uint8_t)scale, disp, gs, false});
-}
-
-START_TEST(test_landings)
-{
-	static const char none[] = "no table of landings";
-
-	begin(); /* as RET and a landing have it */
-	emit_mov(&e, 8, R11, RCX);
-	emit_mov_imm64(&e, RCX, 0 - 0x123456789abcdef0);
-	emit_lea(&e, 8, RCX, mem(RCX, R10, 0));
-	uint8_t *same = emit_jrcxz(&e);
-	emit_mov(&e, 8, RCX, R11);
-	emit_jmp_to(&e, NO_LANDING);
-	emit_target8(&e, same);
-	emit_mov(&e, 8, RCX, R11);
-	emit_store_imm(&e, 4, 1, home(offsetof(struct bt_home, from)));
-	emit_movzx16(&e, R11, R10);
-	jump_landing(8, LANDED, true);
-	is_contained();
-
-	begin(); /* all of RIP */
-	emit_mov(&e, 4, R11, R10);
-	jump_landing(8, LANDED, true);
-	is_caught(none);
-	begin();
-	emit_movzx16(&e, R11, R10);
-	jump_landing(4, LANDED, true);
-	is_caught(none);
-	begin(); /* another context's */
-	emit_movzx16(&e, R11, R10);
-	jump_landing(8, 2 * LANDED, true);
-	is_caught(none);
-	begin(); /* across its end */
-	emit_movzx16(&e, R11, R10);
-	jump_landing(8, LANDED + 8, true);
-	is_caught(none);
-	begin();
-	emit_movzx16(&e, R11, R10);
-	jump_landing(8, LANDED, false);
-	is_caught(none);
-	begin();
-	emit_movzx16(&e, R11, R10);
-	code.landings = 0;
-	jump_landing(8, 0, true);
-	is_caught(none);
-	begin(); /* no jump */
-	emit_movzx16(&e, R11, R10);
-	emit_load(&e, 8, R11, (struct host_addr){REG_NONE, R11, 8, LANDED, true, false});
-	is_caught("no index of");
-	begin_kept();
-	move_rsp(-8);
-	emit_movzx16(&e, R11, R10);
-	jump_landing(8, LANDED, true);
-	move_rsp(8);
-	is_caught(not_near);
-	begin_kept();
-	move_rsp(-8);
-	emit_jmp_to(&e, NO_LANDING);
-	move_rsp(8);
-	is_caught(not_near);
-}
-END_TEST
-
 /* --- a store to a page table, as xlat64_look.c has it --- */
 
 enum look_mistake { NONE, NO_STATE, NO_VERDICT, OF_LOADS, OTHER_BITS, NOT_ALIGNED, OTHER_PAGE, NO_ROOM };
@@ -1149,7 +1076,6 @@ int main(void)
 	tcase_add_test(t, test_stack_lost);
 	tcase_add_test(t, test_implicit);
 	tcase_add_test(t, test_own);
-	tcase_add_test(t, test_landings);
 	tcase_add_test(t, test_constant);
 	tcase_add_test(t, test_held);
 	tcase_add_test(t, test_looks);

@@ -157,9 +157,6 @@ static bool put_host_insn64(const struct insn *in, char *line, uint64_t target, 
 		field_name(in->disp - CPU_BIAS, name, sizeof(name));
 	if (target == bt->stubs.exit64 || target == bt->stubs.indirect_miss64) {
 		put("\tjmp %s\n", target == bt->stubs.exit64 ? "exit64" : "indirect_miss64");
-	} else if (target == bt->stubs.no_landing) {
-		*strchr(line, ' ') = 0;
-		put("\t%s no_landing\n", line);
 	} else if (in->has_mem && in->disp == (int64_t)bt->stubs.indirect_miss64) {
 		*strchr(bracket, '+') = 0;
 		put("\t%s+indirect_miss64]\n", line);
@@ -248,7 +245,7 @@ static void put_sample(const char *mode, const struct sample *s, enum site_level
 	put_code(b, 0, b->map[1].host);
 }
 
-/* The entries of those who come through a table, and the way out by a link to another page. */
+/* The entry of those who come through a table, and the way out by a link to another page. */
 static void put_ends64(void)
 {
 	static const struct sample jump = S("", 0xe9, 0, 0x10, 0, 0);

@@ -231,8 +231,7 @@ START_TEST(test_out_of_reach)
 	ck_assert(shadow_to_linear(sh, (hva_t)chunk(low)->base + 0x12345, &linear));
 	ck_assert_uint_eq(linear, low + 0x12345);
 	/* Places and tables of nobody. */
-	ck_assert_int_eq(shadow_handle_fault(sh, shadow_view_of(sh, true) + VIEW_BYTES + SHADOW_VIEW_BELOW, false),
-			 SHADOW_EMULATE);
+	ck_assert_int_eq(shadow_handle_fault(sh, shadow_view_of(sh, true) + VIEW_BYTES, false), SHADOW_EMULATE);
 	ck_assert_int_eq(shadow_handle_fault(sh, places_nowhere(sh) + 5, true), SHADOW_EMULATE);
 	ck_assert(!shadow_to_linear(sh, places_nowhere(sh) + 5, &linear));
 }
