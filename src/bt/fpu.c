@@ -1,8 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The pointers that the x87 unit keeps of its last instruction: made the guest's when its state is stored. */
-#include "cpu/fpu.h"
+#include <string.h>
+
 #include "bt_internal.h"
 #include "cpu/exec.h"
+#include "cpu/fpu.h"
+
+/* What FIP names if an instruction in the cache has set it: prefixes, and an opcode of the x87 unit. Else it is a
+ * number that the guest has loaded (FLDENV, FRSTOR, FXRSTOR), which happens to lie here. */
+static bool is_x87(const struct bt *bt, cache_pc_t fip)
+{
+	static const uint8_t prefixes[] = {0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf2, 0xf3};
+	const uint8_t *host = (const uint8_t *)fip;
+	size_t room = bt->cache_run + bt->cache_bytes - fip;
+
+	for (; room && ((*host & 0xf0) == 0x40 || memchr(prefixes, *host, sizeof(prefixes))); room--)
+		host++;
+	return room && (*host & 0xf8) == 0xd8;
+}
 
 /* FOP of an x87 instruction that ran in the cache holds the ModRM byte of the host's encoding. */
 static void fix_fpu_opcode(struct bt *bt, const struct insn *in, cache_pc_t fip, bool whole)
@@ -58,7 +73,7 @@ void bt_fpu_stored(void *arg, const struct fpu_pointers *before, bool whole)
 
 	if (!whole && fip)
 		fip = bt->cache_run + (uint32_t)(fip - bt->cache_run);
-	if (LIKELY(!bt_in_cache(bt, fip)))
+	if (LIKELY(!bt_in_cache(bt, fip) || !is_x87(bt, fip)))
 		return;
 	b = bt_find_host(bt, fip);
 	n = b ? bt_find_insn(b, fip) : -1;
