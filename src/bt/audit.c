@@ -91,14 +91,13 @@ static void check_links(const struct bt *bt, const struct block *b)
 
 enum { PIECE_ENTRIES = PAGE_SIZE / sizeof(uint32_t) };
 
-static void check_entries(const struct bt *bt, const struct context *c, const uint32_t *entries, uint32_t miss,
-			  uint32_t piece)
+static void check_entries(const struct bt *bt, const struct context *c, const uint32_t *entries, uint32_t piece)
 {
 	for (uint32_t n = 0; n < PIECE_ENTRIES; n++) {
 		uint32_t eip = piece * PIECE_ENTRIES + n;
 		cache_pc_t to = bt_indirect_origin(bt, c) + entries[eip];
 		const struct block *b = bt_find_host(bt, to);
-		if (entries[eip] && entries[eip] != miss)
+		if (entries[eip] && entries[eip] != c->miss)
 			ASSERTF(b && b->valid && b->indirect == to && (uint32_t)b->eip == eip && b->ctx == c,
 				"BT-10: entry %x of context %u", eip, c->id);
 	}
@@ -115,7 +114,7 @@ static void check_table(const struct bt *bt, const struct context *c, const stru
 		ASSERTF(t->held[piece / 64] >> (piece % 64) & 1, "BT-10: piece %x of context %u", piece, c->id);
 		if (!(t->used[piece / 64] >> (piece % 64) & 1))
 			continue;
-		check_entries(bt, c, t->entries, t->miss, piece);
+		check_entries(bt, c, t->entries, piece);
 		pieces++;
 	}
 	ASSERTF(pieces == t->pieces, "BT-10: context %u has a table of %u pieces, not %u", c->id, pieces, t->pieces);

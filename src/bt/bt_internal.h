@@ -101,7 +101,6 @@ struct indirect_table {
 	uint64_t *held;	   /* behind those: there is memory for entries, used or not any more */
 	uint32_t *list;	   /* behind those: the pieces with memory */
 	uint64_t *spans;   /* behind those; bit per span: the host has made a page table */
-	uint32_t miss;	   /* what is there for the miss stub */
 	unsigned pieces;   /* bits in `used` */
 	unsigned held_pieces, held_spans;
 };
@@ -110,6 +109,7 @@ struct context {
 	struct context_key key;
 	struct context *after_load[SEG_COUNT][SEGC_COUNT]; /* where a load of another class of segment led */
 	uint16_t id;
+	uint32_t miss;	    /* what its tables have for the miss stub */
 	uint32_t *indirect; /* entries of the present address space; bt->miss_table if there are none */
 	struct indirect_table tables[SHADOW_SPACES]; /* by address space; all but user mode with paging: the first */
 	struct fills fills;			     /* CTX_PAGED */

@@ -109,6 +109,7 @@ struct context *bt_context_of(struct bt *bt, const struct context_key *k)
 	c->id = (uint16_t)bt->ncontexts++;
 	memset(c->after_load, 0, sizeof(c->after_load));
 	c->fills.count = 0;
+	c->miss = context_code64(c) ? 0 : (uint32_t)bt->stubs.indirect_miss;
 	bt_indirect_select(bt, c);
 	bt->stats->mode_contexts = bt->ncontexts;
 	return c;

@@ -115,22 +115,13 @@ void bt_indirect_destroy(struct bt *bt)
 		close(bt->miss_span);
 }
 
-/* A table outlives its context: behind a flush it may be one of another kind of code. */
-static void set_kind(const struct bt *bt, const struct context *c, struct indirect_table *t)
-{
-	if (!t->held_spans)
-		t->miss = context_code64(c) ? 0 : (uint32_t)bt->stubs.indirect_miss;
-}
-
 /* The table of the context in the present address space; NULL: it goes on without. */
 static struct indirect_table *present_table(struct bt *bt, struct context *c)
 {
 	struct indirect_table *t = &c->tables[space_of(bt, c)];
 
-	if (t->entries) {
-		set_kind(bt, c, t);
+	if (t->entries)
 		return t;
-	}
 	if (bt->ntables == MAX_TABLES)
 		free_tables(bt);
 	t->entries = reserve(PROT_READ | PROT_WRITE, TABLE_BYTES);
@@ -142,7 +133,6 @@ static struct indirect_table *present_table(struct bt *bt, struct context *c)
 	t->list = (uint32_t *)(t->held + USED_BYTES / sizeof(*t->held));
 	t->spans = (uint64_t *)(t->list + MAX_PAGES);
 	t->pieces = t->held_pieces = t->held_spans = 0;
-	set_kind(bt, c, t);
 	bt->ntables++;
 	c->indirect = t->entries;
 	return t;
@@ -167,21 +157,21 @@ static unsigned page_used(const struct indirect_table *t, uint32_t eip)
 }
 
 /* Its memory stays: another process will want it. */
-static void forget_piece(struct indirect_table *t, uint32_t piece)
+static void forget_piece(const struct context *c, struct indirect_table *t, uint32_t piece)
 {
 	uint32_t *entries = t->entries + ((size_t)piece << PIECE_SHIFT);
 
 	for (unsigned i = 0; i < 1u << PIECE_SHIFT; i++)
-		entries[i] = t->miss;
+		entries[i] = c->miss;
 	t->used[piece / 64] &= ~BIT(piece % 64);
 	t->pieces--;
 }
 
-static void forget_all(struct indirect_table *t)
+static void forget_all(const struct context *c, struct indirect_table *t)
 {
 	for (unsigned i = 0; t->pieces && i < t->held_pieces; i++)
 		if (has(t->used, t->list[i]))
-			forget_piece(t, t->list[i]);
+			forget_piece(c, t, t->list[i]);
 }
 
 static void give_back(struct bt *bt, struct indirect_table *t)
@@ -274,12 +264,12 @@ static bool use_span(struct bt *bt, uint64_t *spans, unsigned *held, uint32_t sp
 	return true;
 }
 
-static void use_table_span(struct bt *bt, struct indirect_table *t, uint32_t eip)
+static void use_table_span(struct bt *bt, const struct context *c, struct indirect_table *t, uint32_t eip)
 {
 	uint32_t span = eip >> SPAN_SHIFT;
 
 	/* Where there is no room for another mapping, misses remain signals. */
-	if (use_span(bt, t->spans, &t->held_spans, span) && t->miss)
+	if (use_span(bt, t->spans, &t->held_spans, span) && c->miss)
 		mmap(t->entries + ((size_t)span << SPAN_SHIFT), SPAN_BYTES, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED, bt->miss_span, 0);
 }
@@ -289,21 +279,20 @@ void bt_indirect_missed(struct bt *bt, struct context *c, guest_pc_t eip)
 	struct indirect_table *t = &c->tables[space_of(bt, c)];
 
 	see_to_room(bt);
-	set_kind(bt, c, t);
 	if (t->entries)
-		use_table_span(bt, t, (uint32_t)eip);
+		use_table_span(bt, c, t, (uint32_t)eip);
 	else
 		use_span(bt, bt->miss_spans, &bt->held_miss_spans, (uint32_t)eip >> SPAN_SHIFT);
 }
 
-static void use_piece(struct bt *bt, struct indirect_table *t, uint32_t eip)
+static void use_piece(struct bt *bt, const struct context *c, struct indirect_table *t, uint32_t eip)
 {
 	uint32_t piece = eip >> PIECE_SHIFT;
 
 	if (has(t->used, piece))
 		return;
 	see_to_room(bt);
-	use_table_span(bt, t, eip);
+	use_table_span(bt, c, t, eip);
 	if (!has(t->held, piece)) {
 		t->held[piece / 64] |= BIT(piece % 64);
 		t->list[t->held_pieces++] = piece;
@@ -323,7 +312,7 @@ void bt_indirect_fill(struct bt *bt, struct block *b)
 		return;
 	if (shadow_space(bt->shadow, true) != bt->space) /* the shadow has made room, and numbered them anew */
 		return;
-	use_piece(bt, t, (uint32_t)b->eip);
+	use_piece(bt, c, t, (uint32_t)b->eip);
 	t->entries[(uint32_t)b->eip] = bt_indirect_entry(bt, b);
 	bt->stats->indirect_fills++;
 	if (noted)
@@ -334,10 +323,10 @@ void bt_indirect_fill(struct bt *bt, struct block *b)
 	bt->fills_noted = true;
 }
 
-static void forget_eip(struct indirect_table *t, uint32_t eip)
+static void forget_eip(const struct context *c, struct indirect_table *t, uint32_t eip)
 {
 	if (eip_used(t, eip))
-		t->entries[eip] = t->miss;
+		t->entries[eip] = c->miss;
 }
 
 void bt_indirect_remove(struct bt *bt, const struct block *b)
@@ -346,17 +335,17 @@ void bt_indirect_remove(struct bt *bt, const struct block *b)
 		struct indirect_table *t = &b->ctx->tables[s];
 		if (t->entries && eip_used(t, (uint32_t)b->eip) &&
 		    t->entries[(uint32_t)b->eip] == bt_indirect_entry(bt, b))
-			forget_eip(t, (uint32_t)b->eip);
+			forget_eip(b->ctx, t, (uint32_t)b->eip);
 	}
 }
 
 /* Those whose EIP is on one page, or that cross into it. */
-static void forget_page(struct indirect_table *t, uint32_t linear)
+static void forget_page(const struct context *c, struct indirect_table *t, uint32_t linear)
 {
 	for (uint32_t n = 1; n < INSN_MAX_BYTES; n++)
-		forget_eip(t, linear - n);
+		forget_eip(c, t, linear - n);
 	for (unsigned used = page_used(t, linear); used; used &= used - 1)
-		forget_piece(t, (linear >> PIECE_SHIFT) + (unsigned)__builtin_ctz(used));
+		forget_piece(c, t, (linear >> PIECE_SHIFT) + (unsigned)__builtin_ctz(used));
 }
 
 void bt_indirect_lost(void *arg, unsigned space, gva_t linear, uint64_t len)
@@ -371,21 +360,21 @@ void bt_indirect_lost(void *arg, unsigned space, gva_t linear, uint64_t len)
 			continue;
 		/* CS bases are 0, but for oddities. */
 		if (len > FORGET_PAGES * PAGE_SIZE || c->key.cs_base) {
-			forget_all(t);
+			forget_all(c, t);
 			continue;
 		}
 		for (uint64_t at = 0; at < len; at += PAGE_SIZE)
-			forget_page(t, (uint32_t)(linear + at) & ~(uint32_t)PAGE_MASK);
+			forget_page(c, t, (uint32_t)(linear + at) & ~(uint32_t)PAGE_MASK);
 	}
 }
 
 struct block *bt_indirect_lasting(const struct bt *bt, const struct context *c, guest_pc_t eip)
 {
 	const struct indirect_table *t = &c->tables[space_of(bt, c)];
-	uint32_t entry = t->entries && eip_used(t, (uint32_t)eip) ? t->entries[(uint32_t)eip] : t->miss;
+	uint32_t entry = t->entries && eip_used(t, (uint32_t)eip) ? t->entries[(uint32_t)eip] : c->miss;
 	struct block *b;
 
-	if (!entry || entry == t->miss || c->fills.count > MAX_FILLS)
+	if (!entry || entry == c->miss || c->fills.count > MAX_FILLS)
 		return NULL;
 	for (unsigned n = 0; n < c->fills.count; n++)
 		if (c->fills.at[n] == (uint32_t)eip)
@@ -406,10 +395,12 @@ bool bt_indirect_uses(const struct bt *bt, gva_t page)
 
 void bt_indirect_claim(struct bt *bt, gva_t page)
 {
-	for (unsigned i = 0; i < bt->ncontexts; i++)
-		for (unsigned s = 0; s < SHADOW_SPACES && context_user(&bt->contexts[i]); s++)
-			if (s != bt->space && bt->contexts[i].tables[s].entries)
-				forget_page(&bt->contexts[i].tables[s], (uint32_t)page);
+	for (unsigned i = 0; i < bt->ncontexts; i++) {
+		struct context *c = &bt->contexts[i];
+		for (unsigned s = 0; s < SHADOW_SPACES && context_user(c); s++)
+			if (s != bt->space && c->tables[s].entries)
+				forget_page(c, &c->tables[s], (uint32_t)page);
+	}
 }
 
 /* Entries of code whose loss is not reported. They are in the table of the space that was left. */
@@ -418,10 +409,10 @@ static void forget_fills(struct bt *bt, struct context *c)
 	struct indirect_table *t = &c->tables[space_of(bt, c)];
 
 	if (t->entries && c->fills.count > MAX_FILLS)
-		forget_all(t);
+		forget_all(c, t);
 	else if (t->entries)
 		for (unsigned n = 0; n < c->fills.count; n++)
-			forget_eip(t, c->fills.at[n]);
+			forget_eip(c, t, c->fills.at[n]);
 	c->fills.count = 0;
 }
 
