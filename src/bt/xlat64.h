@@ -84,6 +84,10 @@ static inline bool xlat64_in_memory(const struct xlat *t, unsigned guest)
 }
 
 /* --- xlat64_pair.c --- */
+/* Instructions whose translations know of any pair, and behind which what is known of registers holds. */
+bool xlat64_is_plain(const struct insn *in);
+/* A branch, at that offset in its block, that leads to the block's own beginning? */
+bool xlat64_loops(const struct insn *in, unsigned offset);
 /* Which pair the block is to have, whose instructions these are. */
 void xlat64_choose_pair(struct xlat *t, const struct insn *ins, unsigned count);
 /* From here on that is the pair, as it was R10 and R11 before; and back. */

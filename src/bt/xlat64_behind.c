@@ -75,20 +75,6 @@ static bool forgets(const struct insn *in)
 	return false;
 }
 
-/* Do translations go on behind the instruction with what they know? */
-static bool goes_on(const struct insn *in)
-{
-	if (forgets(in))
-		return false;
-	switch (insn_rows[in->id].class) {
-	case CLASS_IDENT:
-	case CLASS_BRANCH:
-		return true;
-	default:
-		return in->id == INSN_PUSH || in->id == INSN_POP || in->id == INSN_LEAVE;
-	}
-}
-
 /* The register of the instruction's operand that is to be near; RSP: none. */
 static unsigned base_of(const struct xlat *t, unsigned offset)
 {
@@ -139,7 +125,7 @@ static void look_ahead(struct xlat *t, const struct insn *ins, unsigned count, s
 	int64_t by;
 
 	*a = (struct ahead){.nused = 0};
-	for (unsigned i = 0; i < count && goes_on(&ins[i]); i++) {
+	for (unsigned i = 0; i < count && xlat64_is_plain(&ins[i]) && !forgets(&ins[i]); i++) {
 		const struct insn *in = t->in = &ins[i];
 		use(t, a, offset);
 		if (xlat64_moves(in, &to, &from, &by) && to == from && by >= -NEAR_REACH && by <= NEAR_REACH)
@@ -147,15 +133,13 @@ static void look_ahead(struct xlat *t, const struct insn *ins, unsigned count, s
 		else
 			a->changed |= in->gpr_written;
 		xlat64_bound_behind(t);
+		a->branches |= insn_rows[in->id].class == CLASS_BRANCH;
+		if (xlat64_loops(in, offset)) {
+			a->loops = true;
+			moved = a->moved;
+			changed = a->changed;
+		}
 		offset += in->len;
-		if (insn_rows[in->id].class != CLASS_BRANCH)
-			continue;
-		a->branches = true;
-		if (in->op[0].kind != OPD_REL || offset + in->op[0].imm)
-			continue;
-		a->loops = true;
-		moved = a->moved;
-		changed = a->changed;
 	}
 	if (a->loops) {
 		a->moved = moved;

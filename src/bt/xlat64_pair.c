@@ -12,6 +12,23 @@
 
 static const uint8_t between[2] = {R10, R11};
 
+bool xlat64_is_plain(const struct insn *in)
+{
+	switch (insn_rows[in->id].class) {
+	case CLASS_IDENT:
+	case CLASS_BRANCH:
+		return true;
+	default:
+		return in->id == INSN_PUSH || in->id == INSN_POP || in->id == INSN_LEAVE;
+	}
+}
+
+bool xlat64_loops(const struct insn *in, unsigned offset)
+{
+	return insn_rows[in->id].class == CLASS_BRANCH && in->op[0].kind == OPD_REL &&
+	       !(offset + in->len + in->op[0].imm);
+}
+
 static bool has(const uint8_t pair[2], unsigned reg)
 {
 	return pair[0] == reg || pair[1] == reg;
@@ -71,18 +88,6 @@ enum {
 	WEIGHT = 64,	   /* of the first instructions, before a branch leaves the block */
 };
 
-/* Do translations of such instructions know of other pairs than R10 and R11? */
-static bool knows_pairs(const struct insn *in)
-{
-	switch (insn_rows[in->id].class) {
-	case CLASS_IDENT:
-	case CLASS_BRANCH:
-		return true;
-	default:
-		return in->id == INSN_PUSH || in->id == INSN_POP || in->id == INSN_LEAVE;
-	}
-}
-
 static unsigned cost_of(const struct insn *in, unsigned reg)
 {
 	unsigned cost = 0;
@@ -96,33 +101,26 @@ static unsigned cost_of(const struct insn *in, unsigned reg)
 	return cost;
 }
 
-/* Does the block lead to its own beginning? */
-static bool leads(const struct insn *in, guest_pc_t at, guest_pc_t to)
-{
-	return insn_rows[in->id].class == CLASS_BRANCH && in->op[0].kind == OPD_REL &&
-	       at + in->len + in->op[0].imm == to;
-}
-
 void xlat64_choose_pair(struct xlat *t, const struct insn *ins, unsigned count)
 {
 	const struct block *from = t->bt->coming_from;
 	unsigned cost[CANDIDATES] = {0}, weight = WEIGHT, change = COST_CHANGE * WEIGHT, best;
-	guest_pc_t at = t->b->eip;
+	unsigned offset = 0;
 
 	if (t->like)
 		memcpy(t->b->pair, t->like->pair, sizeof(t->b->pair));
 	if (t->like || !opt_on(t->bt->cpu->opt_off, OPT_PAIRS))
 		return;
 	for (unsigned i = 0; i < count; i++) {
-		if (!knows_pairs(&ins[i]))
+		if (!xlat64_is_plain(&ins[i]))
 			return;
 		for (unsigned r = 0; r < CANDIDATES; r++)
 			cost[r] += weight * cost_of(&ins[i], FIRST + r);
-		if (leads(&ins[i], at, t->b->eip))
+		if (xlat64_loops(&ins[i], offset))
 			change = COST_CHANGE * WEIGHT / 4;
 		if (insn_rows[ins[i].id].class == CLASS_BRANCH)
 			weight -= weight / 8;
-		at += ins[i].len;
+		offset += ins[i].len;
 	}
 	best = cost[R10 - FIRST] + cost[R11 - FIRST];
 	if (from && memcmp(from->pair, between, sizeof(between)))
