@@ -149,6 +149,12 @@ static void widen(const struct shadow *sh, const struct window *w, const struct 
 	}
 }
 
+/* More than a page of RAM that the guest may write to? Such RAM is made by the piece. */
+static bool is_in_pieces(const struct shadow *sh, const struct extent *x)
+{
+	return sh->pm->in_pieces && x->writable && x->backing == &sh->pm->ram && x->count > 1;
+}
+
 static bool is_ram_made(const struct shadow *sh, const struct window *w, uint64_t page, uint64_t offset)
 {
 	return !(w->state[page] & PAGE_MAPPED) && physmem_is_made(sh->pm, offset);
@@ -163,10 +169,9 @@ static void cut_to_made(const struct shadow *sh, const struct window *w, uint64_
 	uint64_t offset = x->offset + (page - x->page) * PAGE_SIZE, first = page, last = page;
 	uint64_t end = x->page + x->count;
 
-	if (!sh->pm->in_pieces || !x->writable || x->backing != &sh->pm->ram || x->count == 1)
+	if (!is_in_pieces(sh, x))
 		return;
-	if (!physmem_is_made(sh->pm, offset))
-		physmem_make(sh->pm, offset);
+	physmem_make(sh->pm, offset);
 	while (first > x->page && is_ram_made(sh, w, first - 1, x->offset + (first - 1 - x->page) * PAGE_SIZE))
 		first--;
 	while (last + 1 < end && is_ram_made(sh, w, last + 1, x->offset + (last + 1 - x->page) * PAGE_SIZE))
@@ -182,7 +187,7 @@ static void touch_piece(const struct shadow *sh, const struct window *w, uint64_
 	uint64_t at = (page - x->page) * PAGE_SIZE, before = (x->offset + at) % PM_PIECE, from = at - MIN(at, before);
 	uint64_t end = MIN(at - before + PM_PIECE, x->count * PAGE_SIZE);
 
-	if (sh->pm->in_pieces && x->writable && x->backing == &sh->pm->ram && x->count > AROUND)
+	if (is_in_pieces(sh, x) && x->count > AROUND)
 		physmem_touch(w->base + (x->page << PAGE_SHIFT) + from, end - from);
 }
 
