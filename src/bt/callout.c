@@ -64,7 +64,7 @@ struct store {
 /* How far behind the first byte that a repeated string instruction accesses the last one is; 0: more than a page. */
 static unsigned last_byte(const struct cpu *cpu, const struct insn *in)
 {
-	uint64_t bytes = (uint64_t)(uint32_t)cpu->gpr[RCX] * (in->bytes[in->opcode_off] & 1 ? in->opsize : 1);
+	uint64_t bytes = (uint64_t)(uint32_t)cpu->gpr[RCX] * insn_element_size(in);
 
 	return bytes && bytes <= PAGE_SIZE && !(cpu->rflags & FLAG_DF) ? (unsigned)bytes - 1 : 0;
 }

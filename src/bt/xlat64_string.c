@@ -119,11 +119,8 @@ static void unless_zero(struct xlat *t, struct slow *s)
 /* RCX = the distance of the last byte, upwards, from the address in `reg` (REG_NONE: from 0). */
 static void last_byte(struct xlat *t, unsigned reg)
 {
-	const struct insn *in = t->in;
-	unsigned size = in->bytes[in->opcode_off] & 1 ? in->opsize : 1;
-
 	emit_load(&t->e, 8, RCX, AT_HOME(t, rcx));
-	emit_lea(&t->e, 8, RCX, (struct host_addr){(uint8_t)reg, RCX, (uint8_t)size, -1, false, false});
+	emit_lea(&t->e, 8, RCX, (struct host_addr){(uint8_t)reg, RCX, insn_element_size(t->in), -1, false, false});
 }
 
 /* Upwards, all elements from the pointer on are within its page and the next; else slow. */

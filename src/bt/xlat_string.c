@@ -34,11 +34,6 @@ static unsigned pointers(uint16_t id)
 	}
 }
 
-static unsigned element_size(const struct xlat *t)
-{
-	return t->in->bytes[t->in->opcode_off] & 1 ? t->in->opsize : 1;
-}
-
 static bool flat(const struct xlat *t, unsigned seg, bool write)
 {
 	return context_seg_class(t->ctx, seg) == SEGC_FLAT && xlat_segment_usable(t, seg, write);
@@ -111,7 +106,7 @@ static void within_pages(struct xlat *t, unsigned reg, struct slow *s)
 	emit_pext32(&t->e, HOST_T0, HOST_T1, HOST_T2); /* 1 if downwards */
 	emit_mov(&t->e, 4, HOST_T1, reg);
 	emit_mov(&t->e, 4, RCX, HOST_T3);
-	emit_lea(&t->e, 8, RCX, (struct host_addr){HOST_T1, RCX, (uint8_t)element_size(t), -1, false, false});
+	emit_lea(&t->e, 8, RCX, (struct host_addr){HOST_T1, RCX, insn_element_size(t->in), -1, false, false});
 	emit_mov_imm(&t->e, HOST_T2, PAGE_SHIFT);
 	emit_shrx64(&t->e, RCX, RCX, HOST_T2);
 	emit_shrx64(&t->e, HOST_T1, HOST_T1, HOST_T2);
@@ -140,7 +135,7 @@ static void page_there(struct xlat *t, unsigned reg, bool last, bool write, stru
 	}
 	if (last)
 		emit_lea(&t->e, 4, RCX,
-			 (struct host_addr){(uint8_t)reg, HOST_T3, (uint8_t)element_size(t), -1, false, false});
+			 (struct host_addr){(uint8_t)reg, HOST_T3, insn_element_size(t->in), -1, false, false});
 	else
 		emit_mov(&t->e, 4, RCX, reg);
 	emit_mov_imm(&t->e, HOST_T2, PAGE_SHIFT);
@@ -202,13 +197,13 @@ static void element(struct xlat *t, unsigned reg, unsigned seg)
 		emit_movzx16(&t->e, HOST_T0, reg);
 	else
 		emit_mov(&t->e, 4, HOST_T0, reg);
-	xlat_segment_apply(t, seg, element_size(t), narrow);
+	xlat_segment_apply(t, seg, insn_element_size(t->in), narrow);
 }
 
 /* T2 = element size, negative if DF: size - 2 * size * DF, by way of the complement of DF. */
 static void step_by_direction(struct xlat *t)
 {
-	unsigned size = element_size(t);
+	unsigned size = insn_element_size(t->in);
 
 	emit_pushf(&t->e);
 	emit_pop(&t->e, HOST_T1);
@@ -234,7 +229,7 @@ static void advance(struct xlat *t, unsigned reg)
 /* One element on any segments, as a load, a store or compare, and the pointers' steps. */
 static bool single(struct xlat *t, unsigned uses, bool checked)
 {
-	unsigned size = element_size(t), value = RAX;
+	unsigned size = insn_element_size(t->in), value = RAX;
 	bool compare = insn_compares_strings(t->in);
 	struct host_addr at = AT_GS(HOST_T0);
 

@@ -218,6 +218,12 @@ static inline int32_t insn_ret_pops(const struct insn *in)
 	return in->noperands && in->op[0].kind == OPD_IMM ? (int32_t)(in->op[0].imm & 0xffff) : 0;
 }
 
+/* Bytes of an element of a string instruction. */
+static inline uint8_t insn_element_size(const struct insn *in)
+{
+	return in->bytes[in->opcode_off] & 1 ? in->opsize : 1;
+}
+
 /* CMPS and SCAS: string instructions that set flags. */
 static inline bool insn_compares_strings(const struct insn *in)
 {
