@@ -99,7 +99,6 @@ static void lead_to(struct bt *bt, const struct bt_exit *x, const struct block *
 {
 	const struct block *from = bt_block(bt, x->from);
 	bool same_pair = !memcmp(from->pair, to->pair, sizeof(to->pair));
-
 	unsigned behind = same_pair ? bt_behind_probes(from, x, to) : 0;
 
 	if (behind)
@@ -182,7 +181,6 @@ static bool unlist(struct bt *bt, uint32_t *lists, const struct block *b)
 static void detach(struct bt *bt, struct block *b)
 {
 	struct bt_exit *exits = bt_exits(bt, b);
-
 	bool listed = unlist(bt, bt->hash, b);
 
 	ASSERT(listed);
