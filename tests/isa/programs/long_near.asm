@@ -258,12 +258,7 @@ branches:
 	jb	.next
 	ret
 
-	align	16
-jumps:	jmp	rax
-	align	16
-calls:	call	rax
-	align	16
-returns: ret
+	BRANCHES
 	align	16
 here:	lea	rbx, [rel here]
 	int	BACK

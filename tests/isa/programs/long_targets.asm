@@ -285,12 +285,7 @@ spaces:	mov	eax, PML4_2
 	GO	1
 	ret
 
-	align	16
-jumps:	jmp	rax
-	align	16
-calls:	call	rax
-	align	16
-returns: ret
+	BRANCHES
 
 	align	16
 live:	lea	rbx, [rel live]
