@@ -21,7 +21,7 @@ static void set_pte(unsigned page, uint32_t flags)
 
 static void setup(void)
 {
-	make_machine(RAM_BYTES, 0);
+	make_machine(RAM_BYTES, 0, true);
 	poke(DIRECTORY, TABLE + (PTE_P | PTE_W | PTE_U));
 	for (unsigned i = 0; i < COUNT; i++)
 		set_pte(FIRST + i, FLAGS);

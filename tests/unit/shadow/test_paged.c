@@ -20,7 +20,7 @@ enum {
 
 static void setup(void)
 {
-	make_machine(RAM_BYTES, 0);
+	make_machine(RAM_BYTES, 0, true);
 }
 
 static gpa_t directory(unsigned space)
@@ -278,7 +278,7 @@ START_TEST(test_budget)
 	enum { LIMIT = 2000 };
 
 	teardown();
-	make_machine(RAM_BYTES, LIMIT);
+	make_machine(RAM_BYTES, LIMIT, false);
 	for (unsigned s = 0; s < MANY; s++)
 		make_space(s);
 	enter_user(0);

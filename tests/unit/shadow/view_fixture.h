@@ -5,16 +5,11 @@
 #define GNOMON_TESTS_VIEW_FIXTURE_H
 
 #define _GNU_SOURCE
-#include <check.h>
 #include <setjmp.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "cpu/cpu.h"
 #include "cpu/mem.h"
-#include "cpu/x86.h"
-#include "shadow/shadow_internal.h"
+#include "machine_fixture.h"
 
 enum {
 	RAM_BYTES = 64 * 1024 * 1024,
@@ -23,11 +18,6 @@ enum {
 	PTE_USED = PTE_ALL | PTE_A | PTE_D,
 };
 
-static struct physmem pm;
-static struct cpu *cpu;
-static struct stats stats;
-static struct shadow *sh;
-static struct pm_region ram;
 static sigjmp_buf back;
 static volatile hva_t fault_address;
 
@@ -42,26 +32,9 @@ static void setup_limited(unsigned max_mappings, bool audit)
 {
 	struct sigaction sa = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER};
 
-	memset(&stats, 0, sizeof(stats));
-	ck_assert_int_eq(physmem_init(&pm, RAM_BYTES), 0);
-	ram = (struct pm_region){.name = "ram", .kind = PM_RAM, .len = RAM_BYTES, .enabled = true, .backing = &pm.ram};
-	physmem_add(&pm, &ram);
-	cpu = aligned_alloc(64, ALIGN_UP(sizeof(*cpu), 64));
-	memset(cpu, 0, sizeof(*cpu));
-	cpu->pm = &pm;
-	cpu->stats = &stats;
+	make_machine(RAM_BYTES, max_mappings, audit);
 	cpu->seg[SEG_CS].attr = SEG_L;
-	ck_assert_int_eq(
-	    shadow_create(&sh, &(struct shadow_config){.cpu = cpu, .audit = audit, .max_mappings = max_mappings}), 0);
 	sigaction(SIGSEGV, &sa, NULL);
-}
-
-static void teardown(void)
-{
-	shadow_audit(sh);
-	shadow_destroy(sh);
-	physmem_destroy(&pm);
-	free(cpu);
 }
 
 /* By the CPU, as code that is single-stepped does. */
