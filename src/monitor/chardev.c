@@ -239,7 +239,7 @@ static int open_file(struct chardev *cd, const char *path, char *err, size_t err
 
 	cd->out_fd = MAX(fd, -1);
 	if (fd < 0)
-		snprintf(err, errlen, "cannot write to %s: %s", path, strerror(-fd));
+		snprintf(err, errlen, "cannot write to %s: %s", path, file_create_error(fd));
 	return MIN(fd, 0);
 }
 

@@ -2,7 +2,6 @@
 #include "file.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -51,4 +50,25 @@ int file_create(const char *path)
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0666);
 
 	return fd < 0 ? -errno : fd;
+}
+
+const char *file_create_error(int rc)
+{
+	return rc == -ENXIO ? "is a FIFO that nobody reads, or a socket" : strerror(-rc);
+}
+
+int file_create_stream(FILE **file, const char *option, const char *path, bool waits, char *err, size_t errlen)
+{
+	int fd = file_create(path), rc = MIN(fd, 0);
+
+	if (!rc && waits && fcntl(fd, F_SETFL, O_WRONLY) < 0)
+		rc = -errno;
+	*file = rc ? NULL : fdopen(fd, "w");
+	if (!rc && !*file)
+		rc = -errno;
+	if (rc && fd >= 0)
+		close(fd);
+	if (rc)
+		snprintf(err, errlen, "%s '%s': %s", option, path, file_create_error(rc));
+	return rc;
 }

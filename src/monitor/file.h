@@ -3,6 +3,8 @@
 #ifndef GNOMON_MONITOR_FILE_H
 #define GNOMON_MONITOR_FILE_H
 
+#include <stdio.h>
+
 #include "base.h"
 
 /*
@@ -15,7 +17,13 @@ int file_open(const char *path, const char *what, uint64_t *size, char *err, siz
 int file_read_all(int fd, void *to, uint64_t len);
 
 /* Makes a file, or empties it, to be written. The descriptor, or a negative errno: -ENXIO for a FIFO that nobody reads.
- */
+ * Writing does not wait for who reads. */
 int file_create(const char *path);
+
+/* What a negative errno of file_create() means. */
+const char *file_create_error(int rc);
+
+/* The same as a stream, with a line "<option> '<path>': ..." in err if that fails. waits: for who reads. */
+int file_create_stream(FILE **file, const char *option, const char *path, bool waits, char *err, size_t errlen);
 
 #endif

@@ -261,26 +261,12 @@ static void before_dump(void *arg)
 		chardev_panic(&s->console.chardev);
 }
 
-static int open_output(FILE **file, const char *option, const char *path, char *err, size_t errlen)
-{
-	int fd = file_create(path), rc = MIN(fd, 0);
-
-	*file = fd < 0 ? NULL : fdopen(fd, "w");
-	if (fd >= 0 && !*file) {
-		rc = -errno;
-		close(fd);
-	}
-	if (rc)
-		snprintf(err, errlen, "%s '%s': %s", option, path, strerror(-rc));
-	return rc;
-}
-
 static int open_trace(struct session *s, char *err, size_t errlen)
 {
 	char bad[32];
 
 	if (s->cfg->trace_file) {
-		int rc = open_output(&s->trace_file, "--trace-file", s->cfg->trace_file, err, errlen);
+		int rc = file_create_stream(&s->trace_file, "--trace-file", s->cfg->trace_file, false, err, errlen);
 		if (rc)
 			return rc;
 		trace_set_file(s->trace_file);
@@ -357,7 +343,7 @@ static int open_user(struct session *s, char *err, size_t errlen)
 	}
 	/* Before the run, so that hours are not lost for a mistake in a path. */
 	if (!rc && s->cfg->stats)
-		rc = open_output(&s->stats_file, "--stats", s->cfg->stats, err, errlen);
+		rc = file_create_stream(&s->stats_file, "--stats", s->cfg->stats, false, err, errlen);
 	if (!rc && config_display(s->cfg) == DISPLAY_TTY) {
 		rc = open_tty(s);
 		if (rc)

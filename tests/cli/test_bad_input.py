@@ -265,8 +265,13 @@ class Outputs(Case):
     def test_stats(self):
         self.bad_output("--stats", f"{self.dir}/no/file")
         self.bad_output("--stats", self.dir)
-        os.mkfifo(self.path("fifo"))
-        self.bad_output("--stats", self.path("fifo"))
+
+    def test_fifo(self):
+        """Nobody reads it, and nobody waits for that."""
+        fifo = self.path("fifo")
+        os.mkfifo(fifo)
+        for args in (["--stats", fifo], ["--trace", "bt", "--trace-file", fifo], ["--serial", f"file:{fifo}"]):
+            self.complains("run", "--display", "none", "--timeout", "20", *args, status=FAILED, about=[fifo, "nobody reads"])
 
     def test_full_disk(self):
         """The guest goes on; what is lost is said once."""

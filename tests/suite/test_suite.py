@@ -4,6 +4,7 @@ import os
 import pathlib
 import pty
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -150,6 +151,24 @@ class Files(SuiteCase):
         self.assertTrue(fails.find("failure").get("message").startswith('exit status 3; first failure: <two> & "#"'))
         self.assertIn('FAIL: <two> & "#" \\x01\\x1b[31m\\xff ]]>\n', fails.find("system-out").text)
         self.assertEqual(skips.find("skipped").get("message"), "nothing to test here")
+
+    def test_junit_to_a_fifo(self):
+        fifo = self.path("fifo")
+        os.mkfifo(fifo)
+        self.complains("test", "--junit", fifo, *self.kernels("passes"), status=1, about=[fifo, "nobody reads"])
+        # Who reads is slow, and the report is larger than a FIFO.
+        config = self.config("".join(f"[{i:0100}]\nfile = passes.elf\nextra_params = -device nonsense\n" for i in range(500)))
+        with open(os.open(fifo, os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
+            test = subprocess.Popen([GNOMON, "test", "--config", config, "--junit", fifo], stdin=subprocess.DEVNULL,
+                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self.assertEqual(select.select([reader], [], [], 30)[0], [reader])
+            with self.assertRaises(subprocess.TimeoutExpired):
+                test.wait(1)
+            os.set_blocking(reader.fileno(), True)
+            report = reader.read()
+        self.assertEqual(test.wait(30), 0)
+        self.assertGreater(len(report), 64 * 1024)
+        self.assertEqual(xml.etree.ElementTree.fromstring(report).get("tests"), "500")
 
     @unittest.skipUnless(shutil.which("prove"), "prove is not there")
     def test_prove_understands_it(self):

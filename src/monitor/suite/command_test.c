@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../commands.h"
+#include "../file.h"
 #include "../options.h"
 #include "suite.h"
 
@@ -79,11 +80,12 @@ static int run(struct suite *s, const struct suite_options *o, FILE *junit)
 /* The report's file is made first: nobody runs tests for hours to learn then that its name is wrong. */
 static int run_reporting(struct suite *s, const struct suite_options *o)
 {
-	FILE *junit = o->junit ? fopen(o->junit, "we") : NULL;
+	FILE *junit = NULL;
+	char err[512];
 	int status;
 
-	if (o->junit && !junit) {
-		say("--junit '%s': %s", o->junit, strerror(errno));
+	if (o->junit && file_create_stream(&junit, "--junit", o->junit, true, err, sizeof(err))) {
+		say("%s", err);
 		return EXIT_FAILED;
 	}
 	status = run(s, o, junit);
