@@ -77,6 +77,7 @@ int bt_create(struct bt **out, const struct bt_config *cfg)
 		return -ENOMEM;
 	bt->cpu = cfg->cpu;
 	bt->pm = cfg->cpu->pm;
+	bt->wrgsbase = bt_can_wrgsbase();
 	bt->shadow = cfg->shadow;
 	bt->stats = cfg->cpu->stats;
 	bt->stop = cfg->stop;

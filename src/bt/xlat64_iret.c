@@ -208,7 +208,7 @@ static void return_to_compat(struct xlat *t, struct slow *s, struct slow *change
 
 bool xlat64_iret(struct xlat *t)
 {
-	bool here = xlat64_probes(t) && bt_can_wrgsbase() && !(t->ctx->key.flags & CTX_CPL3);
+	bool here = xlat64_probes(t) && bt_switches_windows(t->bt) && !(t->ctx->key.flags & CTX_CPL3);
 	const struct context *user = here ? xlat64_context_behind(t, true) : NULL;
 	struct slow slow = {.count = 0}, changed = {.count = 0};
 	struct insn_map *map = xlat_map(t);

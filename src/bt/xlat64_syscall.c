@@ -137,7 +137,7 @@ bool xlat64_rdtsc(struct xlat *t)
 
 static bool usable(const struct xlat *t)
 {
-	return bt_can_wrgsbase() && (t->bt->cpu->efer & EFER_SCE);
+	return bt_switches_windows(t->bt) && (t->bt->cpu->efer & EFER_SCE);
 }
 
 bool xlat64_syscall(struct xlat *t)

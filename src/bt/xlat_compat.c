@@ -141,7 +141,7 @@ bool xlat_sysenter_compat(struct xlat *t)
 {
 	const struct cpu *cpu = t->bt->cpu;
 	uint16_t cs = (uint16_t)(cpu->sysenter_cs & ~(uint64_t)SEL_RPL);
-	const struct context *to = cs && !cpu_is_amd(cpu) && bt_can_wrgsbase() ? xlat_kernel64(t) : NULL;
+	const struct context *to = cs && !cpu_is_amd(cpu) && bt_switches_windows(t->bt) ? xlat_kernel64(t) : NULL;
 	uint8_t *slow;
 
 	if (!to)
@@ -168,7 +168,7 @@ bool xlat_syscall_compat(struct xlat *t)
 {
 	const struct cpu *cpu = t->bt->cpu;
 	bool usable =
-	    (t->ctx->key.flags & CTX_COMPAT) && cpu_is_amd(cpu) && (cpu->efer & EFER_SCE) && bt_can_wrgsbase();
+	    (t->ctx->key.flags & CTX_COMPAT) && cpu_is_amd(cpu) && (cpu->efer & EFER_SCE) && bt_switches_windows(t->bt);
 	const struct context *to = usable ? xlat_kernel64(t) : NULL;
 	uint8_t *slow[2];
 

@@ -94,7 +94,7 @@ static void take_segment(struct xlat *t, unsigned seg, int32_t from)
 
 bool xlat_int_compat(struct xlat *t)
 {
-	bool usable = (t->ctx->key.flags & CTX_CPL3) && !(t->ctx->key.flags & CTX_CPL12) && bt_can_wrgsbase();
+	bool usable = (t->ctx->key.flags & CTX_CPL3) && !(t->ctx->key.flags & CTX_CPL12) && bt_switches_windows(t->bt);
 	const struct context *to = usable ? xlat_kernel64(t) : NULL;
 	uint8_t *slow[MAX_SLOW];
 

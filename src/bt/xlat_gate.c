@@ -75,7 +75,7 @@ static bool flat32(const struct xlat *t)
 
 	return (flags & (CTX_PROTECTED | CTX_V86)) == CTX_PROTECTED && (flags & CTX_CODE32) && (flags & CTX_STACK32) &&
 	       context_seg_class(t->ctx, SEG_CS) == SEGC_FLAT && context_seg_class(t->ctx, SEG_SS) == SEGC_FLAT &&
-	       t->ctx->key.cs_base == 0 && t->ctx->key.cs_limit == 0xffffffff && bt_can_wrgsbase();
+	       t->ctx->key.cs_base == 0 && t->ctx->key.cs_limit == 0xffffffff && bt_switches_windows(t->bt);
 }
 
 /* --- INT n --- */

@@ -71,7 +71,7 @@ static bool usable(const struct xlat *t)
 {
 	unsigned mode = t->ctx->key.flags & (CTX_PROTECTED | CTX_V86);
 
-	return mode == CTX_PROTECTED && bt_can_wrgsbase() && (t->bt->cpu->sysenter_cs & 0xfffc);
+	return mode == CTX_PROTECTED && bt_switches_windows(t->bt) && (t->bt->cpu->sysenter_cs & 0xfffc);
 }
 
 void xlat_finish_transfer(struct xlat *t, uint8_t **slow, unsigned nslow)

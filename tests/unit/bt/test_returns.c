@@ -19,6 +19,13 @@ static void stop_at(gva_t at)
 	ck_assert_uint_eq(cpu.rip, at);
 }
 
+/* Where it can be done there: hosts with FSGSBASE. */
+static void check_in_cache(void)
+{
+	if (bt_switches_windows(bt))
+		ck_assert_uint_le(stats.insn_callouts[INSN_IRETD], 2);
+}
+
 /* _i: bit 0: to user mode. What RF is in front of the target, and behind it. Bit 1: instructions are counted. */
 START_TEST(test_rf)
 {
@@ -46,7 +53,7 @@ START_TEST(test_rf)
 		stop_at(TARGET + 1);
 		ck_assert_msg(!(cpu.rflags & FLAG_RF), "turn %u: RF", n);
 	}
-	ck_assert_uint_le(stats.insn_callouts[INSN_IRETD], 2);
+	check_in_cache();
 }
 END_TEST
 
@@ -112,7 +119,7 @@ START_TEST(test_installed)
 		ck_assert_uint_eq(stats.mappings_installed, installed + 1);
 		shadow_audit(sh);
 	}
-	ck_assert_uint_le(stats.insn_callouts[INSN_IRETD], 2);
+	check_in_cache();
 }
 END_TEST
 
