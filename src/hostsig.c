@@ -32,6 +32,8 @@ static _Thread_local struct {
 
 static void (*last_words)(void);
 static pthread_once_t install_once = PTHREAD_ONCE_INIT;
+static pthread_once_t probe_once = PTHREAD_ONCE_INIT;
+static bool keeps_rsp;
 
 void hostsig_set_last_words(void (*fn)(void))
 {
@@ -98,6 +100,58 @@ static void install(void)
 	sigaction(HOSTSIG_PROFILE, &sa, NULL);
 }
 
+extern const char hostsig_probe_behind[], hostsig_probe_end[];
+static uint64_t probe_rsp;
+
+/* The probe's UD2, and the #GP behind it. */
+static bool on_probe(void *arg, int signo, siginfo_t *info, ucontext_t *uc)
+{
+	greg_t *g = uc->uc_mcontext.gregs;
+
+	if (signo == SIGILL) {
+		g[REG_RIP] = (greg_t)(uintptr_t)hostsig_probe_behind;
+		return true;
+	}
+	if (signo != SIGSEGV)
+		return false;
+	keeps_rsp = false;
+	g[REG_RSP] = (greg_t)probe_rsp;
+	g[REG_RIP] = (greg_t)(uintptr_t)hostsig_probe_end;
+	return true;
+}
+
+static void probe(void)
+{
+	keeps_rsp = true;
+	hostsig_add(on_probe, NULL);
+	__asm__ volatile("mov %%rsp, %0\n\t"
+			 "mov %1, %%rsp\n\t"
+			 "ud2\n"
+			 "hostsig_probe_behind:\n\t"
+			 "mov %0, %%rsp\n"
+			 "hostsig_probe_end:"
+			 : "+m"(probe_rsp)
+			 : "r"(1ull << 63)
+			 : "memory", "cc");
+	hostsig_remove(on_probe, NULL);
+}
+
+bool hostsig_refuses_rsp(const ucontext_t *uc)
+{
+	enum { CANONICAL_BITS = 48, UNUSED_BITS = 64 - CANONICAL_BITS };
+	uint64_t rsp = (uint64_t)uc->uc_mcontext.gregs[REG_RSP];
+
+	return !keeps_rsp && (uint64_t)((int64_t)(rsp << UNUSED_BITS) >> UNUSED_BITS) != rsp;
+}
+
+bool hostsig_refused_rsp(const ucontext_t *uc)
+{
+	enum { TRAP_UD = 6, TRAP_GP = 13 };
+	const greg_t *g = uc->uc_mcontext.gregs;
+
+	return (g[REG_TRAPNO] == TRAP_UD || g[REG_TRAPNO] == TRAP_GP) && !g[REG_ERR] && hostsig_refuses_rsp(uc);
+}
+
 int hostsig_thread_init(void)
 {
 	/* Translated 64-bit code has the guest's RSP, which may lie anywhere: in this very stack, too. The kernel must
@@ -113,6 +167,7 @@ int hostsig_thread_init(void)
 	ss.ss_sp = thread_clients.stack;
 	if (sigaltstack(&ss, &thread_clients.before) < 0)
 		return -errno;
+	pthread_once(&probe_once, probe);
 	return 0;
 }
 

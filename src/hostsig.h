@@ -32,6 +32,16 @@ enum { HOSTSIG_MAX_CLIENTS = 8 };
 int hostsig_thread_init(void);
 void hostsig_thread_fini(void);
 
+/*
+ * Not every host returns to code whose RSP is not canonical. Processors do, but where the host's own hypervisor has no
+ * virtualization hardware either, each return from its kernel, be it from a signal or from a timer's interrupt, may end
+ * in a #GP at the instruction returned to, and a page fault that the hypervisor deals with in an #UD. Would it be so
+ * with this context?
+ */
+bool hostsig_refuses_rsp(const ucontext_t *uc);
+/* May the signal be such a one? The instruction may also have raised one of its own. */
+bool hostsig_refused_rsp(const ucontext_t *uc);
+
 /* Registers a client of the calling thread; the newest is asked first. Removal by the same pair. */
 void hostsig_add(hostsig_fn *fn, void *arg);
 void hostsig_remove(hostsig_fn *fn, void *arg);

@@ -3,6 +3,9 @@
  * bt_enter64(struct bt_home *home): bt_enter (enter.S) for 64-bit code, whose registers are the host's of the same number, RSP included, but for R10 and R11. On the way out R10 is `home`:
  * the trampolines in the cache and the signal handler see to that. The stack is as bt_enter() has it: code that goes from 64-bit code to compatibility mode, or back, leaves by the other
  * way than it came (xlat_compat.c). Offsets are checked in run64.c.
+ *
+ * The guest's RSP need not be canonical, and not every host can return to such a one (hostsig_keeps_rsp()): the signal handler always goes to code here with the host's, having stored the
+ * guest's as found; bt_resume64 then goes on where the thread was.
  */
 #define H_REASON 0
 #define H_FRAME  8
@@ -10,6 +13,8 @@
 #define H_RSP    24
 #define H_ENTER  32
 #define H_IMAGE  48
+#define H_RSP_FOUND   320
+#define H_FLAGS_FOUND 328
 
 #define F_REASON 0
 #define F_RFLAGS 24
@@ -24,9 +29,33 @@
 #define G(n)     (n * 8)(%r11)
 #define I(n)     (H_IMAGE + n * 8)(%r10)
 
+	.macro load_and_enter
+	mov I(0), %rax
+	mov I(1), %rcx
+	mov I(2), %rdx
+	mov I(3), %rbx
+	mov I(4), %rsp
+	mov I(5), %rbp
+	mov I(6), %rsi
+	mov I(7), %rdi
+	mov I(8), %r8
+	mov I(9), %r9
+	mov I(11), %r11
+	mov I(12), %r12
+	mov I(13), %r13
+	mov I(14), %r14
+	mov I(15), %r15
+	jmp *H_ENTER(%r10)
+	.endm
+	.macro leave_stack
+	mov %rsp, H_RSP_FOUND(%r10)
+	mov H_RSP(%r10), %rsp
+	.endm
+
 	.text
 	.globl bt_enter64_begin, bt_enter64_code_end
-	.globl bt_enter64, bt_enter64_critical, bt_enter64_end, bt_leave64_exit, bt_leave64_indirect, bt_leave64_fault, bt_leave64_event, bt_leave64_kicked
+	.globl bt_enter64, bt_enter64_critical, bt_enter64_end, bt_resume64, bt_resume64_end, bt_leave64_fault, bt_leave64_event, bt_leave64_kicked
+	.globl bt_leave64_exit, bt_leave64_exit_found, bt_leave64_indirect, bt_leave64_indirect_found
 	.type bt_enter64, @function
 bt_enter64_begin:
 bt_enter64:
@@ -62,28 +91,24 @@ bt_enter64_critical:
 	jne bt_leave64_kicked
 	pushq F_RFLAGS(%rcx)
 	popfq
-	mov I(0), %rax
-	mov I(1), %rcx
-	mov I(2), %rdx
-	mov I(3), %rbx
-	mov I(4), %rsp
-	mov I(5), %rbp
-	mov I(6), %rsi
-	mov I(7), %rdi
-	mov I(8), %r8
-	mov I(9), %r9
-	mov I(11), %r11
-	mov I(12), %r12
-	mov I(13), %r13
-	mov I(14), %r14
-	mov I(15), %r15
-	jmp *H_ENTER(%r10)
+	load_and_enter
 bt_enter64_end:
 
+	/* R10 is home. As often as it takes: nothing of what it loads changes. */
+bt_resume64:
+	pushq H_FLAGS_FOUND(%r10)
+	popfq
+	load_and_enter
+bt_resume64_end:
+
 bt_leave64_exit:
+	leave_stack
+bt_leave64_exit_found:
 	mov $0, %r11d
 	jmp save
 bt_leave64_indirect:
+	leave_stack
+bt_leave64_indirect_found:
 	mov $1, %r11d
 	jmp save
 bt_leave64_fault:
@@ -98,7 +123,6 @@ save:
 	mov %rcx, G(1)
 	mov %rdx, G(2)
 	mov %rbx, G(3)
-	mov %rsp, G(4)
 	mov %rbp, G(5)
 	mov %rsi, G(6)
 	mov %rdi, G(7)
@@ -108,10 +132,11 @@ save:
 	mov %r13, G(13)
 	mov %r14, G(14)
 	mov %r15, G(15)
-	mov H_RSP(%r10), %rsp
 	pushfq
 	popq %rax
 	cld
+	mov H_RSP_FOUND(%r10), %rcx
+	mov %rcx, G(4)
 	mov H_FRAME(%r10), %rdi
 	mov %rax, F_RFLAGS(%rdi)
 	mov H_REASON(%r10), %rax
@@ -144,7 +169,6 @@ leave:
 
 	/* Nothing ran: the registers in struct cpu still hold. */
 bt_leave64_kicked:
-	mov H_RSP(%r10), %rsp
 	mov H_FRAME(%r10), %rdi
 	mov H_CPU(%r10), %r11
 	movq $4, F_REASON(%rdi)

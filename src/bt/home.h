@@ -34,6 +34,9 @@ struct bt_home {
 	uint64_t image[HOME_GPRS]; /* what host registers hold there */
 	uint64_t gpr[HOME_GPRS];   /* the guest's that are in no register: R10 and R11, or the block's pair */
 	uint64_t stopped[2];	   /* R10 and R11 as a signal found them */
+	uint64_t rsp_found;	   /* the guest's, when the cache was left; bt_resume64: ... */
+	uint64_t flags_found;	   /* ... what goes with `image` */
+	uint64_t resuming;	   /* `image` and `entry` are those of bt_resume64 */
 	uint64_t count;		   /* instructions executed: bt_frame.count */
 	uint64_t table;		   /* cpu->bt_indirect */
 	uint64_t fs_base, gs_base;

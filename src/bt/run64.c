@@ -12,6 +12,7 @@
 _Static_assert(offsetof(struct bt_home, reason) == 0 && offsetof(struct bt_home, frame) == 8, "enter64.S");
 _Static_assert(offsetof(struct bt_home, cpu) == 16 && offsetof(struct bt_home, host_rsp) == 24, "enter64.S");
 _Static_assert(offsetof(struct bt_home, enter) == 32 && offsetof(struct bt_home, image) == 48, "enter64.S");
+_Static_assert(offsetof(struct bt_home, rsp_found) == 320 && offsetof(struct bt_home, flags_found) == 328, "enter64.S");
 _Static_assert(offsetof(struct cpu, fpu_live) == 144 && offsetof(struct cpu, gpr) == 0, "enter64.S");
 _Static_assert(sizeof(struct bt_home) <= PAGE_SIZE, "one page");
 
@@ -164,6 +165,7 @@ void bt_enter_code64(struct bt *bt, cache_pc_t at)
 
 	bt_prepare_code64(bt);
 	h->entry = at;
+	h->resuming = false;
 	load_registers(bt, at == bt->current->body);
 	h->table = (uintptr_t)cpu->bt_indirect;
 	h->fs_base = cpu->seg[SEG_FS].base;

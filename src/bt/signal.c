@@ -9,7 +9,9 @@
 
 extern const char bt_enter_critical[], bt_enter_end[], bt_leave_kicked[], bt_leave_fault[], bt_leave_event[],
     bt_leave_indirect[];
-extern const char bt_enter64_critical[], bt_enter64_end[], bt_leave64_kicked[], bt_leave64_fault[], bt_leave64_event[];
+extern const char bt_enter64_critical[], bt_enter64_end[], bt_resume64[], bt_resume64_end[], bt_leave64_kicked[],
+    bt_leave64_fault[], bt_leave64_event[], bt_leave64_exit[], bt_leave64_exit_found[], bt_leave64_indirect[],
+    bt_leave64_indirect_found[];
 
 enum { OPCODE_POPF = 0x9d };
 
@@ -24,15 +26,74 @@ static void go(ucontext_t *uc, const char *label)
 	*reg(uc, REG_EFL) &= ~(uint64_t)(FLAG_TF | FLAG_RF);
 }
 
-/* Leaves the cache; 64-bit code goes another way, which wants to be told of bt->home. */
+/* To what is in enter64.S. */
+static void go64(const struct bt *bt, ucontext_t *uc, const char *label)
+{
+	*reg(uc, REG_RSP) = bt->home->host_rsp;
+	*reg(uc, REG_R10) = (uintptr_t)bt->home;
+	go(uc, label);
+}
+
 static void leave(const struct bt *bt, ucontext_t *uc, const char *label, const char *label64)
 {
-	if (bt->home->code64) {
-		bt->home->stopped[0] = *reg(uc, REG_R10);
-		bt->home->stopped[1] = *reg(uc, REG_R11);
-		*reg(uc, REG_R10) = (uintptr_t)bt->home;
+	struct bt_home *h = bt->home;
+
+	if (!h->code64) {
+		go(uc, label);
+		return;
 	}
-	go(uc, bt->home->code64 ? label64 : label);
+	h->stopped[0] = *reg(uc, REG_R10);
+	h->stopped[1] = *reg(uc, REG_R11);
+	h->rsp_found = *reg(uc, REG_RSP);
+	go64(bt, uc, label64);
+}
+
+static bool within(uint64_t pc, const char *begin, const char *end)
+{
+	return pc >= (uintptr_t)begin && pc < (uintptr_t)end;
+}
+
+/* --- where the host does not return to the guest's RSP: hostsig_refuses_rsp() --- */
+
+static const int host_regs[HOME_GPRS] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
+					 REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
+
+/* Goes on where the signal found the thread, by code that loads RSP. */
+static void resume_here(const struct bt *bt, ucontext_t *uc)
+{
+	struct bt_home *h = bt->home;
+
+	for (unsigned i = 0; i < HOME_GPRS; i++)
+		h->image[i] = *reg(uc, host_regs[i]);
+	h->entry = *reg(uc, REG_RIP);
+	h->flags_found = *reg(uc, REG_EFL) & ~(uint64_t)(FLAG_TF | FLAG_RF);
+	h->resuming = true;
+	go64(bt, uc, bt_resume64);
+}
+
+static bool was_resumed_here(const struct bt *bt, ucontext_t *uc)
+{
+	const struct bt_home *h = bt->home;
+
+	for (unsigned i = 0; i < HOME_GPRS; i++)
+		if (h->image[i] != *reg(uc, host_regs[i]))
+			return false;
+	return h->resuming && h->entry == *reg(uc, REG_RIP);
+}
+
+/* On the way into 64-bit code: not there yet. */
+static bool leave_entry64(const struct bt *bt, ucontext_t *uc)
+{
+	uint64_t pc = *reg(uc, REG_RIP);
+	bool last = pc - bt->stubs.enter64 < ENTER64_BYTES;
+
+	if (within(pc, bt_resume64, bt_resume64_end) || (last && bt->home->resuming))
+		go64(bt, uc, bt_resume64);
+	else if (last || within(pc, bt_enter64_critical, bt_enter64_end))
+		go64(bt, uc, bt_leave64_kicked);
+	else
+		return false;
+	return true;
 }
 
 /* May the thread stop at pc with complete guest state? */
@@ -63,6 +124,11 @@ static void approach_boundary(struct bt *bt, ucontext_t *uc)
 		leave(bt, uc, bt_leave_event, bt_leave64_event);
 		return;
 	}
+	if (bt->home->code64 && hostsig_refuses_rsp(uc)) { /* interrupts will stop it, at a boundary in the end */
+		bt->signal_stepping = false;
+		resume_here(bt, uc);
+		return;
+	}
 	bt->signal_stepping = true;
 	bt->stats->forward_steps++;
 	/* POPF would load the trap flag as it was pushed before. */
@@ -75,18 +141,14 @@ static bool on_kick(struct bt *bt, ucontext_t *uc)
 {
 	uint64_t pc = *reg(uc, REG_RIP);
 
-	if (bt_in_cache(bt, pc)) {
-		if (!bt->signal_stepping)
-			approach_boundary(bt, uc);
-	} else if (pc >= (uintptr_t)bt_enter_critical && pc < (uintptr_t)bt_enter_end) {
+	if (within(pc, bt_enter_critical, bt_enter_end)) {
 		*reg(uc, REG_R10) = (uintptr_t)&bt->frame;
 		go(uc, bt_leave_kicked);
-	} else if ((pc >= (uintptr_t)bt_enter64_critical && pc < (uintptr_t)bt_enter64_end) ||
-		   pc - bt->stubs.enter64 < ENTER64_BYTES) {
-		*reg(uc, REG_R10) = (uintptr_t)bt->home;
-		go(uc, bt_leave64_kicked);
-	} else {
-		bt->frame.kick = 1; /* seen before the next entry */
+	} else if (!leave_entry64(bt, uc)) {
+		if (!bt_in_cache(bt, pc))
+			bt->frame.kick = 1; /* seen before the next entry */
+		else if (!bt->signal_stepping)
+			approach_boundary(bt, uc);
 	}
 	return false; /* others may want to know too */
 }
@@ -99,6 +161,37 @@ static bool on_fault(struct bt *bt, siginfo_t *info, ucontext_t *uc)
 	bt->frame.trap = *reg(uc, REG_TRAPNO);
 	bt->frame.error = *reg(uc, REG_ERR);
 	leave(bt, uc, bt_leave_fault, bt_leave64_fault);
+	return true;
+}
+
+/*
+ * An exception that may be the host's, which has not returned to the guest's RSP. At a boundary of instructions the
+ * cache is left, as for a fault of the instruction; elsewhere the same instruction is tried again, and if that raises
+ * it once more, it is the guest's.
+ */
+static bool rsp_refused(struct bt *bt, ucontext_t *uc)
+{
+	uint64_t pc = *reg(uc, REG_RIP);
+	bool in_stubs;
+
+	if (!bt->home->code64 || !hostsig_refused_rsp(uc))
+		return false;
+	if (leave_entry64(bt, uc))
+		return true;
+	if (within(pc, bt_leave64_exit, bt_leave64_exit_found)) {
+		bt->home->rsp_found = *reg(uc, REG_RSP);
+		go64(bt, uc, bt_leave64_exit_found);
+		return true;
+	}
+	if (within(pc, bt_leave64_indirect, bt_leave64_indirect_found)) {
+		bt->home->rsp_found = *reg(uc, REG_RSP);
+		go64(bt, uc, bt_leave64_indirect_found);
+		return true;
+	}
+	in_stubs = pc - bt->cache_run < bt->areas[AREA_TRANSLATED].begin.code;
+	if (!in_stubs && (!bt_in_cache(bt, pc) || at_boundary(bt, pc) || was_resumed_here(bt, uc)))
+		return false;
+	resume_here(bt, uc);
 	return true;
 }
 
@@ -124,6 +217,8 @@ static bool on_signal(void *arg, int signo, siginfo_t *info, ucontext_t *uc)
 		}
 		return true;
 	}
+	if (rsp_refused(bt, uc))
+		return true;
 	if (signo == SIGSEGV && at_no_entry(bt, uc)) {
 		bt->stats->indirect_unmade++;
 		go(uc, bt_leave_indirect);

@@ -21,6 +21,7 @@ enum {
 	BOUNCE_BYTES = 8192,
 	DECODED = 4096,
 	KNOWN = 4096,
+	MAX_TRIES = 4,
 };
 
 /* Slots are found by the bytes they hold, so each form of an instruction is written once. */
@@ -46,14 +47,16 @@ struct host_exec {
 	struct insn decoded[DECODED];
 	struct decode_cache templates;
 	uint64_t flags;
-	int vector; /* of the host exception that ended a slot */
+	int vector;	/* of the host exception that ended a slot */
+	unsigned tries; /* how often the slot that runs has been begun again */
 };
 
-/* What exec_run.S keeps while all registers are the guest's: host RSP, gpr, slot, scratch, exec_return, flags. */
-__thread uint64_t exec_tls[6] __attribute__((tls_model("local-exec")));
+/* What exec_run.S keeps while all registers are the guest's. */
+enum { TLS_HOST_RSP, TLS_GPR, TLS_SLOT, TLS_SCRATCH, TLS_RETURN, TLS_FLAGS, TLS_SLOT_RSP, TLS_WORDS };
+__thread uint64_t exec_tls[TLS_WORDS] __attribute__((tls_model("local-exec")));
 
 int exec_run(uint64_t *gpr, void *slot, uint64_t *flags);
-extern const char exec_return[], exec_abort[];
+extern const char exec_load[], exec_return[], exec_returned[], exec_abort[];
 
 int exec_create(struct host_exec **out)
 {
@@ -99,17 +102,52 @@ void exec_destroy(struct host_exec *x)
 	free(x);
 }
 
+static bool in_slots(const struct host_exec *x, uint64_t pc)
+{
+	return pc >= (uintptr_t)x->code && pc < (uintptr_t)x->code + CODE_BYTES;
+}
+
+static void go(ucontext_t *uc, const char *label)
+{
+	uc->uc_mcontext.gregs[REG_RSP] = (greg_t)exec_tls[TLS_HOST_RSP];
+	uc->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)label;
+	uc->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)(FLAG_TF | FLAG_AC);
+}
+
+/* The host has not come back from an interrupt, because of the guest's RSP: begin again, or go on behind what is done.
+ * A slot's own exception is taken for that a few times. */
+static bool rsp_refused(struct host_exec *x, ucontext_t *uc)
+{
+	uint64_t pc = (uint64_t)uc->uc_mcontext.gregs[REG_RIP], slot = exec_tls[TLS_SLOT];
+
+	if (!hostsig_refused_rsp(uc))
+		return false;
+	if ((pc > (uintptr_t)exec_load && pc < (uintptr_t)exec_return) || (pc == slot && x->tries < MAX_TRIES)) {
+		x->tries += pc == slot;
+		uc->uc_mcontext.gregs[REG_RDI] = (greg_t)exec_tls[TLS_GPR];
+		go(uc, exec_load);
+		return true;
+	}
+	if ((pc < (uintptr_t)exec_return || pc >= (uintptr_t)exec_returned) && (!in_slots(x, pc) || pc == slot))
+		return false;
+	exec_tls[TLS_SLOT_RSP] = (uint64_t)uc->uc_mcontext.gregs[REG_RSP];
+	go(uc, exec_returned);
+	return true;
+}
+
 /* A host exception in a slot is the guest's: note the vector and leave the slot. */
 static bool on_signal(void *arg, int signo, siginfo_t *info, ucontext_t *uc)
 {
 	struct host_exec *x = arg;
-	uint64_t pc = (uint64_t)uc->uc_mcontext.gregs[REG_RIP];
 
-	if (signo == HOSTSIG_KICK || pc < (uintptr_t)x->code || pc >= (uintptr_t)x->code + CODE_BYTES)
+	if (signo == HOSTSIG_KICK)
+		return false;
+	if (rsp_refused(x, uc))
+		return true;
+	if (!in_slots(x, (uint64_t)uc->uc_mcontext.gregs[REG_RIP]))
 		return false;
 	x->vector = (int)uc->uc_mcontext.gregs[REG_TRAPNO];
-	uc->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)exec_abort;
-	uc->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)(FLAG_TF | FLAG_DF | FLAG_AC);
+	go(uc, exec_abort);
 	return true;
 }
 
@@ -137,7 +175,7 @@ struct decode_cache *exec_templates(struct host_exec *x)
 static void put_return(uint8_t *at)
 {
 	static const uint8_t jmp_fs[4] = {0x64, 0xff, 0x24, 0x25};
-	int32_t disp = (int32_t)((uintptr_t)&exec_tls[4] - (uintptr_t)__builtin_thread_pointer());
+	int32_t disp = (int32_t)((uintptr_t)&exec_tls[TLS_RETURN] - (uintptr_t)__builtin_thread_pointer());
 
 	memcpy(at, jmp_fs, 4);
 	memcpy(at + 4, &disp, 4);
@@ -258,10 +296,11 @@ static bool run(struct cpu *cpu, const struct insn *in, uint8_t *slot, uint64_t 
 	const uint64_t live = FLAGS_ARITH | FLAG_DF;
 	struct fpu_pointers loaded;
 
-	exec_tls[4] = (uintptr_t)exec_return;
+	exec_tls[TLS_RETURN] = (uintptr_t)exec_return;
 	x->flags = (cpu->rflags & live) | FLAG_1 | FLAG_IF;
 	if (fpu)
 		fpu_load(cpu, &loaded, upper);
+	x->tries = 0;
 	int failed = exec_run(cpu->gpr, slot, &x->flags);
 	if (fpu) {
 		bool whole = fpu_save(cpu, &loaded, upper);

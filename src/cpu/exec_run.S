@@ -3,6 +3,8 @@
  * exec_run(uint64_t *gpr, void *slot, uint64_t *flags): loads the guest's general registers and arithmetic flags, runs the slot, stores them back. Returns 0, or 1 if a host
  * exception ended the slot (exec.c's signal handler goes to exec_abort); gpr and flags are unchanged then.
  *
+ * The handler loads the host's RSP, wherever it goes: exec_load (RDI = GPR) and exec_returned, too, where the host would not come back to the guest's.
+ *
  * All sixteen registers are the guest's while the slot runs, RSP too: signals use the alternate stack, and what must survive is thread-local.
  */
 #define HOST_RSP %fs:exec_tls@tpoff
@@ -10,9 +12,10 @@
 #define SLOT     %fs:exec_tls@tpoff+16
 #define SCRATCH  %fs:exec_tls@tpoff+24
 #define FLAGS    %fs:exec_tls@tpoff+40
+#define SLOT_RSP %fs:exec_tls@tpoff+48
 
 	.text
-	.globl exec_run, exec_return, exec_abort
+	.globl exec_run, exec_load, exec_return, exec_returned, exec_abort
 	.type exec_run, @function
 exec_run:
 	push %rbx
@@ -25,6 +28,8 @@ exec_run:
 	mov %rdi, GPR
 	mov %rsi, SLOT
 	mov %rdx, FLAGS
+exec_load:
+	mov FLAGS, %rdx
 	pushq (%rdx)
 	popfq
 	mov (%rdi), %rax
@@ -46,13 +51,15 @@ exec_run:
 	jmp *SLOT
 
 exec_return:
+	mov %rsp, SLOT_RSP
+	mov HOST_RSP, %rsp
+exec_returned:
 	mov %rdi, SCRATCH
 	mov GPR, %rdi
 	mov %rax, (%rdi)
 	mov %rcx, 8(%rdi)
 	mov %rdx, 16(%rdi)
 	mov %rbx, 24(%rdi)
-	mov %rsp, 32(%rdi)
 	mov %rbp, 40(%rdi)
 	mov %rsi, 48(%rdi)
 	mov %r8, 64(%rdi)
@@ -65,7 +72,8 @@ exec_return:
 	mov %r15, 120(%rdi)
 	mov SCRATCH, %rax
 	mov %rax, 56(%rdi)
-	mov HOST_RSP, %rsp
+	mov SLOT_RSP, %rax
+	mov %rax, 32(%rdi)
 	mov FLAGS, %rdx
 	pushfq
 	popq (%rdx)
@@ -73,7 +81,6 @@ exec_return:
 	jmp leave
 
 exec_abort:
-	mov HOST_RSP, %rsp
 	mov $1, %eax
 leave:
 	cld

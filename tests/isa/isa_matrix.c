@@ -217,7 +217,7 @@ int main(int argc, char **argv)
 	if (!l || engine == ENGINES)
 		return 2;
 	machine_destroy(machine_create(ENGINE_STEP)); /* signals, before the oracle needs them */
-	if (native_create(&n)) {
+	if ((!layout_wide(l) && !native_has_segments()) || native_create(&n)) {
 		fprintf(stderr, "the host does not run 16- and 32-bit code\n");
 		return SKIP;
 	}

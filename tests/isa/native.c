@@ -38,6 +38,7 @@ struct native {
 	volatile enum phase phase;
 	bool wide; /* 64-bit code */
 	unsigned ticks;
+	uint64_t refused; /* RIP of the last signal that may have been the host's own: hostsig_refused_rsp() */
 	struct native_state *state;
 	gregset_t saved;
 	uint8_t saved_fx[FX_BYTES];
@@ -71,6 +72,25 @@ static unsigned ymm_loaded(const struct native *n)
 	return n->wide ? NATIVE_YMM_BYTES : YMM_LOADED;
 }
 
+static uint64_t native_rsp, native_rip;
+
+/* The way in where a signal's return cannot load RSP. */
+__attribute__((naked)) static void load_rsp(void)
+{
+	__asm__("mov %0, %%rsp\n\t"
+		"jmp *%1"
+		:
+		: "m"(native_rsp), "m"(native_rip));
+}
+
+static void enter_by_code(greg_t *g, greg_t host_rsp)
+{
+	native_rsp = (uint64_t)g[REG_RSP];
+	native_rip = (uint64_t)g[REG_RIP];
+	g[REG_RSP] = host_rsp;
+	g[REG_RIP] = (greg_t)(uintptr_t)load_rsp;
+}
+
 static void enter(struct native *n, ucontext_t *uc)
 {
 	greg_t *g = uc->uc_mcontext.gregs;
@@ -89,6 +109,8 @@ static void enter(struct native *n, ucontext_t *uc)
 	if (has_avx(fx))
 		memcpy(fx + NATIVE_YMM, n->state->fx + NATIVE_YMM, ymm_loaded(n));
 	mark_present(fx);
+	if (n->wide && hostsig_refuses_rsp(uc))
+		enter_by_code(g, n->saved[REG_RSP]);
 	n->phase = INSIDE;
 }
 
@@ -134,23 +156,37 @@ static bool on_signal(void *arg, int signo, siginfo_t *info, ucontext_t *uc)
 		}
 		return false;
 	}
-	if (n->phase == ENTER)
+	if (n->phase == ENTER) {
 		enter(n, uc);
-	else
+	} else if (n->wide && hostsig_refused_rsp(uc) && n->refused != (uint64_t)uc->uc_mcontext.gregs[REG_RIP]) {
+		n->refused = (uint64_t)uc->uc_mcontext.gregs[REG_RIP];
+		enter_by_code(uc->uc_mcontext.gregs, n->saved[REG_RSP]);
+	} else {
 		leave(n, uc);
+	}
 	return true;
+}
+
+bool native_has_segments(void)
+{
+	struct user_desc probe = {.entry_number = 0, .base_addr = MIRROR, .limit = 0xffff, .contents = 2, .useable = 1};
+	bool there;
+
+	if (syscall(SYS_modify_ldt, 1, &probe, sizeof(probe)) != 0)
+		return false;
+	/* A hypervisor without virtualization hardware may keep the table from the processor. */
+	__asm__("verr %w1" : "=@ccz"(there) : "r"(selector(0)));
+	return there;
 }
 
 int native_create(struct native **out)
 {
 	struct native *n = calloc(1, sizeof(*n));
-	struct user_desc probe = {.entry_number = 0, .base_addr = MIRROR, .limit = 0xffff, .contents = 2, .useable = 1};
 
 	*out = NULL;
 	if (!n)
 		return -ENOMEM;
-	if (syscall(SYS_modify_ldt, 1, &probe, sizeof(probe)) != 0 ||
-	    mmap((void *)(uintptr_t)MIRROR, MIRROR_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+	if (mmap((void *)(uintptr_t)MIRROR, MIRROR_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
 		 -1, 0) == MAP_FAILED) {
 		free(n);
 		return -ENOSYS;
@@ -229,6 +265,7 @@ void native_run64(struct native *n, struct native_state *s, uint64_t gs_base)
 {
 	n->state = s;
 	n->ticks = 0;
+	n->refused = 0;
 	n->wide = true;
 	ASSERT(syscall(SYS_arch_prctl, ARCH_SET_GS, gs_base) == 0);
 	n->phase = ENTER;

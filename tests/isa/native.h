@@ -36,6 +36,8 @@ struct native_state {
 	uint64_t cr2; /* of a page fault */
 };
 
+/* Does the host run 16- and 32-bit code, in segments of our own? */
+bool native_has_segments(void);
 /* 0, or -ENOSYS if the host does not let us. Needs hostsig_thread_init(). */
 int native_create(struct native **out);
 void native_destroy(struct native *n);
