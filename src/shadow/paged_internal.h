@@ -192,6 +192,22 @@ static inline struct window *window_of_quarter(struct paged *p, uint32_t quarter
 	return &p->windows[(quarter - 1) / QUARTERS];
 }
 
+/* Of numbers of regions: see struct table. */
+static inline struct window *window_of_user(struct paged *p, uint32_t user)
+{
+	return &p->windows[(user - 1) / MAX_REGIONS];
+}
+
+static inline struct region *region_of_user(struct paged *p, uint32_t user)
+{
+	return &window_of_user(p, user)->regions[(user - 1) % MAX_REGIONS];
+}
+
+static inline uint32_t table_number(const struct paged *p, const struct table *t)
+{
+	return (uint32_t)(t - p->tables);
+}
+
 static inline bool is_long(const struct paged *p)
 {
 	return p->upper;
@@ -284,11 +300,15 @@ uint32_t table_at(struct shadow *sh, gpa_t gpa);
 bool tables_room(const struct shadow *sh);
 /* Frees it if nothing depends on it any more. */
 void table_unused(struct shadow *sh, uint32_t n);
-/* Mappings of the region come from this entry, and (unless it maps a large page) this table. */
+/* One that is dead, and in no list. */
+void table_free(struct shadow *sh, struct table *t);
 /* Entry i of the table, as it is in the guest's memory. */
 uint64_t table_entry(const struct shadow *sh, const struct table *t, unsigned i);
+/* Mappings of the region come from this entry, and (unless it maps a large page) this table. */
 void region_link(struct shadow *sh, struct window *w, unsigned r, uint64_t entry, uint32_t table);
 void region_drop(struct shadow *sh, struct batch *b, struct window *w, unsigned r);
+
+/* --- sync.c --- */
 /* Could a processor that has used `old` go on with what it knows after a flush, the entry being `now`? */
 bool entry_same(uint64_t old, uint64_t now);
 /* Is what a region or a page of a window comes from still so, or was it written since the last flush? */

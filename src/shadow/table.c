@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The guest's page tables and directories that windows were filled from. They are traced: what the guest writes to them
- * is noted, and applied to the windows when it flushes, in few large calls. Until then a processor may go on with what
- * it knows, and so may we.
+ * is noted, and applied to the windows when it flushes (sync.c), in few large calls. Until then a processor may go on
+ * with what it knows, and so may we.
  */
 #define _GNU_SOURCE
 #include <stdlib.h>
@@ -20,27 +20,9 @@ enum {
 	STORED_BYTES = 8, /* a store reported by shadow_tables_stored() lies within as many, aligned */
 };
 
-/* Of an entry: what decides where an access goes and whether it may. */
-#define ENTRY_MEANING (~(PTE_A | PTE_D | PTE_G | PTE_PWT | PTE_PCD | BIT(9) | BIT(10) | BIT(11)))
-
 static struct table *table(const struct shadow *sh, uint32_t n)
 {
 	return &sh->paged.tables[n];
-}
-
-static uint32_t number_of(const struct shadow *sh, const struct table *t)
-{
-	return (uint32_t)(t - sh->paged.tables);
-}
-
-static struct window *window_of(struct shadow *sh, uint32_t user)
-{
-	return &sh->paged.windows[(user - 1) / MAX_REGIONS];
-}
-
-static struct region *region_of(struct shadow *sh, uint32_t user)
-{
-	return &window_of(sh, user)->regions[(user - 1) % MAX_REGIONS];
 }
 
 /* --- trace --- */
@@ -52,7 +34,7 @@ static void note_written(struct shadow *sh, struct table *t, unsigned entry)
 		return;
 	t->dirty = true;
 	t->next = sh->paged.dirty_tables;
-	sh->paged.dirty_tables = number_of(sh, t);
+	sh->paged.dirty_tables = table_number(&sh->paged, t);
 }
 
 /* Does the write only set A or D in one entry? Nobody needs to know: whoever has used it has them set. */
@@ -82,7 +64,7 @@ static bool is_current_directory(const struct shadow *sh, uint32_t n)
 static void abandon(struct shadow *sh, struct table *t)
 {
 	struct paged *p = &sh->paged;
-	uint32_t n = number_of(sh, t);
+	uint32_t n = table_number(p, t);
 	struct batch b = {0};
 
 	while (t->quarters)
@@ -92,7 +74,7 @@ static void abandon(struct shadow *sh, struct table *t)
 			if (p->spaces[s].directory[i] == n)
 				space_free(sh, s);
 	while (t->users)
-		region_drop(sh, &b, window_of(sh, t->users), (t->users - 1) % MAX_REGIONS);
+		region_drop(sh, &b, window_of_user(p, t->users), (t->users - 1) % MAX_REGIONS);
 	batch_flush(sh, &b);
 	sh->cpu->stats->tables_abandoned++;
 }
@@ -111,7 +93,7 @@ static void entries_written(struct shadow *sh, struct table *t, uint64_t at, uns
 	unsigned last = (unsigned)((at & PAGE_MASK) + len - 1) / sh->paged.entry_bytes;
 
 	sh->cpu->stats->table_writes++;
-	if (looks_like_data(t, first, len) && !is_current_directory(sh, number_of(sh, t))) {
+	if (looks_like_data(t, first, len) && !is_current_directory(sh, table_number(&sh->paged, t))) {
 		abandon(sh, t);
 		return;
 	}
@@ -205,10 +187,10 @@ uint32_t table_at(struct shadow *sh, gpa_t gpa)
 	return n;
 }
 
-static void free_table(struct shadow *sh, struct table *t)
+void table_free(struct shadow *sh, struct table *t)
 {
 	t->next = sh->paged.free_tables;
-	sh->paged.free_tables = number_of(sh, t);
+	sh->paged.free_tables = table_number(&sh->paged, t);
 }
 
 void table_unused(struct shadow *sh, uint32_t n)
@@ -222,7 +204,13 @@ void table_unused(struct shadow *sh, uint32_t n)
 	sh->cpu->stats->tables--;
 	t->dead = true;
 	if (!t->dirty)
-		free_table(sh, t); /* else it is still in a list */
+		table_free(sh, t); /* else it is still in a list */
+}
+
+uint64_t table_entry(const struct shadow *sh, const struct table *t, unsigned i)
+{
+	return load_le(sh->pm->ram.host + ((uint64_t)t->frame << PAGE_SHIFT) + i * sh->paged.entry_bytes,
+		       sh->paged.entry_bytes);
 }
 
 /* --- regions --- */
@@ -245,7 +233,7 @@ void region_link(struct shadow *sh, struct window *w, unsigned r, uint64_t entry
 	region->prev = 0;
 	region->next = table(sh, n)->users;
 	if (region->next)
-		region_of(sh, region->next)->prev = user;
+		region_of_user(&sh->paged, region->next)->prev = user;
 	table(sh, n)->users = user;
 }
 
@@ -259,11 +247,11 @@ static void unlink_region(struct shadow *sh, struct window *w, unsigned r)
 	if (!n)
 		return;
 	if (region->prev)
-		region_of(sh, region->prev)->next = region->next;
+		region_of_user(&sh->paged, region->prev)->next = region->next;
 	else
 		table(sh, n)->users = region->next;
 	if (region->next)
-		region_of(sh, region->next)->prev = region->prev;
+		region_of_user(&sh->paged, region->next)->prev = region->prev;
 	region->table = region->next = region->prev = 0;
 	table_unused(sh, n);
 }
@@ -275,167 +263,4 @@ void region_drop(struct shadow *sh, struct batch *b, struct window *w, unsigned 
 	if (w->regions[r].pages)
 		window_drop(sh, b, w, (uint64_t)r << shift, 1ull << shift);
 	unlink_region(sh, w, r);
-}
-
-/* --- flush --- */
-
-bool entry_same(uint64_t old, uint64_t now)
-{
-	if (((old ^ now) & ENTRY_MEANING) || !(now & PTE_P) || !(now & PTE_A))
-		return false;
-	return !(now & PTE_PS) || !(old & PTE_D) || (now & PTE_D);
-}
-
-/* Entries that changed of the directory, number i of a window that shows it. */
-static void sync_directory(struct shadow *sh, struct batch *b, const struct table *t, struct window *w, unsigned i)
-{
-	for (unsigned word = 0; word < TABLE_ENTRIES / 64; word++)
-		for (uint64_t bits = t->written[word]; bits; bits &= bits - 1) {
-			unsigned r = i * 512 + word * 64 + (unsigned)__builtin_ctzll(bits);
-			const struct region *region = &w->regions[r];
-			if (region->entry && !entry_same(region->entry, window_entry(sh, w, r)))
-				region_drop(sh, b, w, r);
-		}
-}
-
-static void sync_directories(struct shadow *sh, struct batch *b, const struct table *t)
-{
-	struct paged *p = &sh->paged;
-	uint32_t n = number_of(sh, t);
-
-	for (uint32_t q = t->quarters; q; q = window_of_quarter(p, q)->quarters[(q - 1) % QUARTERS].next)
-		sync_directory(sh, b, t, window_of_quarter(p, q), (q - 1) % QUARTERS);
-	for (unsigned s = 0; t->spaces && !is_long(p) && s < SPACES; s++)
-		for (unsigned i = 0; p->spaces[s].live && i < DIRECTORIES; i++) {
-			if (p->spaces[s].directory[i] != n)
-				continue;
-			sync_directory(sh, b, t, &p->windows[1 + s], i);
-			if (s == p->current)
-				sync_directory(sh, b, t, &p->windows[SUPERVISOR], i);
-		}
-}
-
-/* What the window may show at the page, its entry being pte, of what it shows now. */
-static enum rights rights_by(const struct shadow *sh, const struct window *w, uint64_t page, uint64_t pte)
-{
-	const struct region *r = &w->regions[page >> sh->paged.region_shift];
-	bool supervisor = w->view == SUPERVISOR, pae = sh->paged.entry_bytes == 8;
-	uint64_t offset, ignored = is_long(&sh->paged) ? PTE_IGNORED_64 | PTE_NX : pae ? PTE_NX : 0;
-
-	if (!(pte & PTE_P) || !(pte & PTE_A) || (!supervisor && !(pte & PTE_U)))
-		return RIGHTS_NONE;
-	if (supervisor && (sh->cpu->cr4 & CR4_SMAP) && (pte & r->entry & PTE_U) && (w->state[page] & PAGE_MAPPED))
-		return RIGHTS_NONE; /* code may be fetched there */
-	if (supervisor && (sh->cpu->cr4 & CR4_SMEP) && (pte & r->entry & PTE_U) && (w->state[page] & PAGE_FETCHED))
-		return RIGHTS_NONE;
-	if ((pte & PTE_NX) && (!(sh->cpu->efer & EFER_NXE) || (w->state[page] & PAGE_FETCHED)))
-		return RIGHTS_NONE;
-	if (!physmem_ram_offset(sh->pm, ALIGN_DOWN(pte & ~ignored, PAGE_SIZE) & sh->pm->a20_mask, &offset) ||
-	    offset >> PAGE_SHIFT != w->frame[page])
-		return RIGHTS_NONE;
-	if (!(pte & PTE_D))
-		return RIGHTS_READ;
-	return (pte & r->entry & PTE_W) || (supervisor && !(sh->cpu->cr0 & CR0_WP)) ? RIGHTS_WRITE : RIGHTS_READ;
-}
-
-static enum rights rights_shown(const struct window *w, uint64_t page)
-{
-	return w->state[page] & PAGE_WRITABLE ? RIGHTS_WRITE : RIGHTS_READ;
-}
-
-uint64_t table_entry(const struct shadow *sh, const struct table *t, unsigned i)
-{
-	return load_le(sh->pm->ram.host + ((uint64_t)t->frame << PAGE_SHIFT) + i * sh->paged.entry_bytes,
-		       sh->paged.entry_bytes);
-}
-
-static bool was_written(const struct table *t, unsigned i)
-{
-	return t->written[i / 64] >> i % 64 & 1;
-}
-
-bool table_region_right(const struct shadow *sh, const struct window *w, unsigned r)
-{
-	const struct paged *p = &sh->paged;
-	const struct region *region = &w->regions[r];
-	unsigned space = w->view == SUPERVISOR ? p->current : w->view - 1u, i = p->entry_bytes == 8 ? r / 512 : 0;
-	const struct table *dir, *t = table(sh, region->table);
-	uint32_t n;
-
-	if (space == NO_SPACE || !p->spaces[space].live)
-		return false;
-	n = is_long(p) ? w->quarters[i].directory : p->spaces[space].directory[i];
-	dir = table(sh, n);
-	if (!n && !(w->quarters[i].entry & PTE_PS))
-		return false;
-	if ((n && !(sh->pm->traced[dir->frame] & TRACK_PAGE_TABLE)) ||
-	    (region->table && (t->dead || !(sh->pm->traced[t->frame] & TRACK_PAGE_TABLE))))
-		return false;
-	return (n && was_written(dir, r - i * 512)) || entry_same(region->entry, window_entry(sh, w, r));
-}
-
-bool table_page_right(const struct shadow *sh, const struct window *w, uint64_t page)
-{
-	const struct region *region = &w->regions[page >> sh->paged.region_shift];
-	unsigned i = (unsigned)(page & (BIT(sh->paged.region_shift) - 1));
-	const struct table *t = table(sh, region->table);
-
-	return !region->table || was_written(t, i) ||
-	       rights_by(sh, w, page, table_entry(sh, t, i)) >= rights_shown(w, page);
-}
-
-static void sync_page(struct shadow *sh, struct batch *b, struct window *w, uint64_t page, uint64_t pte)
-{
-	enum rights rights = rights_by(sh, w, page, pte);
-
-	if (rights == RIGHTS_NONE)
-		window_drop(sh, b, w, page, 1);
-	else if (rights != rights_shown(w, page) && (w->state[page] & PAGE_MAPPED))
-		window_set_rights(sh, b, w, page, rights);
-}
-
-static void sync_user(struct shadow *sh, struct batch *b, struct table *t, uint32_t user)
-{
-	struct window *w = window_of(sh, user);
-	uint64_t first = (uint64_t)((user - 1) % MAX_REGIONS) << sh->paged.region_shift;
-
-	if (!region_of(sh, user)->pages)
-		return;
-	for (unsigned word = 0; word < TABLE_ENTRIES / 64; word++)
-		for (uint64_t bits = t->written[word]; bits; bits &= bits - 1) {
-			unsigned i = word * 64 + (unsigned)__builtin_ctzll(bits);
-			uint64_t pte = table_entry(sh, t, i);
-			if (!w->state[first + i])
-				continue;
-			t->fickle |= !(pte & PTE_P);
-			sync_page(sh, b, w, first + i, pte);
-		}
-}
-
-void tables_sync(struct shadow *sh)
-{
-	struct paged *p = &sh->paged;
-	struct batch b = {0};
-
-	while (p->dirty_tables) {
-		struct table *t = table(sh, p->dirty_tables);
-		p->dirty_tables = t->next;
-		if (t->dead) {
-			free_table(sh, t);
-			continue;
-		}
-		for (uint32_t user = t->users, next; user; user = next) {
-			next = region_of(sh, user)->next;
-			sync_user(sh, &b, t, user);
-		}
-		sync_directories(sh, &b, t);
-		sh->cpu->stats->table_syncs++;
-		if (t->dead) {
-			free_table(sh, t);
-			continue;
-		}
-		t->dirty = false;
-		memset(t->written, 0, sizeof(t->written));
-	}
-	batch_flush(sh, &b);
 }
