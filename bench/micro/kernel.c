@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A Multiboot kernel that times what guests' kernels do, in ticks of the time stamp counter, and writes it to the first
  * serial port. No interrupts; 32-bit paging. */
+#include "../../tests/boot/serial.h"
 #include "micro.h"
 
 enum {
@@ -36,19 +37,6 @@ static struct {
 static uint32_t directory[1024] __attribute__((aligned(4096))), table[1024] __attribute__((aligned(4096)));
 static uint8_t frames[2][4096] __attribute__((aligned(4096)));
 
-static void out(uint16_t port, uint8_t value)
-{
-	__asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
-}
-
-static uint8_t in(uint16_t port)
-{
-	uint8_t value;
-
-	__asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
-	return value;
-}
-
 static void wrmsr(uint32_t index, uint32_t value)
 {
 	__asm__ volatile("wrmsr" : : "c"(index), "a"(value), "d"(0));
@@ -56,16 +44,12 @@ static void wrmsr(uint32_t index, uint32_t value)
 
 void print(const char *text)
 {
-	for (; *text; text++) {
-		while (!(in(SERIAL + 5) & 0x20))
-			;
-		out(SERIAL, (uint8_t)*text);
-	}
+	serial_print(text);
 }
 
 static _Noreturn void end(uint8_t status)
 {
-	out(DEBUG_EXIT, status);
+	outb(DEBUG_EXIT, status);
 	for (;;)
 		__asm__ volatile("hlt");
 }

@@ -11,7 +11,6 @@
 #define TSS   0x28
 
 #define DEBUG_EXIT 0xf4
-#define SERIAL	   0x3f8
 #define SKIPPED	   2 /* bytes of the instructions that fault */
 
 #define TEST_AT 0x40000000 /* mapped by a page table: one page absent, one for rows that change its entry */

@@ -4,7 +4,8 @@
  * machine off. With the argument "reset" it does so only after it has soiled its memory and reset the machine once.
  */
 #include <stddef.h>
-#include <stdint.h>
+
+#include "../serial.h"
 
 struct info {
 	uint32_t flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr;
@@ -32,33 +33,12 @@ struct symbol {
 	uint16_t section;
 };
 
-enum { SYMTAB = 2, COM1 = 0x3f8, PM1A_CONTROL = 4, SLEEP_ENABLE = 0x2000, CMOS_COUNT = 0x7e };
+enum { SYMTAB = 2, PM1A_CONTROL = 4, SLEEP_ENABLE = 0x2000, CMOS_COUNT = 0x7e };
 
 extern uint8_t image_start[], data_end[], bss_end[];
 
 uint32_t landmark = 0x600dda7a;
 static uint8_t blank[3 << 20]; /* more zeros than the option ROM asks for at a time */
-
-static void outb(uint16_t port, uint8_t value)
-{
-	__asm__ volatile("outb %0, %1" ::"a"(value), "Nd"(port));
-}
-
-static uint8_t inb(uint16_t port)
-{
-	uint8_t value;
-	__asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
-	return value;
-}
-
-static void print(const char *text)
-{
-	for (; *text; text++) {
-		while (!(inb(COM1 + 5) & 0x20))
-			;
-		outb(COM1, (uint8_t)*text);
-	}
-}
 
 static void print_hex(uint64_t n)
 {
@@ -68,23 +48,23 @@ static void print_hex(uint64_t n)
 	do
 		*--p = "0123456789abcdef"[n & 15];
 	while (n >>= 4);
-	print(p);
+	serial_print(p);
 }
 
 static void line(const char *name, uint64_t value)
 {
-	print(name);
-	print(": ");
+	serial_print(name);
+	serial_print(": ");
 	print_hex(value);
-	print("\n");
+	serial_print("\n");
 }
 
 static void text_line(const char *name, uint32_t text)
 {
-	print(name);
-	print(": ");
-	print(text ? (const char *)text : "(none)");
-	print("\n");
+	serial_print(name);
+	serial_print(": ");
+	serial_print(text ? (const char *)text : "(none)");
+	serial_print("\n");
 }
 
 static int has(const char *text, const char *word)
@@ -121,13 +101,13 @@ static void print_mmap(const struct info *info)
 
 	for (uint32_t at = info->mmap_addr; at < end;) {
 		const struct mmap_entry *e = (const struct mmap_entry *)at;
-		print("memory: ");
+		serial_print("memory: ");
 		print_hex(e->base);
-		print(" ");
+		serial_print(" ");
 		print_hex(e->len);
-		print(" ");
+		serial_print(" ");
 		print_hex(e->type);
-		print("\n");
+		serial_print("\n");
 		at += e->size + 4;
 	}
 }
@@ -228,6 +208,6 @@ void kernel(uint32_t magic, const struct info *info, uint32_t cr0, uint32_t efla
 		print_symbol(info);
 	if (has((const char *)info->cmdline, " reset"))
 		reset_once();
-	print("done\n");
+	serial_print("done\n");
 	power_off();
 }
