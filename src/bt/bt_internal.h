@@ -805,8 +805,6 @@ void bt_signals_detach(struct bt *bt);
 /* Enters the cache once (or single-steps one instruction, if there is no translation) and deals with why it came back.
  */
 void bt_run_once(struct bt *bt);
-/* Makes it the context of the CPU's present state, with its table. */
-void bt_set_context(struct bt *bt, struct context *ctx);
 /* Single-steps one instruction, counted under *why. */
 void bt_step(struct bt *bt, uint64_t *why);
 /* Must bt_run() return to its caller? */

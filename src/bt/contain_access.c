@@ -279,8 +279,6 @@ static struct value cpu_access(struct contain *k, uint64_t offset)
 
 	if (offset + k->in.mem_size > sizeof(struct cpu) || offset > sizeof(struct cpu))
 		return access_refused(k, "beyond struct cpu");
-	if (offset == offsetof(struct cpu, bt_indirect))
-		return value_symbol(k, SYM_TABLE, INT64_MIN, INT64_MAX);
 	if (offset == offsetof(struct cpu, bt_compat.table))
 		return value_symbol(k, SYM_TABLE_PTR, INT64_MIN, INT64_MAX);
 	if (offset - window < windows && k->in.mem_size == 8)

@@ -221,29 +221,22 @@ static bool may_hold(struct contain *k, const struct value *v)
 /* Stores that later loads find; and what nobody may store. */
 static void store(struct contain *k, const struct value *stored)
 {
-	struct value at = operand_address(k), base = at;
+	struct value at = operand_address(k);
 	uint64_t home = at.constant - k->rules->home;
-	const struct symbol *to;
-	bool table;
 
-	base.constant = 0;
-	to = value_only(k, &base);
-	if (value_is_constant(&at) && home < sizeof(struct bt_home)) {
-		table = home == offsetof(struct bt_home, table);
-		if (home - offsetof(struct bt_home, held) < sizeof(struct bt_held)) {
-			if (!stored || !may_hold(k, stored))
-				k->wrong = "a base leads to what is no place";
-		} else if (stored && home % 8 == 0 && k->in.mem_size == 8) {
-			k->now.slot[home / 8] = *stored;
-		}
-		if (home / 8 * 8 - offsetof(struct bt_home, view) < sizeof(((struct bt_home *)0)->view))
-			k->wrong = "the view's address is written";
-		if (home / 8 == offsetof(struct bt_home, rsp_delta) / 8)
-			rsp_stored(k);
-	} else {
-		table = to && to->kind == SYM_CPU && at.constant == offsetof(struct cpu, bt_indirect);
+	if (!value_is_constant(&at) || home >= sizeof(struct bt_home))
+		return;
+	if (home - offsetof(struct bt_home, held) < sizeof(struct bt_held)) {
+		if (!stored || !may_hold(k, stored))
+			k->wrong = "a base leads to what is no place";
+	} else if (stored && home % 8 == 0 && k->in.mem_size == 8) {
+		k->now.slot[home / 8] = *stored;
 	}
-	if (table && !(stored && value_has(k, stored, SYM_TABLE)))
+	if (home / 8 * 8 - offsetof(struct bt_home, view) < sizeof(((struct bt_home *)0)->view))
+		k->wrong = "the view's address is written";
+	if (home / 8 == offsetof(struct bt_home, rsp_delta) / 8)
+		rsp_stored(k);
+	if (home == offsetof(struct bt_home, table) && !(stored && value_has(k, stored, SYM_TABLE)))
 		k->wrong = "the table of branch targets becomes something else";
 }
 

@@ -38,7 +38,7 @@ struct bt_home {
 	uint64_t flags_found;	   /* ... what goes with `image` */
 	uint64_t resuming;	   /* `image` and `entry` are those of bt_resume64 */
 	uint64_t count;		   /* instructions executed: bt_frame.count */
-	uint64_t table;		   /* cpu->bt_indirect */
+	uint64_t table;		   /* context.indirect of the code that runs */
 	uint64_t fs_base, gs_base;
 	struct bt_held held;
 	uint64_t view[2];	     /* of supervisor and user mode */

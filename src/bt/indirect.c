@@ -101,7 +101,6 @@ static void free_tables(struct bt *bt)
 		memset(c->tables, 0, sizeof(c->tables));
 		c->indirect = bt->miss_table;
 	}
-	bt->cpu->bt_indirect = bt->miss_table;
 	bt->ntables = 0;
 	bt->table_pages = bt->held_miss_spans * SPAN_PAGES;
 }

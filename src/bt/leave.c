@@ -14,8 +14,7 @@
 static void resume_at(struct bt *bt, struct block *b, unsigned n)
 {
 	bt->current = b;
-	if (b->ctx != bt->ctx) /* translated code has changed the mode */
-		bt_set_context(bt, b->ctx);
+	bt->ctx = b->ctx; /* translated code may have changed the mode */
 	bt->resume = b->body + b->map[n].host;
 	bt->resume_uncounted = b->map[n].uncounted;
 	bt->resume_esp = b->map[n].esp;
@@ -132,7 +131,7 @@ static void follow_indirect(struct bt *bt, guest_pc_t eip)
 		return;
 	if (opt_on(bt->cpu->opt_off, OPT_TABLE))
 		bt_indirect_fill(bt, b);
-	bt_set_context(bt, b->ctx);
+	bt->ctx = b->ctx;
 	bt_resume_block(bt, b);
 }
 

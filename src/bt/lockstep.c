@@ -232,7 +232,6 @@ static bool run_translated(struct lockstep *ls)
 
 	copy_cpu(cpu, &ls->before);
 	tlb_flush(cpu);
-	cpu->bt_indirect = bt->miss_table;
 	if (ls->flushed) /* what is cached belongs to the state at the end of the reference run */
 		ls->real_ops->mmu_event(ls->before.machine, MMU_CR4, 0);
 	cpu->ops = &ls->ops;

@@ -163,12 +163,6 @@ void bt_step(struct bt *bt, uint64_t *why)
 	phase_set(bt->stats, phase);
 }
 
-void bt_set_context(struct bt *bt, struct context *ctx)
-{
-	bt->ctx = ctx;
-	bt->cpu->bt_indirect = ctx->indirect;
-}
-
 struct block *bt_find_block(struct bt *bt, struct context *ctx)
 {
 	guest_pc_t eip = context_pc(ctx, bt->cpu->rip);
@@ -196,7 +190,7 @@ struct block *bt_find_block(struct bt *bt, struct context *ctx)
 			ctx = bt_context(bt);
 		b = ctx ? bt_translate(bt, ctx, eip, gpa, BLOCK_MAX_INSNS) : NULL;
 		if (b)
-			bt_set_context(bt, b->ctx);
+			bt->ctx = b->ctx;
 	}
 	if (b)
 		bt_page_entered(bt, b);
@@ -291,7 +285,7 @@ static cache_pc_t entry(struct bt *bt)
 		bt_step(bt, &bt->stats->stepped_debug);
 		return 0;
 	}
-	bt_set_context(bt, ctx);
+	bt->ctx = ctx;
 	b = bt_find_block(bt, ctx);
 	if (!b) {
 		bt_step(bt, &bt->stats->stepped_fault);
@@ -306,24 +300,13 @@ bool bt_must_return(const struct bt *bt)
 	return *bt->stop || bt->at_breakpoint || bt->cpu->activity != CPU_RUNNING || cpu_event_ready(bt->cpu);
 }
 
-/* Translated code may have changed the mode since bt->ctx was the one. */
-static void spaces_renumbered(struct bt *bt)
-{
-	struct context *ctx;
-
-	bt_indirect_event(bt);
-	ctx = bt_context(bt);
-	if (ctx)
-		bt_set_context(bt, ctx);
-}
-
 void bt_run_once(struct bt *bt)
 {
 	cache_pc_t at;
 
 	phase_set(bt->stats, PHASE_DISPATCH);
 	if (UNLIKELY(shadow_space(bt->shadow, true) != bt->space)) /* it made room, and numbered them anew */
-		spaces_renumbered(bt);
+		bt_indirect_event(bt);
 	bt_profile_choose(bt);
 	at = entry(bt);
 	if (!at)

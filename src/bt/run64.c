@@ -167,7 +167,7 @@ void bt_enter_code64(struct bt *bt, cache_pc_t at)
 	h->entry = at;
 	h->resuming = false;
 	load_registers(bt, at == bt->current->body);
-	h->table = (uintptr_t)cpu->bt_indirect;
+	h->table = (uintptr_t)bt->ctx->indirect;
 	h->fs_base = cpu->seg[SEG_FS].base;
 	h->gs_base = cpu->seg[SEG_GS].base;
 	h->rsp_delta = shadow_delta(bt->shadow, cpu->gpr[RSP], is_user(bt));

@@ -79,7 +79,6 @@ void xlat64_enter_ring(struct xlat *t, const struct context *to, unsigned cpl)
 {
 	emit_mov_imm64(&t->e, HOST64_T, (uintptr_t)&to->indirect);
 	emit_load(&t->e, 8, HOST64_T, (struct host_addr){HOST64_T, REG_NONE, 1, 0, false, false});
-	emit_store(&t->e, 8, HOST64_T, AT_CPU64(offsetof(struct cpu, bt_indirect)));
 	emit_store(&t->e, 8, HOST64_T, AT_HOME(t, table));
 	emit_load(&t->e, 8, HOST64_T, cpl == 3 ? AT_HOME(t, view[1]) : AT_HOME(t, view[0]));
 	emit_wrgsbase(&t->e, HOST64_T);

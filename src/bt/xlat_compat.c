@@ -110,7 +110,6 @@ static void enter_code64(struct xlat *t, const struct context *to)
 	move_upper_xmm(t, true, HOST_CPU, -CPU_BIAS);
 	emit_mov_imm64(&t->e, HOST_T2, (uintptr_t)&to->indirect);
 	emit_load(&t->e, 8, HOST64_DELTA, displaced(HOST_T2, 0));
-	emit_store(&t->e, 8, HOST64_DELTA, AT_CPU(CPU_OFF(bt_indirect)));
 	emit_store(&t->e, 8, HOST64_DELTA, AT_HOME(t, table));
 	emit_load(&t->e, 8, HOST_T2, AT_HOME(t, view[0]));
 	emit_wrgsbase(&t->e, HOST_T2);

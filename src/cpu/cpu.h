@@ -234,7 +234,6 @@ struct cpu {
 	void *fpu_stored_arg;
 
 	/* The translator's: */
-	void *bt_indirect;	     /* table of indirect branch targets of the present mode */
 	uint64_t bt_window[2];	     /* windows of supervisor and user mode */
 	const uint8_t *bt_states[2]; /* of their pages: shadow_page_states() */
 	bool bt_user_faulted;	     /* the guest is dealing with a page fault of user mode, ... */

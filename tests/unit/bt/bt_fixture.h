@@ -255,10 +255,7 @@ static inline void step_reference(uint32_t eip)
 /* Puts them back, as a device would: whoever has translated must know. */
 static inline void back_to_start(void)
 {
-	void *table = cpu.bt_indirect;
-
 	cpu = start;
-	cpu.bt_indirect = table;
 	for (unsigned at = 0; at < memory_used; at += PAGE_SIZE)
 		if (memcmp(pm.ram.host + at, start_memory + at, PAGE_SIZE))
 			poke_bytes(at, start_memory + at, PAGE_SIZE);

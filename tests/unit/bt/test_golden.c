@@ -77,7 +77,7 @@ static const struct {
 	const char *name;
 	size_t offset, size;
 } fields[] = {
-	CPU_FIELD(rflags), CPU_FIELD(intr), CPU_FIELD(bt_indirect),
+	CPU_FIELD(rflags), CPU_FIELD(intr),
 	CPU_FIELD(bt_selector[0].seg.selector), CPU_FIELD(bt_selector[0].seg.base), CPU_FIELD(bt_selector[0].minus_raw), CPU_FIELD(bt_selector[0].address), CPU_FIELD(bt_selector[0].class),
 	CPU_FIELD(bt_return), CPU_FIELD(bt_gate), CPU_FIELD(bt_writable), CPU_FIELD(bt_window), CPU_FIELD(bt_flags), CPU_FIELD(nmi_blocked), CPU_FIELD(cpl), CPU_FIELD(tsc_line), CPU_FIELD(bt_rep_count), CPU_FIELD(bt_user_faulted), CPU_FIELD(bt_copy_faulted), CPU_FIELD(bt_rf_at), CPU_FIELD(bt_rf),
 	CPU_FIELD(gpr), CPU_FIELD(cr0), CPU_FIELD(cr2), CPU_FIELD(cr3), CPU_FIELD(cr4), CPU_FIELD(kernel_gs_base),
