@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "profile.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -27,7 +28,9 @@ static void PRINTF_LIKE(2, 3) warn(struct profile *p, const char *fmt, ...)
 static int slurp(const char *folder, const char *name, uint8_t **bytes, size_t *len, char *err, size_t errlen)
 {
 	char *path = NULL;
-	FILE *f = asprintf(&path, "%s/%s", folder, name) < 0 ? NULL : fopen(path, "re");
+	/* O_NONBLOCK: not to wait for the writer of a FIFO. */
+	int fd = asprintf(&path, "%s/%s", folder, name) < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
 	struct stat st;
 	int rc = f ? 0 : -errno;
 
@@ -48,6 +51,8 @@ static int slurp(const char *folder, const char *name, uint8_t **bytes, size_t *
 	}
 	if (f)
 		fclose(f);
+	else if (fd >= 0)
+		close(fd);
 	if (rc)
 		snprintf(err, errlen, "%s/%s: %s", folder, name, strerror(-rc));
 	free(path);
@@ -95,7 +100,7 @@ static int read_main(struct profile *p, const char *folder, char *err, size_t er
 	json_t *j;
 	int rc = slurp(folder, PROFILE_MAIN_FILE, &bytes, &len, err, errlen);
 
-	if (rc == -ENOENT)
+	if (rc == -ENOENT || rc == -ENOTDIR)
 		snprintf(err, errlen, "%s is not the folder of a profile: it has no %s", folder, PROFILE_MAIN_FILE);
 	if (rc)
 		return rc;

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """--profile and `gnomon report`, from outside: sums, agreement with --stats, and what they say when something is wrong."""
 import json
+import os
 import pathlib
 import shutil
 import signal
@@ -144,6 +145,9 @@ class Profile(Case):
         self.complains("run", "--profile-exact", status=2, about="--profile-exact without --profile")
         self.complains("report", status=2, about="report takes the folder")
         self.complains("report", self.dir, status=1, about="not the folder of a profile")
+        self.complains("report", self.path("file", b""), status=1, about="not the folder of a profile")
+        os.mkfifo(self.path("profile.json"))
+        self.complains("report", self.dir, status=1, about="profile.json")
         self.complains("report", self.dir, "--nonsense", status=2, about="--nonsense")
         self.complains("report", self.dir, "--blocks", "x", status=2, about="--blocks")
         self.complains("report", self.dir, "--symbols", status=2, about="--symbols needs a value")
