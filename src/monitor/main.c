@@ -55,25 +55,50 @@ static int flushed(int status)
 	return status ? status : EXIT_FAILED;
 }
 
+static const struct command *find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		if (!strcmp(name, commands[i].name))
+			return &commands[i];
+	return NULL;
+}
+
+static int unknown(const char *word)
+{
+	const char *dot = strrchr(word, '.');
+
+	if (dot && !strcasecmp(dot, ".iso"))
+		say("unknown command '%s' (gnomon run --cdrom %s?)", word, word);
+	else if (*word == '-')
+		say("unknown option '%s' (gnomon run %s? gnomon --help)", word, word);
+	else
+		say("unknown command '%s' (gnomon --help)", word);
+	return EXIT_USAGE;
+}
+
+/* `gnomon help COMMAND` */
+static int help_with(const char *name)
+{
+	char *const argv[] = {"--help", NULL};
+	const struct command *c = find(name);
+
+	return c ? c->main(1, argv) : unknown(name);
+}
+
 static int run_command(int argc, char **argv)
 {
 	const char *word = argc > 1 ? argv[1] : "help";
-	const char *dot = strrchr(word, '.');
+	const struct command *c = find(word);
 
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		if (!strcmp(word, commands[i].name))
-			return commands[i].main(argc - 2, argv + 2);
+	if (c)
+		return c->main(argc - 2, argv + 2);
 	if (!strcmp(word, "help") || !strcmp(word, "--help") || !strcmp(word, "-h"))
-		return print_help();
+		return argc > 2 ? help_with(argv[2]) : print_help();
 	if (!strcmp(word, "--version") || !strcmp(word, "version")) {
 		printf("gnomon %s\n", GNOMON_VERSION);
 		return EXIT_POWERED_OFF;
 	}
-	if (dot && !strcasecmp(dot, ".iso"))
-		say("unknown command '%s' (gnomon run --cdrom %s?)", word, word);
-	else
-		say("unknown command '%s' (gnomon --help)", word);
-	return EXIT_USAGE;
+	return unknown(word);
 }
 
 int main(int argc, char **argv)

@@ -108,15 +108,26 @@ static void serial_quit(void *arg)
 	user_quits(e->s);
 }
 
+/* If what an option names could not be opened, the message begins with the option. */
+static int opened_for(const char *option, int rc, char *err, size_t errlen)
+{
+	char *why = rc ? strdup(err) : NULL;
+
+	if (why)
+		snprintf(err, errlen, "%s: %s", option, why);
+	free(why);
+	return rc;
+}
+
 /* input: NULL for ends that take none. */
-static int open_end(struct session *s, struct serial_end *e, const struct chardev_config *cc,
+static int open_end(struct session *s, struct serial_end *e, const char *option, const struct chardev_config *cc,
 		    size_t (*input)(void *arg, const uint8_t *buf, size_t len), char *err, size_t errlen)
 {
 	struct chardev_user user = {.input = input, .quit = serial_quit, .arg = e};
 	int rc = chardev_open(&e->chardev, &s->io, cc, &user, err, errlen);
 
 	e->open = rc == 0;
-	return rc;
+	return opened_for(option, rc, err, errlen);
 }
 
 static int open_chardevs(struct session *s, struct vm_chardevs *to, char *err, size_t errlen)
@@ -128,19 +139,19 @@ static int open_chardevs(struct session *s, struct vm_chardevs *to, char *err, s
 		*e = (struct serial_end){.s = s, .port = n};
 		to->serial[n] = (struct board_chardev){.send = send_byte, .arg = e};
 		if (s->cfg->serials[n].kind != CHARDEV_NONE)
-			rc = open_end(s, e, &s->cfg->serials[n], serial_input, err, errlen);
+			rc = open_end(s, e, "--serial", &s->cfg->serials[n], serial_input, err, errlen);
 	}
 	for (unsigned n = 0; n < s->cfg->ndebugcons && !rc; n++) {
 		struct serial_end *e = &s->debugcon[n];
 		struct chardev_config cc = {.kind = CHARDEV_FILE, .path = s->cfg->debugcons[n].path};
 		*e = (struct serial_end){.s = s, .port = n};
 		to->debugcon[n] = (struct board_chardev){.send = send_byte, .arg = e};
-		rc = open_end(s, e, &cc, NULL, err, errlen);
+		rc = open_end(s, e, "--debugcon", &cc, NULL, err, errlen);
 	}
 	s->console = (struct serial_end){.s = s};
 	to->console = (struct board_chardev){.write = send_block, .arg = &s->console};
 	if (!rc && s->cfg->has_console && s->cfg->console.kind != CHARDEV_NONE)
-		rc = open_end(s, &s->console, &s->cfg->console, console_input, err, errlen);
+		rc = open_end(s, &s->console, "--console", &s->cfg->console, console_input, err, errlen);
 	return rc;
 }
 
@@ -335,11 +346,11 @@ static int open_user(struct session *s, char *err, size_t errlen)
 	s->vm->event_arg = s;
 	if (s->cfg->control) {
 		s->qmp = qmp_open(&s->io, &s->control, s->cfg->control, err, errlen);
-		rc = s->qmp ? 0 : -EIO;
+		rc = opened_for("--control", s->qmp ? 0 : -EIO, err, errlen);
 	}
 	if (!rc && (s->cfg->gdb.path || s->cfg->gdb.host)) {
 		s->gdb = gdb_open(&s->io, s->vm, &s->cfg->gdb, err, errlen);
-		rc = s->gdb ? 0 : -EIO;
+		rc = opened_for("--gdb", s->gdb ? 0 : -EIO, err, errlen);
 	}
 	/* Before the run, so that hours are not lost for a mistake in a path. */
 	if (!rc && s->cfg->stats)

@@ -230,6 +230,8 @@ class Options(Case):
     def test_commands(self):
         self.complains("nonsense", status=USAGE, about="nonsense")
         self.complains("x.iso", status=USAGE, about="gnomon run --cdrom x.iso")
+        self.complains("--cdrom", "x.iso", status=USAGE, about="gnomon run --cdrom")
+        self.complains("help", "nonsense", status=USAGE, about="nonsense")
         self.complains("ctl", status=USAGE, about="ctl")
         self.complains("ctl", self.path("no-socket"), "fly", status=USAGE, about="fly")
         self.complains("ctl", self.path("no-socket"), "stop", status=FAILED, about=self.path("no-socket"))
@@ -243,21 +245,29 @@ class Options(Case):
                 lost = subprocess.run([GNOMON, *args], stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE,
                                       text=True, timeout=30)
             self.assertEqual((lost.returncode, lost.stderr.count("\n")), (FAILED, 1), args)
+        for command in "run", "test", "report", "top", "ctl", "doctor":
+            self.assertEqual(run("help", command).stdout, run(command, "--help").stdout, command)
         for args in (["--version"], ["run", "--version"]):
             self.assertRegex(run(*args).stdout, r"^gnomon \d+\.\d+\.\d+\n$")
 
 
 class Outputs(Case):
-    def bad_output(self, *args):
-        self.complains("run", "--display", "none", "--timeout", "20", *args, status=FAILED, about=self.dir)
+    def bad_output(self, option, *args):
+        """It says which option, and which file."""
+        self.complains("run", "--display", "none", "--timeout", "20", option, *args, status=FAILED,
+                       about=[option if option != "--trace" else "--trace-file", self.dir])
 
     def test_serial(self):
-        self.bad_output("--serial", f"file:{self.dir}/no/file")
-        self.bad_output("--serial", f"file:{self.dir}")
-        self.bad_output("--serial", f"unix:{self.dir}/no/socket")
+        for option in "--serial", "--console":
+            self.bad_output(option, f"file:{self.dir}/no/file")
+            self.bad_output(option, f"file:{self.dir}")
+            self.bad_output(option, f"unix:{self.dir}/no/socket")
 
     def test_debugcon(self):
         self.bad_output("--debugcon", f"0x402:file:{self.dir}/no/file")
+
+    def test_gdb(self):
+        self.bad_output("--gdb", f"unix:{self.dir}/no/socket")
 
     def test_trace_file(self):
         self.bad_output("--trace", "bt", "--trace-file", f"{self.dir}/no/file")
