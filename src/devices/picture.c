@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "picture.h"
 
+#include <fcntl.h>
 #include <png.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,13 +101,20 @@ static int write_file(const struct picture *p, const char *path, int (*emit)(con
 	uint8_t *row;
 	bool regular;
 	FILE *f;
-	int err;
+	int fd, err;
 
 	if (!p->width || !p->height)
 		return -EINVAL;
-	f = fopen(path, "wbe");
-	if (!f)
+	/* O_NONBLOCK: the guest does not stand still for who reads a FIFO, or does not. */
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0666);
+	if (fd < 0)
 		return -errno;
+	f = fdopen(fd, "wb");
+	if (!f) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
 	regular = !fstat(fileno(f), &st) && S_ISREG(st.st_mode);
 	row = malloc((size_t)p->width * 3);
 	errno = 0;

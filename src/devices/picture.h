@@ -30,7 +30,8 @@ void picture_free(struct picture *p);
 
 /*
  * Writes the picture to a file, which is made or replaced. 0 or a negative errno (of open, write ...; -EINVAL for an
- * empty picture, -EIO for an error of the PNG library); a file that could not be completed is removed.
+ * empty picture, -EIO for an error of the PNG library; for a FIFO -ENXIO if nobody reads it, -EAGAIN if it is full); a
+ * file that could not be completed is removed.
  */
 int picture_write_png(const struct picture *p, const char *path);
 int picture_write_ppm(const struct picture *p, const char *path);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The VM as the control socket and the terminal see it: each operation is carried out on the vCPU thread. */
+#include "file.h"
 #include "profiler.h"
 #include "vm.h"
 
@@ -118,7 +119,7 @@ static int op_screendump(void *arg, const char *path, const char *format, char *
 	if (!rc)
 		rc = strcmp(format, "ppm") ? picture_write_png(&picture, path) : picture_write_ppm(&picture, path);
 	if (rc)
-		snprintf(err, errlen, "cannot write '%s': %s", path, strerror(-rc));
+		snprintf(err, errlen, "cannot write '%s': %s", path, file_create_error(rc));
 	picture_free(&picture);
 	return rc;
 }

@@ -86,6 +86,9 @@ START_TEST(errors)
 	ck_assert_int_eq(picture_write_ppm(&pic, "/dev/full"), -ENOSPC);
 	ck_assert_int_eq(picture_write_png(&pic, "/dev/full"), -ENOSPC);
 	ck_assert_int_eq(stat("/dev/full", &st), 0); /* a device is not removed */
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	ck_assert_int_eq(picture_write_png(&pic, path), -ENXIO); /* and not waited for: nobody reads it */
+	ck_assert_int_eq(unlink(path), 0);
 }
 END_TEST
 
