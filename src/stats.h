@@ -5,7 +5,7 @@
 
 #include "base.h"
 
-enum { STATS_MAX_INSNS = 1280 };
+enum { STATS_MAX_INSNS = 2048 };
 
 struct stats {
 #define STAT(name, help) uint64_t name;

@@ -75,7 +75,8 @@ enum {
 	CTX_AVX = 1 << 19,    /* CR4.OSXSAVE and XCR0.AVX */
 	/* CR4.FSGSBASE, in 64-bit mode */
 	CTX_FSGSBASE = 1 << 20,
-	CTX_LA57 = 1 << 21, /* CR4.LA57, in long mode: addresses of 57 bits */
+	CTX_LA57 = 1 << 21,   /* CR4.LA57, in long mode: addresses of 57 bits */
+	CTX_AVX512 = 1 << 22, /* CTX_AVX, and XCR0's bits for AVX-512 */
 };
 
 /* All that a context key is made of, as far as it changes, and the context it led to. */

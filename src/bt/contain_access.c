@@ -138,6 +138,10 @@ bool value_placed(struct contain *k, const struct value *v, unsigned size)
  * exception to raise. */
 static bool accesses_surely(const struct insn *in)
 {
+	enum { EVEX_OPMASK = 7 };
+
+	if (in->encoding == ENC_EVEX && (in->bytes[in->opcode_off + 3] & EVEX_OPMASK))
+		return false;
 	if (in->mem_write && (insn_rows[in->id].checks & CHK_FPU))
 		return false;
 	return in->id != INSN_VMASKMOVPS && in->id != INSN_VMASKMOVPD && in->id != INSN_VPMASKMOVD &&

@@ -46,6 +46,7 @@ static unsigned common_flags(const struct cpu *cpu)
 	flags |= cpu_paging(cpu) ? CTX_PAGED : 0;
 	flags |= cpu->cr4 & CR4_OSXSAVE ? CTX_XSAVE : 0;
 	flags |= (cpu->cr4 & CR4_OSXSAVE) && (cpu->xcr0 & XCR0_AVX) ? CTX_AVX : 0;
+	flags |= (flags & CTX_AVX) && (cpu->xcr0 & XCR0_AVX512) ? CTX_AVX512 : 0;
 	flags |= cpu->cr4 & CR4_TSD ? CTX_NO_TSC : 0;
 	flags |= cpu_long(cpu) && (cpu->cr4 & CR4_FSGSBASE) ? CTX_FSGSBASE : 0;
 	flags |= cpu_long(cpu) && (cpu->cr4 & CR4_LA57) ? CTX_LA57 : 0;

@@ -107,6 +107,9 @@ static bool same_fpu(const struct cpu *cpu, const struct cpu *ref)
 		same_bytes("x87 register", image + FX_ST0 + 16 * i, wanted + FX_ST0 + 16 * i, 10, &same);
 	same_bytes("XMM registers", image + FX_XMM0, wanted + FX_XMM0, 256, &same);
 	same_bytes("upper halves of YMM registers", image + FX_YMM, wanted + FX_YMM, 256, &same);
+	same_bytes("opmask registers", image + FX_K, wanted + FX_K, 8 * 8, &same);
+	same_bytes("upper halves of ZMM registers", image + FX_ZMM, wanted + FX_ZMM, 16 * 32, &same);
+	same_bytes("ZMM16 to ZMM31", image + FX_HI16, wanted + FX_HI16, 16 * 64, &same);
 	return same;
 }
 

@@ -21,7 +21,9 @@ _Static_assert(offsetof(struct bt_frame, swapped) == 16 && offsetof(struct bt_fr
 _Static_assert(offsetof(struct bt_frame, table) == 32 && offsetof(struct bt_frame, host_rsp) == 40, "enter.S");
 _Static_assert(offsetof(struct bt_frame, window) == 48 && offsetof(struct bt_frame, cpu) == 56, "enter.S");
 _Static_assert(offsetof(struct bt_frame, kick) == 64 && offsetof(struct bt_frame, fpu) == 72, "enter.S");
-_Static_assert(offsetof(struct bt_frame, upper) == 80 && FX_MXCSR == 24 && FX_XMM0 == 160 && FX_YMM == 576, "enter.S");
+_Static_assert(offsetof(struct bt_frame, upper) == 80 && FX_MXCSR == 24 && FX_XMM0 == 160 && FX_YMM == 576 &&
+		   FX_K == 832 && FX_ZMM == 896 && FX_HI16 == 1408 && FPU_YMM == 1,
+	       "enter.S");
 _Static_assert(offsetof(struct cpu, fpu_live) - CPU_BIAS == 16, "enter.S");
 _Static_assert(offsetof(struct cpu, gpr) == 0 && RSP == 4 && RDI == 7, "enter.S");
 _Static_assert(LEAVE_EXIT == 0 && LEAVE_INDIRECT == 1 && LEAVE_FAULT == 2 && LEAVE_EVENT == 3 && LEAVE_KICKED == 4,
@@ -224,7 +226,7 @@ static void enter(struct bt *bt, cache_pc_t at)
 	bt->stats->block_dispatches += at == bt->current->body;
 	use_window(bt);
 	bt_tables_check(bt);
-	bt->frame.upper = bt->ctx->key.flags & CTX_AVX;
+	bt->frame.upper = bt->ctx->key.flags & CTX_AVX512 ? FPU_ZMM : bt->ctx->key.flags & CTX_AVX ? FPU_YMM : FPU_XMM;
 	bt->home->code64 = context_code64(bt->ctx);
 	bt->home->count = bt->frame.count;
 	if (bt->home->code64) {

@@ -45,10 +45,11 @@ static bool checks_fail(const struct xlat *t, const struct insn_row *row)
 		return true;
 	if ((row->checks & CHK_CPL0) && (flags & CTX_CPL3))
 		return true;
-	if ((row->checks & (CHK_FPU | CHK_MMX | CHK_SSE | CHK_AVX | CHK_XSAVE)) && (flags & CTX_NO_FPU))
+	if ((row->checks & (CHK_FPU | CHK_MMX | CHK_SSE | CHK_AVX | CHK_AVX512 | CHK_XSAVE)) && (flags & CTX_NO_FPU))
 		return true;
 	if (((row->checks & CHK_XSAVE) && !(flags & CTX_XSAVE)) ||
-	    ((row->checks & CHK_AVX) && (!(flags & CTX_AVX) || real)))
+	    ((row->checks & CHK_AVX) && (!(flags & CTX_AVX) || real)) ||
+	    ((row->checks & CHK_AVX512) && (!(flags & CTX_AVX512) || real)))
 		return true;
 	if ((row->checks & CHK_SSE) && !(flags & CTX_SSE))
 		return true;
@@ -56,7 +57,13 @@ static bool checks_fail(const struct xlat *t, const struct insn_row *row)
 		return true;
 	if (row->checks & (context_code64(t->ctx) ? CHK_NO64 : CHK_ONLY64))
 		return true;
-	return !cpu_has(t->bt->cpu, row->feature);
+	return !cpu_has(t->bt->cpu, row->feature) || (t->in->vl && !cpu_has(t->bt->cpu, FEAT_AVX512VL));
+}
+
+/* The same on the host, and its operand is accessed: whoever looks at the page first may take it for that. */
+static bool is_ident(const struct xlat *t)
+{
+	return insn_rows[t->in->id].class == CLASS_IDENT && !insn_masked(t->in);
 }
 
 /* REWRITE and those CALLOUT instructions that have a translation. */
@@ -129,7 +136,7 @@ static bool looks(const struct xlat *t)
 
 static bool translate_insn64(struct xlat *t, enum site_level level)
 {
-	bool ident = insn_rows[t->in->id].class == CLASS_IDENT;
+	bool ident = is_ident(t);
 
 	if (t->last && xlat64_rsp_looks_behind(t) && !cpu_canonical(t->bt->cpu, t->eip + t->in->len)) {
 		xlat_single_step(t);
@@ -175,8 +182,7 @@ static void translate_insn(struct xlat *t)
 	t->adapted |= level != SITE_PLAIN || t->user;
 	if (context_code64(t->ctx))
 		done = translate_insn64(t, level);
-	else if (level != SITE_PLAIN && row->class == CLASS_IDENT &&
-		 (t->ctx->key.flags & (CTX_PAGED | CTX_CPL3)) == CTX_PAGED)
+	else if (level != SITE_PLAIN && is_ident(t) && (t->ctx->key.flags & (CTX_PAGED | CTX_CPL3)) == CTX_PAGED)
 		done = xlat_ident_guarded(t);
 	else if ((level != SITE_PLAIN || present) && opt_on(t->bt->cpu->opt_off, OPT_STRINGS) && xlat_string_guarded(t))
 		done = true;
@@ -185,9 +191,9 @@ static void translate_insn(struct xlat *t)
 	else if (level == SITE_CHECKED && (t->ctx->key.flags & CTX_PAGED))
 		done = false; /* granules are those of physical addresses */
 	else if (level == SITE_CHECKED)
-		done = row->class == CLASS_IDENT ? xlat_ident_checked(t) : xlat_string(t, level);
+		done = is_ident(t) ? xlat_ident_checked(t) : xlat_string(t, level);
 	else if (row->class == CLASS_IDENT)
-		done = (present && xlat_ident_present(t)) || xlat_ident(t);
+		done = (present && is_ident(t) && xlat_ident_present(t)) || xlat_ident(t);
 	else if (row->class == CLASS_BRANCH)
 		done = xlat_branch(t);
 	else

@@ -124,6 +124,8 @@ static bool probed(const struct xlat *t, unsigned reg)
 
 bool xlat64_surely_accesses(const struct insn *in)
 {
+	if (insn_masked(in))
+		return false;
 	switch (in->id) {
 	case INSN_VMASKMOVPS:
 	case INSN_VMASKMOVPD:

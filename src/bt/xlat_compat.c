@@ -2,7 +2,8 @@
 /*
  * Between compatibility mode and 64-bit code without leaving the cache: what each keeps where (README.md, "Registers in
  * the cache"), and SYSCALL and SYSENTER of compatibility mode. Nothing here can fault, but the probe of the kernel's
- * RIP, which comes first. XMM8 to XMM15 (with AVX, YMM8 to YMM15) are in struct cpu while 32-bit code runs.
+ * RIP, which comes first. XMM8 to XMM15 (with AVX, YMM8 to YMM15, with AVX-512, ZMM8 to ZMM15) are in struct cpu while
+ * 32-bit code runs, whose VZEROUPPER leaves them alone.
  */
 #include "cpu/fpu.h"
 #include "cpu/seg.h"
@@ -45,6 +46,27 @@ static void move_ymm(struct xlat *t, bool load, unsigned base, int32_t disp)
 	}
 }
 
+/* The upper halves of ZMM8 to ZMM15, by VINSERTI64X4 or VEXTRACTI64X4. */
+static void move_upper_zmm(struct xlat *t, bool load, unsigned base, int32_t disp)
+{
+	for (unsigned n = 8; n < 16; n++) {
+		uint8_t code[] = {0x62,
+				  0x53,						/* R and B, inverted; map 3 */
+				  (uint8_t)(0x85 | (load ? ~n & 15 : 15) << 3), /* W, vvvv, 66 */
+				  0x48,						/* 512 bits, no mask */
+				  load ? 0x3a : 0x3b,
+				  (uint8_t)(0x80 | (n & 7) << 3 | (base & 7)),
+				  0,
+				  0,
+				  0,
+				  0,
+				  1};
+
+		store_le(&code[6], 4, (uint32_t)(disp + FX_ZMM + 32 * (int32_t)n));
+		emit_bytes(&t->e, code, sizeof(code));
+	}
+}
+
 /* XMM8 to XMM15, or YMM8 to YMM15, struct cpu being at base + disp. */
 static void move_upper_xmm(struct xlat *t, bool load, unsigned base, int32_t disp)
 {
@@ -52,6 +74,8 @@ static void move_upper_xmm(struct xlat *t, bool load, unsigned base, int32_t dis
 
 	if (t->ctx->key.flags & CTX_AVX) {
 		move_ymm(t, load, base, image);
+		if (t->ctx->key.flags & CTX_AVX512)
+			move_upper_zmm(t, load, base, image);
 		return;
 	}
 	for (unsigned n = 8; n < 16; n++) /* MOVAPS */

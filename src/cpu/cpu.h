@@ -99,9 +99,9 @@ struct x86_fault {
 	uint64_t address; /* #PF: linear address for CR2. #DB: bits to set in DR6 */
 };
 
-/* x87, SSE and AVX state in XSAVE's standard form, which begins with FXSAVE's image (vol. 1, 10.5.1, 13.4). 64-byte
- * aligned. */
-#define CPU_XSAVE_BYTES 832
+/* x87, SSE, AVX and AVX-512 state in XSAVE's standard form, which begins with FXSAVE's image (vol. 1, 10.5.1, 13.4).
+ * 64-byte aligned. The guest's standard form has AVX-512 state where the host's has it, which may be elsewhere. */
+#define CPU_XSAVE_BYTES 2432
 
 struct fpu_state {
 	uint8_t image[CPU_XSAVE_BYTES];
@@ -268,7 +268,7 @@ struct cpu {
 	bool max;		      /* CPUID shows what costs speed, too */
 	bool lm;		      /* CPUID shows 64-bit mode */
 	struct feature_choice chosen; /* by the user, against what would be shown */
-	uint64_t features;	      /* bit per FEAT_* that CPUID shows: a cache of cpu_has(), 0 until its first use */
+	__uint128_t features;	      /* bit per FEAT_* that CPUID shows: a cache of cpu_has(), 0 until its first use */
 	struct watchpoints *watch;    /* a debugger watches data or single-steps (watch.h); NULL: none */
 };
 

@@ -84,6 +84,19 @@ static struct cpuid_result leaf_5(const struct cpu *cpu)
 	return (struct cpuid_result){MONITOR_LINE, MONITOR_LINE, EXTENSIONS | BREAK_ON_INTERRUPT, ONE_C1};
 }
 
+/* Features. Subleaf 1 is shown if there is something in it. */
+static struct cpuid_result leaf_7(const struct cpu *cpu, uint32_t subleaf)
+{
+	struct cpuid_result r = {0};
+
+	if (subleaf > 1)
+		return r;
+	r = feature_bits(cpu, 7, subleaf, host_cpuid(7, subleaf));
+	if (!subleaf)
+		r.eax = cpu_has(cpu, FEAT_AVX512_BF16);
+	return r;
+}
+
 /* Topology: a thread, in a core, of one each. */
 static struct cpuid_result leaf_b(uint32_t subleaf)
 {
@@ -97,26 +110,35 @@ static struct cpuid_result leaf_b(uint32_t subleaf)
 	return r;
 }
 
-/* XSAVE state components: x87, SSE and, in subleaf 2, AVX (vol. 1, 13.2). */
+/* Bytes that XSAVE's area has, in the standard form or the compacted one, with these components. */
+static uint32_t area_bytes(uint64_t components, bool compacted)
+{
+	uint32_t bytes = FX_YMM;
+
+	for (unsigned i = 2; i < 64; i++)
+		if (components >> i & 1)
+			bytes = compacted ? bytes + xsave_bytes(i) : MAX(bytes, xsave_offset(i) + xsave_bytes(i));
+	return bytes;
+}
+
+/* XSAVE state components: x87, SSE and, in subleafs of their own, AVX and AVX-512 (vol. 1, 13.2). */
 static struct cpuid_result leaf_d(const struct cpu *cpu, uint32_t subleaf)
 {
-	enum { AVX_BYTES = 16 * FX_REG_BYTES };
-	const uint32_t all = XCR0_X87 | XCR0_SSE | (cpu_has(cpu, FEAT_AVX) ? XCR0_AVX : 0);
-	const uint32_t enabled = FX_YMM + (cpu->xcr0 & XCR0_AVX ? AVX_BYTES : 0);
+	const uint64_t all = cpu_xcr0_valid(cpu);
 	struct cpuid_result r = {0};
 
 	if (!cpu_has(cpu, FEAT_XSAVE))
 		return r;
 	if (subleaf == 0) {
-		r.eax = all;
-		r.ebx = enabled;
-		r.ecx = FX_YMM + (all & XCR0_AVX ? AVX_BYTES : 0);
+		r.eax = (uint32_t)all;
+		r.ebx = area_bytes(cpu->xcr0, false);
+		r.ecx = area_bytes(all, false);
 	} else if (subleaf == 1) {
 		r = feature_bits(cpu, 0xd, 1, host_cpuid(0xd, 1));
-		r.ebx = enabled; /* compacted: the same with so few */
-	} else if (subleaf == 2 && cpu_has(cpu, FEAT_AVX)) {
-		r.eax = AVX_BYTES;
-		r.ebx = FX_YMM;
+		r.ebx = area_bytes(cpu->xcr0, true);
+	} else if (subleaf < 64 && all >> subleaf & 1) {
+		r.eax = xsave_bytes(subleaf);
+		r.ebx = xsave_offset(subleaf);
 	}
 	return r;
 }
@@ -204,7 +226,7 @@ struct cpuid_result cpu_cpuid(const struct cpu *cpu, uint32_t leaf, uint32_t sub
 		r.eax = ARAT;
 		return r;
 	case 7:
-		return subleaf ? r : feature_bits(cpu, 7, 0, host_cpuid(7, 0));
+		return leaf_7(cpu, subleaf);
 	case 0xb:
 		return leaf_b(subleaf);
 	case 0xd:

@@ -117,6 +117,8 @@ static bool form_matches(const struct decoded *d, enum insn_form form)
 		return has_reg_class(d, ZYDIS_REGCLASS_MMX);
 	case FORM_STRING:
 		return !has_reg_class(d, ZYDIS_REGCLASS_XMM);
+	case FORM_EVEX:
+		return true; /* find_row() */
 	}
 	return false;
 }
@@ -125,7 +127,9 @@ static uint16_t find_row(const struct decoded *d)
 {
 	uint16_t row = first_row[d->zi.mnemonic];
 
-	while (row && !form_matches(d, row_keys[row].form))
+	bool evex = d->zi.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX;
+
+	while (row && ((row_keys[row].form == FORM_EVEX) != evex || !form_matches(d, row_keys[row].form)))
 		row = next_row[row];
 	return row;
 }
@@ -263,6 +267,125 @@ static void correct_memory(struct insn *in)
 		in->mem_size = 1;
 		break;
 	}
+}
+
+/* The isa sets that are AVX512VL's for vectors of 16 and 32 bytes. */
+static bool needs_vl(ZydisISASet set)
+{
+#define BOTH(name)                                                                                                     \
+	case ZYDIS_ISA_SET_##name##_128:                                                                               \
+	case ZYDIS_ISA_SET_##name##_256:
+	switch (set) {
+		BOTH(AVX512F)
+		BOTH(AVX512CD)
+		BOTH(AVX512BW)
+		BOTH(AVX512DQ)
+		BOTH(AVX512_IFMA)
+		BOTH(AVX512_VBMI)
+		BOTH(AVX512_VBMI2)
+		BOTH(AVX512_VNNI)
+		BOTH(AVX512_BITALG)
+		BOTH(AVX512_VPOPCNTDQ)
+		BOTH(AVX512_BF16)
+		BOTH(AVX512_VP2INTERSECT)
+		BOTH(AVX512_GFNI)
+		BOTH(AVX512_VAES)
+		BOTH(AVX512_VPCLMULQDQ)
+		return true;
+	default:
+		return false;
+	}
+#undef BOTH
+}
+
+/* How many elements of a vector are made of those of a broadcast. */
+static unsigned broadcast_to(ZydisBroadcastMode mode)
+{
+	static const uint8_t to[] = {
+	    [ZYDIS_BROADCAST_MODE_1_TO_2] = 2,	 [ZYDIS_BROADCAST_MODE_1_TO_4] = 4,
+	    [ZYDIS_BROADCAST_MODE_1_TO_8] = 8,	 [ZYDIS_BROADCAST_MODE_1_TO_16] = 16,
+	    [ZYDIS_BROADCAST_MODE_1_TO_32] = 32, [ZYDIS_BROADCAST_MODE_1_TO_64] = 64,
+	    [ZYDIS_BROADCAST_MODE_2_TO_4] = 4,	 [ZYDIS_BROADCAST_MODE_2_TO_8] = 8,
+	    [ZYDIS_BROADCAST_MODE_2_TO_16] = 16, [ZYDIS_BROADCAST_MODE_4_TO_8] = 8,
+	    [ZYDIS_BROADCAST_MODE_4_TO_16] = 16, [ZYDIS_BROADCAST_MODE_8_TO_16] = 16,
+	};
+
+	return mode < ARRAY_LEN(to) ? to[mode] : 0;
+}
+
+/* Instructions that fault whatever the mask is (vol. 2, 2.7.8): their elements are not those of the operand, or come
+ * from elsewhere. */
+static bool no_suppression(unsigned id, ZydisExceptionClass class)
+{
+	switch (id) { /* Zydis has them as others */
+	case INSN_VGF2P8AFFINEQB_EVEX:
+	case INSN_VGF2P8AFFINEINVQB_EVEX:
+	case INSN_VDBPSADBW:
+	case INSN_VCVTNE2PS2BF16:
+		return true;
+	}
+	switch (class) {
+	case ZYDIS_EXCEPTION_CLASS_E1NF:
+	case ZYDIS_EXCEPTION_CLASS_E2NF:
+	case ZYDIS_EXCEPTION_CLASS_E3NF:
+	case ZYDIS_EXCEPTION_CLASS_E4NF:
+	case ZYDIS_EXCEPTION_CLASS_E5NF:
+	case ZYDIS_EXCEPTION_CLASS_E6NF:
+	case ZYDIS_EXCEPTION_CLASS_E9NF:
+	case ZYDIS_EXCEPTION_CLASS_E10NF:
+	case ZYDIS_EXCEPTION_CLASS_E11NF:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool packs(unsigned id)
+{
+	switch (id) {
+	case INSN_VEXPANDPS:
+	case INSN_VEXPANDPD:
+	case INSN_VPEXPANDB:
+	case INSN_VPEXPANDW:
+	case INSN_VPEXPANDD:
+	case INSN_VPEXPANDQ:
+	case INSN_VCOMPRESSPS:
+	case INSN_VCOMPRESSPD:
+	case INSN_VPCOMPRESSB:
+	case INSN_VPCOMPRESSW:
+	case INSN_VPCOMPRESSD:
+	case INSN_VPCOMPRESSQ:
+		return true;
+	}
+	return false;
+}
+
+static void note_mask_of(struct insn *in, const struct decoded *d, const ZydisDecodedOperand *mem)
+{
+	unsigned to = broadcast_to(d->zi.avx.broadcast.mode);
+
+	in->mask.element = (uint8_t)(mem->element_size / 8);
+	in->mask.bits = (uint8_t)(to ? to : mem->element_count);
+	in->mask.whole = no_suppression(in->id, d->zi.meta.exception_class);
+	if (!in->mask.opmask || in->vsib || (!in->mem_write && in->mask.whole))
+		return;
+	in->mask.kind = packs(in->id) ? MASK_PACKED : to ? MASK_REPEATS : MASK_EACH;
+}
+
+/* What EVEX has beside what VEX has. */
+static void note_evex(struct insn *in, const struct decoded *d)
+{
+	ZydisRegister mask = d->zi.avx.mask.reg;
+
+	if (in->encoding != ENC_EVEX)
+		return;
+	in->vl = needs_vl(d->zi.meta.isa_set);
+	in->vector = (uint8_t)(d->zi.avx.vector_length / 8);
+	in->mask.opmask =
+	    mask > ZYDIS_REGISTER_K0 && mask <= ZYDIS_REGISTER_K7 ? (uint8_t)(mask - ZYDIS_REGISTER_K0) : 0;
+	for (unsigned i = 0; i < d->zi.operand_count; i++)
+		if (d->ops[i].type == ZYDIS_OPERAND_TYPE_MEMORY)
+			note_mask_of(in, d, &d->ops[i]);
 }
 
 static void note_registers(struct insn *in, const struct decoded *d)
@@ -466,6 +589,7 @@ int insn_decode(struct insn *in, const uint8_t *bytes, unsigned avail, unsigned 
 	correct_sib(in, &d.zi);
 	correct_memory(in);
 	note_registers(in, &d);
+	note_evex(in, &d);
 	note_pause(in);
 	note_comparison(in);
 	note_monitor(in);

@@ -38,6 +38,7 @@ enum {
 	CHK_ONLY64 = 128,  /* #UD outside 64-bit mode */
 	CHK_FWAIT = 256,   /* WAIT: #NM if MP and TS */
 	CHK_XSAVE = 512,   /* #UD if not OSXSAVE, #NM if TS */
+	CHK_AVX512 = 1024, /* as CHK_AVX, of XCR0's bits for AVX-512, too */
 };
 
 /* CPUID features an instruction depends on; #UD when the guest's CPUID does not show it. cpuid.h maps them to bits. */
@@ -97,6 +98,19 @@ enum insn_feature {
 	FEAT_LA57,
 	FEAT_NX,
 	FEAT_MONITOR,
+	FEAT_AVX512F,
+	FEAT_AVX512CD,
+	FEAT_AVX512BW,
+	FEAT_AVX512DQ,
+	FEAT_AVX512VL,
+	FEAT_AVX512_IFMA,
+	FEAT_AVX512_VBMI,
+	FEAT_AVX512_VBMI2,
+	FEAT_AVX512_VNNI,
+	FEAT_AVX512_BITALG,
+	FEAT_AVX512_VPOPCNTDQ,
+	FEAT_AVX512_BF16,
+	FEAT_AVX512_VP2,
 	FEAT_COUNT
 };
 
@@ -114,6 +128,7 @@ enum insn_form {
 	FORM_FROM_SREG, /* the last explicit operand is a segment register (MOV r/m, Sreg) */
 	FORM_STRING,	/* no explicit XMM operand: MOVSD and CMPSD as string instructions */
 	FORM_MMX,	/* an explicit operand is an MMX register */
+	FORM_EVEX,	/* encoded with EVEX, as no other form's are */
 };
 
 /* A row of insn.def, readable at run time. */
@@ -162,6 +177,17 @@ enum { PFX_LOCK = 1, PFX_REP = 2, PFX_REPNE = 4, PFX_OPSIZE = 8, PFX_ADDRSIZE = 
 
 enum { INSN_MAX_BYTES = 15, INSN_MAX_OPERANDS = 5 };
 
+/*
+ * Which parts of a memory operand the opmask register of an EVEX instruction leaves out, so that they are not accessed
+ * and cannot fault (vol. 2, 2.7.5, 2.7.8).
+ */
+enum mask_kind {
+	MASK_NONE,    /* none: no mask, or one that does not keep the operand from being read */
+	MASK_EACH,    /* bit n is of element n */
+	MASK_REPEATS, /* of element n modulo how many there are: broadcasts */
+	MASK_PACKED,  /* as many elements as there are bits: VPEXPAND, VPCOMPRESS */
+};
+
 struct insn {
 	uint8_t len;
 	uint8_t bytes[INSN_MAX_BYTES];
@@ -193,6 +219,15 @@ struct insn {
 	int64_t disp;
 	uint16_t mem_size; /* bytes accessed */
 
+	/* EVEX. opmask: number of the register, 0 if the instruction has no mask; of it, `bits` count. element: bytes
+	 * of the memory operand's; gathers and scatters: of those in registers and memory. */
+	struct {
+		uint8_t opmask, kind, bits, element;
+		bool whole; /* what is not stored must be writable, too */
+	} mask;
+	uint8_t vector; /* bytes of its vectors, or 0 */
+	bool vl;	/* AVX512VL has it */
+
 	uint8_t noperands; /* explicit operands */
 	struct operand op[INSN_MAX_OPERANDS];
 	uint16_t far_selector; /* OPD_FAR */
@@ -211,6 +246,12 @@ int insn_decode(struct insn *in, const uint8_t *bytes, unsigned avail, unsigned 
 
 /* "mov eax, [ebx+4]" for traces. */
 void insn_format(const struct insn *in, uint64_t rip, char *buf, size_t len);
+
+/* Has it a memory operand that a mask may keep from being accessed? (VMASKMOV and its like have no opmask register.) */
+static inline bool insn_masked(const struct insn *in)
+{
+	return in->has_mem && in->mask.opmask;
+}
 
 /* How many bytes of parameters a RET pops. */
 static inline int32_t insn_ret_pops(const struct insn *in)

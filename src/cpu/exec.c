@@ -9,6 +9,7 @@
 
 #include "fpu.h"
 #include "hostsig.h"
+#include "masked.h"
 #include "mem.h"
 #include "reencode.h"
 #include "step.h"
@@ -233,7 +234,7 @@ static uint8_t *find_slot(struct host_exec *x, const struct insn *in, unsigned a
 
 static bool uses_fpu(const struct insn *in)
 {
-	return insn_rows[in->id].checks & (CHK_FPU | CHK_MMX | CHK_SSE | CHK_AVX | CHK_FWAIT);
+	return insn_rows[in->id].checks & (CHK_FPU | CHK_MMX | CHK_SSE | CHK_AVX | CHK_AVX512 | CHK_FWAIT);
 }
 
 void exec_fix_fop(struct cpu *cpu, const struct insn *in, uint8_t host_modrm)
@@ -292,18 +293,19 @@ static bool host_exception(struct cpu *cpu, struct x86_fault *f)
 static bool run(struct cpu *cpu, const struct insn *in, uint8_t *slot, uint64_t offset, struct x86_fault *f)
 {
 	struct host_exec *x = cpu->exec;
-	bool fpu = uses_fpu(in), upper = insn_rows[in->id].checks & CHK_AVX; /* legacy SSE leaves upper halves alone */
+	bool fpu = uses_fpu(in), legacy = !(insn_rows[in->id].checks & (CHK_AVX | CHK_AVX512));
+	enum fpu_width width = legacy ? FPU_XMM : fpu_width(cpu); /* legacy SSE leaves upper parts alone */
 	const uint64_t live = FLAGS_ARITH | FLAG_DF;
 	struct fpu_pointers loaded;
 
 	exec_tls[TLS_RETURN] = (uintptr_t)exec_return;
 	x->flags = (cpu->rflags & live) | FLAG_1 | FLAG_IF;
 	if (fpu)
-		fpu_load(cpu, &loaded, upper);
+		fpu_load(cpu, &loaded, width);
 	x->tries = 0;
 	int failed = exec_run(cpu->gpr, slot, &x->flags);
 	if (fpu) {
-		bool whole = fpu_save(cpu, &loaded, upper);
+		bool whole = fpu_save(cpu, &loaded, width);
 		fix_fpu_pointers(cpu, in, slot, offset, &loaded, whole);
 	}
 	if (failed)
@@ -354,6 +356,8 @@ static bool run_x87_store(struct cpu *cpu, const struct insn *in, uint8_t *slot,
 
 static bool fetch_operand(struct cpu *cpu, const struct insn *in, uint64_t offset, uint8_t *bounce, struct x86_fault *f)
 {
+	if (in->mask.kind)
+		return masked_fetch(cpu, in, offset, bounce, f);
 	if (in->mem_write && !cpu_probe_write(cpu, in->seg, offset, in->mem_size, f))
 		return false;
 	if (in->mem_read || (in->mem_write && in->mem_size > STATE_AREA_MIN))
@@ -400,7 +404,7 @@ static gva_t operand_linear(const struct cpu *cpu, unsigned seg, uint64_t offset
  */
 static void alignment_first(struct cpu *cpu, const struct insn *in, uint8_t *slot, unsigned align, struct x86_fault *f)
 {
-	unsigned wanted = in->mem_size == 32 ? 32 : 16;
+	unsigned wanted = in->mem_size == 32 || in->mem_size == 64 ? in->mem_size : 16;
 	bool x87 = (insn_rows[in->id].checks & CHK_FPU) && in->mem_size < FXSAVE_BYTES; /* never aligned */
 	uint32_t fip_base = cpu->fip_base, fdp_base = cpu->fdp_base;
 	uint64_t gpr[ARRAY_LEN(cpu->gpr)], rflags = cpu->rflags;
@@ -454,6 +458,8 @@ bool exec_insn(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 		return true;
 	if (cpu_real_segments(cpu))
 		fix_environment(cpu, in, x->bounce + align, &before);
+	if (in->mem_write && in->mask.kind)
+		return masked_store(cpu, in, offset, x->bounce + align, f);
 	if (in->mem_write)
 		return cpu_write_bytes(cpu, in->seg, offset, stored_bytes(in), x->bounce + align, f);
 	return true;

@@ -6,7 +6,16 @@
 
 #include "cpuid_internal.h"
 
-enum policy { POLICY_HOST, POLICY_ALWAYS, POLICY_AVX, POLICY_MAX, POLICY_LM, POLICY_LM_OURS, POLICY_LM_MAX };
+enum policy {
+	POLICY_HOST,
+	POLICY_ALWAYS,
+	POLICY_AVX,
+	POLICY_AVX512,
+	POLICY_MAX,
+	POLICY_LM,
+	POLICY_LM_OURS,
+	POLICY_LM_MAX
+};
 enum cpuid_register { REG_EAX, REG_EBX, REG_ECX, REG_EDX };
 
 static const struct {
@@ -53,15 +62,28 @@ bool feature_chosen(const struct feature_choice *c, enum cpuid_bit bit, bool on)
 	return is_set(on ? c->on : c->off, bit);
 }
 
-/* The host's kernel saves AVX state: else its instructions raise #UD (vol. 1, 14.3). */
-static bool host_saves_avx(void)
+/* The host's kernel saves that state: else its instructions raise #UD (vol. 1, 14.3, 15.2). */
+static bool host_saves(uint32_t state)
 {
 	uint32_t eax, edx;
 
 	if (!(host_cpuid(1, 0).ecx & LEAF1_ECX_OSXSAVE))
 		return false;
 	__asm__ volatile("xgetbv" : "=a"(eax), "=d"(edx) : "c"(0));
-	return (eax & (XCR0_SSE | XCR0_AVX)) == (XCR0_SSE | XCR0_AVX);
+	return (eax & state) == state;
+}
+
+static bool host_saves_avx(void)
+{
+	return host_saves(XCR0_SSE | XCR0_AVX);
+}
+
+/* Opmask registers of 64 bits are AVX512BW's: hosts without it, which are few, do not count. */
+static bool host_saves_avx512(void)
+{
+	enum { AVX512BW = 30 };
+
+	return host_saves(XCR0_SSE | XCR0_AVX | (uint32_t)XCR0_AVX512) && (host_cpuid(7, 0).ebx >> AVX512BW & 1);
 }
 
 /* host: the host shows it; max: it is asked for though it costs speed. */
@@ -72,6 +94,8 @@ static bool policy_shows(const struct cpu *cpu, unsigned policy, bool host, bool
 		return true;
 	case POLICY_AVX:
 		return host && host_saves_avx();
+	case POLICY_AVX512:
+		return host && max && host_saves_avx512();
 	case POLICY_MAX:
 		return max;
 	case POLICY_LM:
@@ -128,14 +152,14 @@ struct cpuid_result feature_bits(const struct cpu *cpu, uint32_t leaf, uint32_t 
 }
 
 /* All features that cpuid.def shows on this host, and the one that has no bit. */
-static uint64_t find_features(const struct cpu *cpu)
+static __uint128_t find_features(const struct cpu *cpu)
 {
-	uint64_t features = BIT(FEAT_BASE);
+	__uint128_t features = BIT(FEAT_BASE);
 
-	_Static_assert(FEAT_COUNT <= 64, "a bit for each feature");
+	_Static_assert(FEAT_COUNT <= 128, "a bit for each feature");
 	for (unsigned i = 0; i < CPUID_BITS; i++)
 		if (feature_shown(cpu, i))
-			features |= BIT(rows[i].feature);
+			features |= (__uint128_t)1 << rows[i].feature;
 	return features;
 }
 
@@ -145,5 +169,5 @@ bool cpu_has(const struct cpu *cpu, enum insn_feature feature)
 	 */
 	if (UNLIKELY(!cpu->features))
 		((struct cpu *)cpu)->features = find_features(cpu);
-	return cpu->features & BIT(feature);
+	return cpu->features >> feature & 1;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * x87, SSE and AVX state between the host's registers and the guest's image.
+ * x87, SSE, AVX and AVX-512 state between the host's registers and the guest's image.
  *
  * Of the pointers to the last x87 instruction and its operand, Intel's processors save all with FXSAVE. AMD's do so
  * only while an unmasked exception is pending; at other times they store zeros, or (those without XSAVEERPTR, before
@@ -78,6 +78,43 @@ static void load_upper(const uint8_t *from)
 			 : "memory");
 }
 
+#define ALL_16	  "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15"
+#define UPPER_16  "16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31"
+#define OPMASKS_8 "0, 1, 2, 3, 4, 5, 6, 7"
+
+/* All that AVX-512 adds; the YMM registers stay. */
+static void load_512(const uint8_t *image)
+{
+	__asm__ volatile(".irp n, " ALL_16 "\n\t"
+			 "vinserti64x4 $1, %c1 + 32 * \\n(%0), %%zmm\\n, %%zmm\\n\n\t"
+			 ".endr\n\t"
+			 ".irp n, " UPPER_16 "\n\t"
+			 "vmovdqa64 %c2 + 64 * (\\n - 16)(%0), %%zmm\\n\n\t"
+			 ".endr\n\t"
+			 ".irp n, " OPMASKS_8 "\n\t"
+			 "kmovq %c3 + 8 * \\n(%0), %%k\\n\n\t"
+			 ".endr"
+			 :
+			 : "r"(image), "i"(FX_ZMM), "i"(FX_HI16), "i"(FX_K)
+			 : "memory");
+}
+
+static void store_512(uint8_t *image)
+{
+	__asm__ volatile(".irp n, " ALL_16 "\n\t"
+			 "vextracti64x4 $1, %%zmm\\n, %c1 + 32 * \\n(%0)\n\t"
+			 ".endr\n\t"
+			 ".irp n, " UPPER_16 "\n\t"
+			 "vmovdqa64 %%zmm\\n, %c2 + 64 * (\\n - 16)(%0)\n\t"
+			 ".endr\n\t"
+			 ".irp n, " OPMASKS_8 "\n\t"
+			 "kmovq %%k\\n, %c3 + 8 * \\n(%0)\n\t"
+			 ".endr"
+			 :
+			 : "r"(image), "i"(FX_ZMM), "i"(FX_HI16), "i"(FX_K)
+			 : "memory");
+}
+
 /* Leaves zeros behind: the monitor's code, which is SSE code, would be slowed down by anything else. */
 static void store_upper(uint8_t *to)
 {
@@ -90,20 +127,24 @@ static void store_upper(uint8_t *to)
 			 : "memory");
 }
 
-void fpu_load(const struct cpu *cpu, struct fpu_pointers *loaded, bool upper)
+void fpu_load(const struct cpu *cpu, struct fpu_pointers *loaded, enum fpu_width width)
 {
 	*loaded = get_pointers(cpu->fpu.image);
 	__asm__ volatile("fxrstor64 %0" : : "m"(cpu->fpu.image) : "memory");
-	if (upper)
+	if (width >= FPU_YMM)
 		load_upper(cpu->fpu.image + FX_YMM);
+	if (width == FPU_ZMM)
+		load_512(cpu->fpu.image);
 }
 
-bool fpu_save(struct cpu *cpu, const struct fpu_pointers *loaded, bool upper)
+bool fpu_save(struct cpu *cpu, const struct fpu_pointers *loaded, enum fpu_width width)
 {
 	uint32_t mxcsr = 0x1f80;
 	bool whole;
 
-	if (upper)
+	if (width == FPU_ZMM)
+		store_512(cpu->fpu.image);
+	if (width >= FPU_YMM)
 		store_upper(cpu->fpu.image + FX_YMM);
 	whole = store(cpu->fpu.image, loaded);
 	__asm__ volatile("ldmxcsr %0" : : "m"(mxcsr));

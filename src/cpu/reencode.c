@@ -95,12 +95,20 @@ static void fix_moffs(struct parts *p, const struct insn *in)
 static void put_displaced(struct emit *e, const struct parts *p, const struct insn *in, int32_t more)
 {
 	int32_t disp = (int32_t)((uint32_t)in->disp + (uint32_t)more);
-	bool small = disp == (int8_t)disp;
+	bool small = disp == (int8_t)disp && in->encoding != ENC_EVEX; /* which has it in units */
 
 	put(e, (uint8_t)((p->modrm & 0x3f) | (small ? 0x40 : 0x80)));
 	if (in->sib_off)
 		put(e, in->sib);
 	put_bytes(e, &disp, small ? 1 : 4);
+}
+
+/* mod of a form with a base. EVEX counts displacements of a byte in units of the operand: it gets none. */
+static uint8_t displacement_mod(const struct insn *in, const struct reencoding *how)
+{
+	if (how->disp == 0 && (how->base & 7) != RM_DISP32)
+		return 0x00;
+	return how->disp == (int8_t)how->disp && (in->encoding != ENC_EVEX || !how->disp) ? 0x40 : 0x80;
 }
 
 static void put_memory(struct emit *e, const struct parts *p, const struct insn *in, const struct reencoding *how)
@@ -118,7 +126,7 @@ static void put_memory(struct emit *e, const struct parts *p, const struct insn 
 	}
 	case HOST_MEM_BASE: {
 		uint8_t low = how->base & 7;
-		uint8_t mod = how->disp == 0 && low != RM_DISP32 ? 0x00 : how->disp == (int8_t)how->disp ? 0x40 : 0x80;
+		uint8_t mod = displacement_mod(in, how);
 		put(e, mod | reg | low);
 		if (low == RM_SIB)
 			put(e, SIB_NO_INDEX | RM_SIB);
@@ -127,9 +135,7 @@ static void put_memory(struct emit *e, const struct parts *p, const struct insn 
 		return;
 	}
 	case HOST_MEM_INDEX: {
-		uint8_t mod = how->disp == 0 && (how->base & 7) != RM_DISP32 ? 0x00
-			      : how->disp == (int8_t)how->disp		     ? 0x40
-									     : 0x80;
+		uint8_t mod = displacement_mod(in, how);
 		put(e, mod | reg | RM_SIB);
 		put(e, (uint8_t)(__builtin_ctz(how->scale) << 6 | (how->index & 7) << 3 | (how->base & 7)));
 		if (mod)
@@ -176,6 +182,13 @@ static bool ignores_w(const struct insn *in)
 	case INSN_VCVTSI2SS:
 	case INSN_VPCMPESTRI:
 	case INSN_VPCMPESTRM:
+	case INSN_VMOVD_EVEX:
+	case INSN_VPEXTRD_EVEX:
+	case INSN_VPINSRD_EVEX:
+	case INSN_VCVTSI2SD_EVEX:
+	case INSN_VCVTSI2SS_EVEX:
+	case INSN_VCVTUSI2SD:
+	case INSN_VCVTUSI2SS:
 		return true;
 	}
 	return has_gpr(in);
@@ -202,6 +215,33 @@ static void put_vex(struct emit *e, const struct parts *p, const struct insn *in
 	put(e, 0xc4);
 	put(e, (uint8_t)((~p->rex & 7) << 5 | map));
 	put(e, last);
+	put(e, p->opcode[0]);
+}
+
+/*
+ * The opmask register, zeroing, length, broadcast and rounding stay, as do the fifth bits of the registers that
+ * ModRM.reg and vvvv name (R', V'), but outside 64-bit mode, where there are no such registers. V' is of the index,
+ * too, of gathers and scatters, which nobody encodes anew. X and B are the address's, and how->base's; without a memory
+ * operand they are bits of the register that ModRM.rm names, and stay.
+ */
+static void put_evex(struct emit *e, const struct parts *p, const struct insn *in)
+{
+	enum { R_HIGH = 0x10, MAP = 7, VVVV_3 = 0x40, W = 0x80, V_HIGH = 8 };
+	const uint8_t *evex = &in->bytes[in->opcode_off];
+	uint8_t first = (uint8_t)((~p->rex & 7) << 5 | (evex[1] & (R_HIGH | MAP)));
+	uint8_t second = evex[2], third = evex[3];
+
+	if (in->code_size != 8) {
+		first |= R_HIGH;
+		second |= VVVV_3;
+		third |= V_HIGH;
+		if (ignores_w(in))
+			second &= (uint8_t)~W;
+	}
+	put(e, 0x62);
+	put(e, first);
+	put(e, second);
+	put(e, third);
 	put(e, p->opcode[0]);
 }
 
@@ -246,6 +286,8 @@ static uint8_t vex_registers(const struct insn *in)
 
 	if (in->code_size != 8)
 		return 0;
+	if (in->encoding == ENC_EVEX)
+		return ~vex[1] >> 5 & 7;
 	return vex[0] == 0xc5 ? (vex[1] & 0x80 ? 0 : REX_R) : (uint8_t)(~vex[1] >> 5 & 7);
 }
 
@@ -258,6 +300,8 @@ static bool split(struct parts *p, const struct insn *in)
 	memset(p, 0, sizeof(*p));
 	if (in->encoding == ENC_VEX)
 		start += in->bytes[start] == 0xc5 ? 2 : 3;
+	else if (in->encoding == ENC_EVEX && !in->vsib)
+		start += 4;
 	else if (in->encoding != ENC_LEGACY)
 		return false;
 	if (end <= start || end - start > sizeof(p->opcode))
@@ -266,7 +310,7 @@ static bool split(struct parts *p, const struct insn *in)
 	memcpy(p->opcode, &in->bytes[start], p->opcode_len);
 	p->has_modrm = in->modrm_off != 0;
 	p->modrm = in->modrm;
-	p->rex = in->encoding == ENC_VEX ? vex_registers(in) : in->rex & 15;
+	p->rex = in->encoding == ENC_LEGACY ? in->rex & 15 : vex_registers(in);
 	return true;
 }
 
@@ -303,6 +347,8 @@ unsigned insn_reencode(const struct insn *in, const struct reencoding *how, uint
 		put(&e, 0x67);
 	if (in->encoding == ENC_VEX)
 		put_vex(&e, &p, in);
+	else if (in->encoding == ENC_EVEX)
+		put_evex(&e, &p, in);
 	else
 		put_legacy(&e, &p, in);
 	if (p.has_modrm)

@@ -34,7 +34,7 @@ enum { REENCODE_MAX = 15 };
 
 /*
  * Writes at most REENCODE_MAX bytes to out and returns their number; 0 if there is no such encoding (a high-byte
- * register beside a register that needs REX, EVEX, more than 15 bytes).
+ * register beside a register that needs REX, EVEX with a vector of indexes, more than 15 bytes).
  */
 unsigned insn_reencode(const struct insn *in, const struct reencoding *how, uint8_t *out);
 

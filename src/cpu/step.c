@@ -143,6 +143,8 @@ bool cpu_fetch(struct cpu *cpu, struct insn *in, struct x86_fault *f)
 
 static bool check_fpu(const struct cpu *cpu, unsigned checks, struct x86_fault *f)
 {
+	const uint64_t all512 = XCR0_SSE | XCR0_AVX | XCR0_AVX512;
+
 	if ((checks & CHK_FWAIT) && (cpu->cr0 & CR0_MP) && (cpu->cr0 & CR0_TS))
 		return x86_raise(f, EXC_NM);
 	if ((checks & CHK_FPU) && (cpu->cr0 & (CR0_EM | CR0_TS)))
@@ -155,7 +157,10 @@ static bool check_fpu(const struct cpu *cpu, unsigned checks, struct x86_fault *
 		return x86_raise(f, EXC_UD);
 	if ((checks & CHK_AVX) && (!(cpu->cr4 & CR4_OSXSAVE) || (cpu->xcr0 & 6) != 6 || cpu_real_segments(cpu)))
 		return x86_raise(f, EXC_UD);
-	if ((checks & (CHK_MMX | CHK_SSE | CHK_AVX | CHK_XSAVE)) && (cpu->cr0 & CR0_TS))
+	if ((checks & CHK_AVX512) &&
+	    (!(cpu->cr4 & CR4_OSXSAVE) || (cpu->xcr0 & all512) != all512 || cpu_real_segments(cpu)))
+		return x86_raise(f, EXC_UD);
+	if ((checks & (CHK_MMX | CHK_SSE | CHK_AVX | CHK_AVX512 | CHK_XSAVE)) && (cpu->cr0 & CR0_TS))
 		return x86_raise(f, EXC_NM);
 	return true;
 }
@@ -178,7 +183,7 @@ bool cpu_insn_checks(struct cpu *cpu, const struct insn *in, struct x86_fault *f
 		return x86_raise(f, EXC_UD);
 	if ((row->checks & CHK_ONLY64) && !cpu_code64(cpu))
 		return x86_raise(f, EXC_UD);
-	if (!cpu_has(cpu, row->feature))
+	if (!cpu_has(cpu, row->feature) || (in->vl && !cpu_has(cpu, FEAT_AVX512VL)))
 		return x86_raise(f, EXC_UD);
 	if ((row->checks & CHK_CPL0) && cpu->cpl != 0)
 		return x86_raise_error(f, EXC_GP, 0);

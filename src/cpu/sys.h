@@ -31,6 +31,9 @@ struct cpuid_result cpu_cpuid(const struct cpu *cpu, uint32_t leaf, uint32_t sub
 /* Does the guest's CPUID show the feature? Constant per VM. */
 bool cpu_has(const struct cpu *cpu, enum insn_feature feature);
 
+/* Bits that XCR0 may have. */
+uint64_t cpu_xcr0_valid(const struct cpu *cpu);
+
 /* As cpu_canonical(), but with the bits that linear addresses have in any mode of this processor, LA57 or not: for what
  * is kept (MSRs, bases of tables) or names a page to INVLPG, not for what is accessed. */
 bool cpu_base_canonical(const struct cpu *cpu, uint64_t address);

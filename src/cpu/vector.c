@@ -26,10 +26,18 @@ static void read_vector(struct cpu *cpu, unsigned reg, uint8_t *to)
 	memcpy(to + XMM_BYTES, upper(cpu, reg), XMM_BYTES);
 }
 
+/* Behind the YMM register, in the ZMM register. */
+static uint8_t *upper_zmm(struct cpu *cpu, unsigned reg)
+{
+	return cpu->fpu.image + FX_ZMM + reg * YMM_BYTES;
+}
+
+/* With zeros beyond, as all VEX instructions. */
 static void write_vector(struct cpu *cpu, unsigned reg, const uint8_t *from)
 {
 	memcpy(lower(cpu, reg), from, XMM_BYTES);
 	memcpy(upper(cpu, reg), from + XMM_BYTES, XMM_BYTES);
+	memset(upper_zmm(cpu, reg), 0, YMM_BYTES);
 }
 
 /* All of these have the VEX prefix of three bytes. */
@@ -144,6 +152,7 @@ bool do_gather(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 bool do_vzeroupper(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 {
 	memset(upper(cpu, 0), 0, (in->code_size == 8 ? 16 : 8) * (size_t)XMM_BYTES);
+	memset(upper_zmm(cpu, 0), 0, (in->code_size == 8 ? 16 : 8) * (size_t)YMM_BYTES);
 	return true;
 }
 

@@ -157,10 +157,11 @@ static bool takes_67_for_66(const struct question *q)
 
 /* --- only ours decodes it --- */
 
-/* AVX-512 (and Knights Corner's), of which Capstone knows part. These encodings are not executed. */
-static bool evex(const struct question *q)
+/* AVX-512 (and Knights Corner's, which is not executed), of which Capstone knows part. */
+static bool avx512(const struct question *q)
 {
-	return q->ours && (q->ours->encoding == ENC_EVEX || q->ours->encoding == ENC_OTHER);
+	return q->ours && (q->ours->encoding == ENC_EVEX || q->ours->encoding == ENC_OTHER ||
+			   (insn_rows[q->ours->id].checks & CHK_AVX512));
 }
 
 /*
@@ -381,7 +382,7 @@ static const struct {
     {other_grouping, "LOOP, SYSENTER and the like are grouped otherwise"},
     {ud_modrm, "UD0 and UD1 have a ModRM byte"},
     {near_branch_64, "66 or 67 before a near branch in 64-bit code"},
-    {evex, "AVX-512"},
+    {avx512, "AVX-512"},
     {prefix_order, "prefixes in another order"},
     {takes_67_for_66, "67 taken for 66"},
     {lax_vex, "VEX encodings that are reserved, XOP"},

@@ -87,6 +87,8 @@ static void set_segments(struct matrix *x)
 		cpu->cr4 |= CR4_OSXSAVE;
 		cpu->xcr0 = XCR0_X87 | XCR0_SSE | XCR0_AVX;
 	}
+	if (layout_wide(x->l) && cpu_has(cpu, FEAT_AVX512F))
+		cpu->xcr0 |= XCR0_AVX512;
 	x->base = *cpu;
 }
 

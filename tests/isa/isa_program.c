@@ -36,6 +36,11 @@ int main(int argc, char **argv)
 		fprintf(stderr, "no AVX2\n");
 		return SKIP;
 	}
+	if (p.avx512 &&
+	    !(cpu_has(&m->cpu, FEAT_AVX512BW) && cpu_has(&m->cpu, FEAT_AVX512DQ) && cpu_has(&m->cpu, FEAT_AVX512VL))) {
+		fprintf(stderr, "no AVX-512\n");
+		return SKIP;
+	}
 	failures = program_run(&p, m);
 	machine_destroy(m);
 	program_free(&p);

@@ -41,11 +41,16 @@ enum { VEX_W = 0x80, VEX_NO_VVVV = 0x78, VEX_L = 4 };
 
 enum { REX_ANY = 0x40, REX_W = 0x48 };
 
+/* EVEX of 0F, 0F38, 0F3A. Of its last byte: all but the vector's length and whether V', which stands inverted, is 0. */
+enum { MAP_EVEX = 7, MAP_LAST = 9 };
+enum { EVEX_NO_V = 8, EVEX_L512 = 0x40 };
+
 /* An encoding without its operands. */
 struct encoding {
 	uint16_t id;
 	uint8_t prefix; /* 0, 66, F2, F3: part of the opcode or not, as the case may be */
-	uint8_t map;	/* 0: one byte, 1: 0F, 2: 0F38, 3: 0F3A, 4: VEX 0F38, 5: VEX 0F3A, 6: VEX 0F */
+	uint8_t
+	    map; /* 0: one byte, 1: 0F, 2: 0F38, 3: 0F3A, 4: VEX 0F38, 5: VEX 0F3A, 6: VEX 0F, MAP_EVEX and on: EVEX */
 	uint8_t opcode;
 	bool mem;
 	uint8_t rex; /* REX.W where that is part of it; 64-bit code */
@@ -89,6 +94,12 @@ struct encoding *matrix_encodings(const struct cpu *cpu, bool wide, unsigned *co
  * REX; VEX has its R, X and B. */
 unsigned matrix_put_opcode(uint8_t *to, const struct encoding *e, uint8_t rex, uint8_t vex);
 
+/* The last byte of EVEX is the one before the opcode, which `behind` follows. */
+static inline void matrix_set_evex(uint8_t *behind, uint8_t last)
+{
+	behind[-2] = last;
+}
+
 /* A random instruction of an encoding for the layout. False: none was found. */
 bool matrix_case(struct machine *m, const struct layout *l, const struct encoding *e, struct test_case *c);
 
@@ -112,6 +123,7 @@ void matrix64_start_state(struct machine *m, struct native_state *s);
 uint64_t matrix64_address(struct machine *m, bool low);
 /* What the guest of any layout has in x87, SSE and AVX registers. */
 void matrix_random_x87(struct machine *m, uint8_t *fx);
+void matrix_random_avx512(struct machine *m, uint8_t *fx);
 void matrix_small_indexes(struct machine *m, const struct insn *in, uint8_t *fx);
 enum { MATRIX_INSIDE = 600 }; /* size of an access that shall stay inside */
 

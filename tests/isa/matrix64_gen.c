@@ -60,6 +60,23 @@ static uint8_t random_vex(struct machine *m)
 	return (uint8_t)(vvvv | (machine_random(m) & (VEX_W | VEX_L)));
 }
 
+/* EVEX's own: R', V' (inverted), zeroing, length, broadcast or rounding, opmask register. */
+static void randomize_evex(struct machine *m, uint8_t *evex)
+{
+	enum { R_HIGH = 0x10, Z = 0x80, B = 0x10 };
+	uint8_t last = (uint8_t)(machine_random(m) % (chance(m, 16) ? 4 : 3) << 5);
+
+	if (chance(m, 2))
+		evex[1] &= (uint8_t)~R_HIGH;
+	last |= chance(m, 3) ? 0 : EVEX_NO_V;
+	last |= chance(m, 3) ? B : 0;
+	if (!chance(m, 3))
+		last |= machine_random(m) & 7;
+	if (chance(m, 3))
+		last |= Z;
+	evex[3] = last;
+}
+
 /* VEX of three bytes becomes that of two where it can. */
 static unsigned shorten_vex(uint8_t *vex, unsigned len)
 {
@@ -77,7 +94,9 @@ bool matrix64_try_encoding(struct machine *m, const struct encoding *e, struct i
 	unsigned n = put_prefixes(m, e, bytes), len;
 
 	len = matrix_put_opcode(bytes + n, e, random_rex(m, e), random_vex(m));
-	if (chance(m, 2))
+	if (e->map >= MAP_EVEX)
+		randomize_evex(m, bytes + n);
+	else if (chance(m, 2))
 		len = shorten_vex(bytes + n, len);
 	n += len;
 	for (unsigned i = 0; i < 14; i++)
@@ -322,6 +341,8 @@ void matrix64_start_state(struct machine *m, struct native_state *s)
 	s->rip = LOW_LINEAR + CODE_AT;
 	s->rflags = (machine_random(m) & (FLAGS_ARITH | FLAG_DF)) | FLAG_1;
 	matrix_random_x87(m, s->fx);
+	if (m->cpu.xcr0 & XCR0_AVX512)
+		matrix_random_avx512(m, s->fx);
 }
 
 /* A bit's number in a register that is part of the address, too, is an address: anywhere. */
@@ -339,7 +360,7 @@ bool matrix64_case(struct machine *m, const struct layout *l, const struct encod
 
 	memset(c, 0, sizeof(*c));
 	while (!matrix64_try_encoding(m, e, &c->in) || anywhere(in))
-		if (++tries == 200)
+		if (++tries == 1000)
 			return false;
 	matrix64_start_state(m, &c->start);
 	prepare_implicit(m, c);

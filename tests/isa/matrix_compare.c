@@ -84,6 +84,8 @@ static bool same_fx(const uint8_t *a, const uint8_t *b, bool wide)
 	for (unsigned i = 0; i < 8; i++)
 		if (memcmp(a + 32 + 16 * i, b + 32 + 16 * i, 10))
 			return false;
+	if (wide && memcmp(a + NATIVE_K, b + NATIVE_K, NATIVE_STATE_BYTES - NATIVE_K))
+		return false;
 	return !memcmp(a + 160, b + 160, 16 * vectors) && !memcmp(a + NATIVE_YMM, b + NATIVE_YMM, 16 * vectors);
 }
 

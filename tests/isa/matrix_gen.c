@@ -255,16 +255,53 @@ void matrix_random_x87(struct machine *m, uint8_t *fx)
 	random_bytes(m, fx + NATIVE_YMM, NATIVE_YMM_BYTES);
 }
 
-/* Indexes of a gather: all elements lie in the MATRIX_INSIDE bytes at the operand. */
+void matrix_random_avx512(struct machine *m, uint8_t *fx)
+{
+	random_bytes(m, fx + NATIVE_ZMM, NATIVE_STATE_BYTES - NATIVE_ZMM);
+	for (unsigned i = 0; i < 8; i++) {
+		uint64_t k = (uint64_t)machine_random(m) << 32 ^ (uint64_t)machine_random(m) << 16 ^ machine_random(m);
+		store_le(fx + NATIVE_K + 8 * i, 8, chance(m, 4) ? 0 - (uint64_t)chance(m, 2) : k);
+	}
+}
+
+/* Bytes from `at` on of a vector register. */
+static uint8_t *vector_at(uint8_t *fx, unsigned reg, unsigned at)
+{
+	if (reg >= 16)
+		return fx + NATIVE_HI16 + 64 * (reg - 16) + at;
+	if (at >= 32)
+		return fx + NATIVE_ZMM + 32 * reg + at - 32;
+	return fx + (at < 16 ? 160 : NATIVE_YMM - 16) + 16 * reg + at;
+}
+
+/* Are indexes of this gather or scatter doublewords? */
+static bool dword_indexes(const struct insn *in)
+{
+	switch (in->id) {
+	case INSN_VGATHERDPS:
+	case INSN_VGATHERDPD:
+	case INSN_VPGATHERDD:
+	case INSN_VPGATHERDQ:
+	case INSN_VGATHERDPS_EVEX:
+	case INSN_VGATHERDPD_EVEX:
+	case INSN_VPGATHERDD_EVEX:
+	case INSN_VPGATHERDQ_EVEX:
+	case INSN_VSCATTERDPS:
+	case INSN_VSCATTERDPD:
+	case INSN_VPSCATTERDD:
+	case INSN_VPSCATTERDQ:
+		return true;
+	}
+	return false;
+}
+
+/* All elements lie in the MATRIX_INSIDE bytes at the operand. */
 void matrix_small_indexes(struct machine *m, const struct insn *in, uint8_t *fx)
 {
-	unsigned size = in->id == INSN_VGATHERDPS || in->id == INSN_VGATHERDPD || in->id == INSN_VPGATHERDD ||
-				in->id == INSN_VPGATHERDQ
-			    ? 4
-			    : 8;
+	unsigned size = dword_indexes(in) ? 4 : 8, bytes = in->encoding == ENC_EVEX ? 64 : 32;
 
-	for (unsigned i = 0; i < 32; i += size)
-		store_le(fx + (i < 16 ? 160 : NATIVE_YMM - 16) + 16 * in->vsib_index + i, size,
+	for (unsigned i = 0; i < bytes; i += size)
+		store_le(vector_at(fx, in->vsib_index, i), size,
 			 machine_random(m) % ((MATRIX_INSIDE - 8u) / in->scale));
 }
 

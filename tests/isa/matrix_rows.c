@@ -36,6 +36,22 @@ static bool callout_tested(unsigned id, bool wide)
 	case INSN_VPGATHERDQ:
 	case INSN_VPGATHERQD:
 	case INSN_VPGATHERQQ:
+	case INSN_VGATHERDPD_EVEX:
+	case INSN_VGATHERDPS_EVEX:
+	case INSN_VGATHERQPD_EVEX:
+	case INSN_VGATHERQPS_EVEX:
+	case INSN_VPGATHERDD_EVEX:
+	case INSN_VPGATHERDQ_EVEX:
+	case INSN_VPGATHERQD_EVEX:
+	case INSN_VPGATHERQQ_EVEX:
+	case INSN_VSCATTERDPD:
+	case INSN_VSCATTERDPS:
+	case INSN_VSCATTERQPD:
+	case INSN_VSCATTERQPS:
+	case INSN_VPSCATTERDD:
+	case INSN_VPSCATTERDQ:
+	case INSN_VPSCATTERQD:
+	case INSN_VPSCATTERQQ:
 	case INSN_FNSTENV:
 	case INSN_FLDENV:
 	case INSN_FNSAVE:
@@ -95,6 +111,9 @@ bool matrix_row_tested(const struct cpu *cpu, unsigned id, bool wide)
 		return false;
 	if ((row->checks & CHK_AVX) && !cpu_has(cpu, FEAT_AVX))
 		return false;
+	/* In 16- and 32-bit code guest and host have AVX state only. */
+	if ((row->checks & CHK_AVX512) && (!wide || !cpu_has(cpu, FEAT_AVX512F)))
+		return false;
 	switch (row->class) {
 	case CLASS_IDENT:
 		return id != INSN_RDRAND && id != INSN_RDSEED;
@@ -138,6 +157,18 @@ unsigned matrix_put_opcode(uint8_t *to, const struct encoding *e, uint8_t rex, u
 	static const uint8_t pp[4] = {0, 0x66, 0xf3, 0xf2};
 	unsigned n = 0, map = e->map;
 
+	if (map >= MAP_EVEX) {
+		to[n++] = 0x62;
+		to[n++] = (uint8_t)((~rex & 7) << 5 | 0x10 | (map - MAP_EVEX + 1));
+		to[n] = (uint8_t)((vex & (VEX_W | VEX_NO_VVVV)) | 4);
+		for (unsigned i = 0; i < 4; i++)
+			if (pp[i] == e->prefix)
+				to[n] |= (uint8_t)i;
+		n++;
+		to[n++] = EVEX_NO_V;
+		to[n++] = e->opcode;
+		return n;
+	}
 	if (map >= 4) {
 		to[n++] = 0xc4;
 		to[n++] = (uint8_t)((~rex & 7) << 5 | (map == 6 ? 1 : map - 2));
@@ -161,9 +192,12 @@ unsigned matrix_put_opcode(uint8_t *to, const struct encoding *e, uint8_t rex, u
 	return n;
 }
 
-/* Every ModRM byte that can matter: all of mod 3, and one addressing form for each reg; one with SIB for gathers. */
+/* Every ModRM byte that can matter: all of mod 3 (of EVEX, one register), and one addressing form for each reg; one
+ * with SIB for gathers. */
 static bool worth_trying(unsigned modrm, unsigned map)
 {
+	if (map >= MAP_EVEX)
+		return (modrm & 0xc7) == 0xc1 || (modrm & 0xc7) == 1 || (modrm & 0xc7) == 4;
 	return modrm >= 0xc0 || (modrm & 0xc7) == 1 || (map == 4 && (modrm & 0xc7) == 4);
 }
 
@@ -193,7 +227,7 @@ static bool is_prefix_byte(uint8_t map, uint8_t opcode)
 
 /* False: what was decoded has no ModRM. */
 static bool scan_one(const struct cpu *cpu, struct list *list, struct encoding e, uint8_t modrm, unsigned code_size,
-		     bool a32, uint8_t vex)
+		     bool a32, uint8_t vex, uint8_t evex)
 {
 	const uint8_t sib = 2 << 3; /* the index is none of the registers that the others are */
 	uint8_t bytes[INSN_MAX_BYTES] = {0};
@@ -203,7 +237,8 @@ static bool scan_one(const struct cpu *cpu, struct list *list, struct encoding e
 	if (a32)
 		bytes[n++] = 0x67;
 	n += matrix_put_opcode(bytes + n, &e, e.rex, vex);
-
+	if (e.map >= MAP_EVEX)
+		matrix_set_evex(bytes + n, evex);
 	bytes[n++] = modrm;
 	bytes[n] = (modrm & 0xc7) == 4 ? sib : 0;
 	if (insn_decode(&in, bytes, sizeof(bytes), code_size))
@@ -215,23 +250,39 @@ static bool scan_one(const struct cpu *cpu, struct list *list, struct encoding e
 	return in.modrm_off;
 }
 
+/* In EVEX with or without a mask, too, as vectors of 16 or 64 bytes. */
+static void scan_evex(const struct cpu *cpu, struct list *list, struct encoding e, unsigned size)
+{
+	for (unsigned modrm = 0; modrm < 256; modrm++)
+		for (unsigned i = 0; worth_trying(modrm, e.map) && i < 16; i++)
+			scan_one(cpu, list, e, (uint8_t)modrm, size, false,
+				 (uint8_t)((i & 1 ? VEX_NO_VVVV - 8 : VEX_NO_VVVV) | (i & 2 ? VEX_W : 0)),
+				 (uint8_t)(EVEX_NO_V | (i & 4 ? EVEX_L512 : 0) | (i & 8 ? 1 : 0)));
+}
+
 static void scan_opcode(const struct cpu *cpu, struct list *list, struct encoding e, bool wide)
 {
 	unsigned size = wide ? 8 : 4;
+
+	if (e.map >= MAP_EVEX) {
+		scan_evex(cpu, list, e, size);
+		return;
+	}
 
 	for (unsigned modrm = 0; modrm < 256; modrm++) {
 		/* Either code size; and in VEX either a free or a fixed vvvv, W and L. */
 		if (!worth_trying(modrm, e.map))
 			continue;
-		bool has_modrm = scan_one(cpu, list, e, (uint8_t)modrm, size, false, VEX_NO_VVVV);
+		bool has_modrm = scan_one(cpu, list, e, (uint8_t)modrm, size, false, VEX_NO_VVVV, EVEX_NO_V);
 		if (wide) /* JECXZ */
-			scan_one(cpu, list, e, (uint8_t)modrm, size, true, VEX_NO_VVVV);
+			scan_one(cpu, list, e, (uint8_t)modrm, size, true, VEX_NO_VVVV, EVEX_NO_V);
 		else
-			scan_one(cpu, list, e, (uint8_t)modrm, 2, false, VEX_NO_VVVV);
+			scan_one(cpu, list, e, (uint8_t)modrm, 2, false, VEX_NO_VVVV, EVEX_NO_V);
 		for (unsigned i = 1; e.map >= 4 && i < 8; i++)
 			has_modrm |= scan_one(cpu, list, e, (uint8_t)modrm, size, false,
 					      (uint8_t)((i & 1 ? VEX_NO_VVVV - 8 : VEX_NO_VVVV) | (i & 2 ? VEX_W : 0) |
-							(i & 4 ? VEX_L : 0)));
+							(i & 4 ? VEX_L : 0)),
+					      EVEX_NO_V);
 		if (!has_modrm)
 			return;
 	}
@@ -242,7 +293,9 @@ struct encoding *matrix_encodings(const struct cpu *cpu, bool wide, unsigned *co
 	static const uint8_t prefixes[4] = {0, 0x66, 0xf2, 0xf3};
 	struct list list = {0};
 
-	for (unsigned map = 0; map <= 6; map++)
+	unsigned maps = wide && cpu_has(cpu, FEAT_AVX512F) ? MAP_LAST : MAP_EVEX - 1;
+
+	for (unsigned map = 0; map <= maps; map++)
 		for (unsigned opcode = 0; opcode < 256; opcode++)
 			for (unsigned i = 0; i < (wide && map < 4 ? 8 : 4); i++) {
 				struct encoding e = {.prefix = prefixes[i % 4],

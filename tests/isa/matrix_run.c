@@ -129,6 +129,7 @@ static bool run_guest(struct matrix *x, const struct test_case *c, struct native
 {
 	bool wide = layout_wide(x->l);
 	unsigned gprs = wide ? 16 : 8, fx = wide ? FX_COMPARED64 : FX_COMPARED, ymm = gprs * 16;
+	const unsigned avx512 = NATIVE_STATE_BYTES - NATIVE_K;
 	struct machine *m = x->m;
 	struct cpu *cpu = &m->cpu;
 	struct isa_frame f;
@@ -143,6 +144,8 @@ static bool run_guest(struct matrix *x, const struct test_case *c, struct native
 	cpu->rflags = (x->base.rflags & ~(uint64_t)(FLAGS_ARITH | FLAG_DF)) | s->rflags;
 	memcpy(cpu->fpu.image, s->fx, fx);
 	memcpy(cpu->fpu.image + FX_YMM, s->fx + NATIVE_YMM, ymm);
+	if (wide)
+		memcpy(cpu->fpu.image + FX_K, s->fx + NATIVE_K, avx512);
 	m->done = m->triple = false;
 	why = machine_run(m);
 	if (!kept_registers(x))
@@ -151,6 +154,8 @@ static bool run_guest(struct matrix *x, const struct test_case *c, struct native
 		s->gpr[i] = wide ? cpu->gpr[i] : (uint32_t)cpu->gpr[i];
 	memcpy(s->fx, cpu->fpu.image, fx);
 	memcpy(s->fx + NATIVE_YMM, cpu->fpu.image + FX_YMM, ymm);
+	if (wide)
+		memcpy(s->fx + NATIVE_K, cpu->fpu.image + FX_K, avx512);
 	s->trap = EXC_GP;
 	s->error = 0;
 	s->rip = cpu->rip - 1;
@@ -230,7 +235,7 @@ void matrix_run_case(struct matrix *x, const struct test_case *c)
 	x->done[c->in.id]++;
 	x->faults += host.rip == layout_code(x->l);
 	x->finished += c->nsequence && host.rip == layout_code(x->l) + sequence_bytes(c);
-	if (real && (row->checks & (CHK_PROTECTED | CHK_AVX)) && !c->nsequence) {
+	if (real && (row->checks & (CHK_PROTECTED | CHK_AVX | CHK_AVX512)) && !c->nsequence) {
 		host = c->start;
 		host.trap = EXC_UD;
 		host.error = 0;

@@ -55,6 +55,8 @@ static void tame(struct machine *m, const struct layout *l, struct insn *in, uin
 {
 	uint64_t disp = machine_random(m) % 256 - 128ull;
 
+	if (in->has_mem && in->encoding == ENC_EVEX && in->disp_len == 1) /* in units of the operand */
+		in->bytes[in->disp_off] = (uint8_t)(machine_random(m) % 5 - 2);
 	if (!in->has_mem || in->agen || in->disp_len < 2)
 		return;
 	if (in->base == REG_NONE && layout_wide(l))
@@ -62,7 +64,7 @@ static void tame(struct machine *m, const struct layout *l, struct insn *in, uin
 	else if (in->base == REG_NONE)
 		disp = matrix_offset(m, l, in->seg, in->addrsize);
 	if (in->mem_size >= 16)
-		disp &= ~31ull;
+		disp &= in->mem_size == 64 ? ~63ull : ~31ull;
 	if (in->rip_relative)
 		disp -= at + in->len;
 	memcpy(in->bytes + in->disp_off, &disp, in->disp_len);

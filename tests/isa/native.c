@@ -4,6 +4,7 @@
 
 #include <asm/ldt.h>
 #include <asm/prctl.h>
+#include <cpuid.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -23,6 +24,7 @@ enum {
 	FX_HEADER = 512,
 	X87_SSE = 3,
 	AVX = 4,
+	AVX512 = 0xe0,
 	MAX_TICKS = 5,
 	GUARD = 1 << 20,
 };
@@ -56,10 +58,30 @@ static bool has_avx(const uint8_t *fx)
 	return fx[FX_PRESENT] & AVX;
 }
 
+static bool has_avx512(const uint8_t *fx)
+{
+	return (fx[FX_PRESENT] & AVX512) == AVX512;
+}
+
 /* XSAVE header behind the FXSAVE image: components present. */
 static void mark_present(uint8_t *fx)
 {
-	fx[FX_HEADER] |= X87_SSE | (fx[FX_PRESENT] & AVX);
+	fx[FX_HEADER] |= X87_SSE | (fx[FX_PRESENT] & (AVX | AVX512));
+}
+
+/* AVX-512's components in a signal's frame, and here. */
+static const struct {
+	unsigned number, at, bytes;
+} parts[] = {{5, NATIVE_K, 8 * 8}, {6, NATIVE_ZMM, 16 * 32}, {7, NATIVE_HI16, 16 * 64}};
+
+static uint8_t *part_in_frame(uint8_t *fx, unsigned i)
+{
+	static unsigned offsets[ARRAY_LEN(parts)];
+	unsigned eax, ecx, edx;
+
+	if (!offsets[i])
+		__cpuid_count(0xd, parts[i].number, eax, offsets[i], ecx, edx);
+	return fx + offsets[i];
 }
 
 static unsigned fx_loaded(const struct native *n)
@@ -108,6 +130,8 @@ static void enter(struct native *n, ucontext_t *uc)
 	memcpy(fx, n->state->fx, fx_loaded(n));
 	if (has_avx(fx))
 		memcpy(fx + NATIVE_YMM, n->state->fx + NATIVE_YMM, ymm_loaded(n));
+	for (unsigned i = 0; n->wide && has_avx512(fx) && i < ARRAY_LEN(parts); i++)
+		memcpy(part_in_frame(fx, i), n->state->fx + parts[i].at, parts[i].bytes);
 	mark_present(fx);
 	if (n->wide && hostsig_refuses_rsp(uc))
 		enter_by_code(g, n->saved[REG_RSP]);
@@ -135,6 +159,10 @@ static void leave(struct native *n, ucontext_t *uc)
 	if (has_avx(fx)) { /* this program's own are zeros */
 		memcpy(s->fx + NATIVE_YMM, fx + NATIVE_YMM, ymm_loaded(n));
 		memset(fx + NATIVE_YMM, 0, ymm_loaded(n));
+	}
+	for (unsigned i = 0; n->wide && has_avx512(fx) && i < ARRAY_LEN(parts); i++) {
+		memcpy(s->fx + parts[i].at, part_in_frame(fx, i), parts[i].bytes);
+		memset(part_in_frame(fx, i), 0, parts[i].bytes);
 	}
 	memcpy(g, n->saved, sizeof(gregset_t));
 	g[REG_RIP] += 2; /* UD2 */

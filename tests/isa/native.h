@@ -15,7 +15,10 @@ enum {
 	NATIVE_ENDLESS = 255, /* native_state.trap: it did not end */
 	NATIVE_YMM = 576,     /* upper halves of YMM registers in native_state.fx */
 	NATIVE_YMM_BYTES = 256,
-	NATIVE_STATE_BYTES = NATIVE_YMM + NATIVE_YMM_BYTES,
+	NATIVE_K = NATIVE_YMM + NATIVE_YMM_BYTES, /* AVX-512: opmask registers, */
+	NATIVE_ZMM = NATIVE_K + 8 * 8,		  /* upper halves of ZMM0 to ZMM15, */
+	NATIVE_HI16 = NATIVE_ZMM + 16 * 32,	  /* ZMM16 to ZMM31; wherever the host's XSAVE has them */
+	NATIVE_STATE_BYTES = NATIVE_HI16 + 16 * 64,
 };
 
 /* A segment as both sides see it. FS stays the C library's: not available. */
@@ -27,7 +30,7 @@ struct native_segment {
 struct native_state {
 	uint64_t gpr[16];
 	uint64_t rip, rflags;
-	/* XSAVE image of x87, SSE and AVX state; outside of 64-bit code nothing is loaded of registers beyond
+	/* XSAVE image of x87, SSE, AVX and AVX-512 state; outside of 64-bit code nothing is loaded of registers beyond
 	 * XMM7, YMM7 and RDI */
 	uint8_t fx[NATIVE_STATE_BYTES];
 	/* out: the exception that ended it */

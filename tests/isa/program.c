@@ -4,7 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAGIC = 0x41534947, HEADER_BYTES = 32, WITH_LM = 1, WITH_AMD = 2, WITH_AVX2 = 4, WITH_MONITOR = 8 };
+enum {
+	MAGIC = 0x41534947,
+	HEADER_BYTES = 32,
+	WITH_LM = 1,
+	WITH_AMD = 2,
+	WITH_AVX2 = 4,
+	WITH_MONITOR = 8,
+	WITH_AVX512 = 16
+};
 
 /* Kinds of rows: isa.inc has the same. */
 enum { X_POINT = 1, X_REG, X_FLAGS, X_SEG, X_MEM, X_FAULT, X_PART, X_TRAP, X_X87, X_ST, X_CR2 };
@@ -54,6 +62,7 @@ bool program_load(struct program *p, const char *path)
 	p->amd = header[5] & WITH_AMD;
 	p->monitor = header[5] & WITH_MONITOR;
 	p->avx2 = header[5] & WITH_AVX2;
+	p->avx512 = header[5] & WITH_AVX512;
 	p->entry = header[3];
 	p->text = p->image + HEADER_BYTES;
 	p->text_bytes = expect - HEADER_BYTES;

@@ -10,6 +10,7 @@ struct program {
 	bool lm, amd;	/* machine_set_processor() */
 	bool monitor;	/* MONITOR and MWAIT are shown */
 	bool avx2;	/* only where the processor shows it */
+	bool avx512;	/* likewise: F, DQ, BW, VL */
 	uint8_t *image; /* owned: the file */
 	const uint8_t *text;
 	uint32_t text_bytes;

@@ -106,8 +106,8 @@ LONG_PROGRAM
 	mov	eax, 13
 	xor	ecx, ecx
 	cpuid
-	or	eax, 4			; AVX: see avx.asm
-	ASSERT	eax, 7
+	or	eax, 0xe4		; AVX, AVX-512: see avx.asm, long_avx512.asm
+	ASSERT	eax, 0xe7
 	ASSERT	ebx, 576
 	; #NM, alignment, addresses
 	mov	rax, cr0

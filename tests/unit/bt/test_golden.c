@@ -263,7 +263,7 @@ static void put_ends64(void)
 static void enter_64bit_mode(unsigned cpl)
 {
 	cpu.lm = true;
-	cpu.features = (BIT(FEAT_COUNT) - 1) & ~BIT(FEAT_LA57); /* not the host's: nothing is run */
+	cpu.features = (((__uint128_t)1 << FEAT_COUNT) - 1) & ~BIT(FEAT_LA57); /* not the host's: nothing is run */
 	enter_long(cpl);
 	cpu.cr4 |= CR4_OSFXSR | CR4_FSGSBASE;
 	cpu.idtr.limit = 0x3ff;

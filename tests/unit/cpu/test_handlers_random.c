@@ -45,11 +45,12 @@ static void random_state(void)
 	cpu.cr4 =
 	    random64() & (CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_OSFXSR | CR4_UMIP | CR4_FSGSBASE | CR4_OSXSAVE);
 	cpu.xcr0 = random64() & 1 ? XCR0_X87 | XCR0_SSE | XCR0_AVX : XCR0_X87;
+	cpu.xcr0 |= (cpu.xcr0 & XCR0_AVX) && (random64() & 1) ? XCR0_AVX512 : 0;
 	cpu.idtr = (struct dtable){.base = IDT, .limit = 0x7ff};
 	cpu.gdtr = (struct dtable){.base = GDT, .limit = GDT_BYTES - 1};
 	cpu.dr[7] = DR7_FIXED;
 	cpu.activity = CPU_RUNNING;
-	cpu.features = random64() | BIT(FEAT_BASE);
+	cpu.features = (__uint128_t)random64() << 64 | random64() | BIT(FEAT_BASE);
 	cpu.rflags = FLAG_1 | (random64() & FLAGS_ALL & ~(FLAG_VM | FLAG_NT));
 	fill_gdt();
 	switch (random64() % 5) {
@@ -90,6 +91,13 @@ static unsigned random_instruction(uint8_t *bytes)
 		bytes[n++] = zero ? 0xe1 : 0xe2;
 		bytes[n++] = (uint8_t)(zero ? 0x78 | (random64() & 4) : (random64() & 0xfc) | 1);
 		bytes[n++] = zero ? 0x77 : vex[random64() % sizeof(vex)];
+	} else if (random64() % 6 == 0) { /* EVEX.66.0F38: gathers and scatters */
+		bytes[n++] = 0x62;
+		bytes[n++] = 0xf2;
+		bytes[n++] = (uint8_t)(0x7d | (random64() & 0x80));
+		bytes[n++] = (uint8_t)(8 | random64() % 3 << 5 | (1 + random64() % 7));
+		bytes[n++] = (uint8_t)(0x90 + (random64() & 3) + random64() % 2 * 0x10);
+		bytes[n++] = (uint8_t)((random64() & 0xb8) | 4);
 	}
 	while (n < INSN_MAX_BYTES)
 		bytes[n++] = (uint8_t)random64();
