@@ -61,13 +61,17 @@ static const struct sample samples64[] = {
 	S("daa", 0x27), S("prefetchnta [rbx]", 0x0f, 0x18, 0x03),
 };
 
+/* From ring 0, and from ring 3 back, in 64-bit code. */
+static const struct sample returns64[] = {S("iretq", 0x48, 0xcf), S("sysretq", 0x48, 0x0f, 0x07)};
+static const struct sample call64 = S("syscall", 0x0f, 0x05);
+
 #define HOME_FIELD(name) {#name, __builtin_offsetof(struct bt_home, name), sizeof(((struct bt_home *)0)->name)}
 
 static const struct {
 	const char *name;
 	size_t offset, size;
 } home_fields[] = {
-	HOME_FIELD(cpu), {"r10", __builtin_offsetof(struct bt_home, gpr[R10]), 8}, {"r11", __builtin_offsetof(struct bt_home, gpr[R11]), 8}, HOME_FIELD(gpr), HOME_FIELD(count), HOME_FIELD(table), HOME_FIELD(fs_base), HOME_FIELD(gs_base), HOME_FIELD(held.fs), HOME_FIELD(held.gs), HOME_FIELD(held.kernel_gs), HOME_FIELD(held.minus_chunk), HOME_FIELD(held.place), HOME_FIELD(held.nowhere), HOME_FIELD(view), HOME_FIELD(target), HOME_FIELD(from),
+	HOME_FIELD(cpu), HOME_FIELD(host_rsp), HOME_FIELD(code64), {"r10", __builtin_offsetof(struct bt_home, gpr[R10]), 8}, {"r11", __builtin_offsetof(struct bt_home, gpr[R11]), 8}, HOME_FIELD(gpr), HOME_FIELD(count), HOME_FIELD(table), HOME_FIELD(fs_base), HOME_FIELD(gs_base), HOME_FIELD(held.fs), HOME_FIELD(held.gs), HOME_FIELD(held.kernel_gs), HOME_FIELD(held.minus_chunk), HOME_FIELD(held.place), HOME_FIELD(held.nowhere), HOME_FIELD(view), HOME_FIELD(target), HOME_FIELD(from),
 	HOME_FIELD(value), HOME_FIELD(rcx), HOME_FIELD(rsp), HOME_FIELD(spare), HOME_FIELD(si_delta), HOME_FIELD(di_delta), HOME_FIELD(rep_count), HOME_FIELD(hits), HOME_FIELD(rsp_delta), HOME_FIELD(rsp_next), HOME_FIELD(iret), HOME_FIELD(stack),
 };
 
@@ -80,7 +84,7 @@ static const struct {
 	CPU_FIELD(rflags), CPU_FIELD(intr),
 	CPU_FIELD(bt_selector[0].seg.selector), CPU_FIELD(bt_selector[0].seg.base), CPU_FIELD(bt_selector[0].minus_raw), CPU_FIELD(bt_selector[0].address), CPU_FIELD(bt_selector[0].class),
 	CPU_FIELD(bt_return), CPU_FIELD(bt_gate), CPU_FIELD(bt_writable), CPU_FIELD(bt_window), CPU_FIELD(bt_flags), CPU_FIELD(nmi_blocked), CPU_FIELD(cpl), CPU_FIELD(tsc_line), CPU_FIELD(bt_rep_count), CPU_FIELD(bt_user_faulted), CPU_FIELD(bt_copy_faulted), CPU_FIELD(bt_rf_at), CPU_FIELD(bt_rf),
-	CPU_FIELD(gpr), CPU_FIELD(cr0), CPU_FIELD(cr2), CPU_FIELD(cr3), CPU_FIELD(cr4), CPU_FIELD(kernel_gs_base),
+	CPU_FIELD(gpr), CPU_FIELD(cr0), CPU_FIELD(cr2), CPU_FIELD(cr3), CPU_FIELD(cr4), CPU_FIELD(kernel_gs_base), CPU_FIELD(efer), CPU_FIELD(star), CPU_FIELD(lstar), CPU_FIELD(sfmask), CPU_FIELD(dr), CPU_FIELD(bt_return64), CPU_FIELD(bt_compat), CPU_FIELD(fpu),
 };
 /* clang-format on */
 
@@ -167,6 +171,10 @@ static bool put_host_insn64(const struct insn *in, char *line, uint64_t target, 
 		   probe <= (int64_t)PAGE_SIZE) {
 		*strpbrk(bracket, "+-") = 0;
 		put("\t%s+probe%+lld]\n", line, (long long)probe);
+	} else if (in->id == INSN_MOV && comma && in->op[1].kind == OPD_IMM &&
+		   in->op[1].imm - (uintptr_t)bt->contexts < sizeof(bt->contexts)) {
+		*comma = 0;
+		put("\t%s, context\n", line);
 	} else if (in->id == INSN_MOV && comma && in->op[1].kind == OPD_IMM &&
 		   home_name((int64_t)in->op[1].imm, name, sizeof(name))) {
 		*comma = 0;
@@ -290,10 +298,15 @@ static void put_everything64(void)
 		if (strchr(samples64[i].name, '['))
 			put_sample("64-bit code, lookups", &samples64[i], SITE_PLAIN);
 	cpu.opt_off = 0;
+	cpu.efer |= EFER_SCE;
+	for (unsigned i = 0; i < ARRAY_LEN(returns64); i++)
+		put_sample("64-bit code", &returns64[i], SITE_PLAIN);
 	enter_64bit_mode(3);
 	for (unsigned i = 0; i < ARRAY_LEN(samples64); i++)
 		if (strchr("pcsw", samples64[i].name[0]))
 			put_sample("64-bit code, ring 3", &samples64[i], SITE_PLAIN);
+	cpu.efer |= EFER_SCE;
+	put_sample("64-bit code, ring 3", &call64, SITE_PLAIN);
 }
 
 static void put_everything(void)
