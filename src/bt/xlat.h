@@ -230,6 +230,26 @@ void xlat_finish_code64(struct xlat *t, const struct context *to, uint8_t **slow
 /* --- xlat_compat_int.c --- */
 bool xlat_int_compat(struct xlat *t);
 
+/* --- xlat_iret.c --- */
+/* Ways to where something is done slowly, by its C body mostly. */
+struct slow {
+	uint8_t *at[48];
+	unsigned count;
+};
+/* Where to note the next of them; and where they lead: here. */
+uint8_t **xlat_slow_add(struct slow *s);
+void xlat_slow_here(struct xlat *t, const struct slow *s);
+void xlat_slow_if_set(struct xlat *t, unsigned reg, uint32_t bits, struct slow *s);
+/* field: a byte of struct cpu. */
+void xlat_slow_unless_clear8(struct xlat *t, int32_t field, struct slow *s);
+/* Slow if the image of RFLAGS in a register has what is left to the C body (no_rf: RF, too), or an interrupt waits for
+ * it. Changes RCX, and the flags. */
+void xlat_iret_flags(struct xlat *t, unsigned image, bool user, bool no_rf, struct slow *s);
+/* Slow if there are data segments that user mode must not use: they would become null. Changes RCX, and the flags. */
+void xlat_iret_data_segments(struct xlat *t, struct slow *s);
+/* The segment register becomes what the ring_selector at `from` has. */
+void xlat_take_segment(struct xlat *t, unsigned seg, int32_t from, unsigned temp);
+
 /* --- xlat_gate.c --- */
 bool xlat_int(struct xlat *t);
 bool xlat_iret(struct xlat *t);

@@ -6,25 +6,7 @@
  */
 #include "xlat64.h"
 
-/* A change of these is left to the C body, ... */
-#define IRET_SAME ((uint32_t)(FLAG_NT | FLAG_IOPL | FLAG_AC | FLAG_VIF | FLAG_VIP | FLAG_ID))
-/* ... and these if they are set at all: RF where instructions are counted, or breakpoints look for it. */
-#define IRET_CLEAR	((uint32_t)(FLAG_TF | FLAG_NT | FLAG_VM))
-#define IRET_CLEAR_USER ((uint32_t)(FLAG_IOPL | FLAG_AC))
-
-enum { POP_RIP, POP_CS, POP_FLAGS, POP_RSP, POP_SS, MAX_SLOW = 48 };
-
-/* Ways to the C body. */
-struct slow {
-	uint8_t *at[MAX_SLOW];
-	unsigned count;
-};
-
-static uint8_t **new_slow(struct slow *s)
-{
-	ASSERT(s->count < MAX_SLOW);
-	return &s->at[s->count++];
-}
+enum { POP_RIP, POP_CS, POP_FLAGS, POP_RSP, POP_SS };
 
 static void read_frame(struct xlat *t)
 {
@@ -46,79 +28,32 @@ static void same_selector(struct xlat *t, unsigned popped, size_t selector, uint
 	xlat_unless_zero(t, other);
 }
 
-static void slow_if_set(struct xlat *t, unsigned reg, uint32_t bits, struct slow *s)
-{
-	xlat_test_imm(t, reg, bits);
-	*new_slow(s) = emit_jcc(&t->e, CC_NE);
-}
-
-static void slow_unless_clear8(struct xlat *t, size_t field, struct slow *s)
-{
-	emit_op_mem(&t->e, 1, 0x80, ALU_CMP, AT_CPU64(field));
-	emit8(&t->e, 0);
-	*new_slow(s) = emit_jcc(&t->e, CC_NE);
-}
-
 /* From here on the host's flags are not the guest's, but in home.stack. HOST64_DELTA is struct cpu, HOST64_T the image
- * of RFLAGS. */
+ * of RFLAGS. RF is left to the C body where instructions are counted, or breakpoints look for it. */
 static void check_flags(struct xlat *t, bool user, struct slow *s)
 {
-	uint8_t *masked, *no_rf;
+	uint8_t *no_rf;
 
 	xlat64_use_stack(t, HOME_STACK);
 	emit_pushf(&t->e);
 	xlat64_leave_stack(t);
 	xlat64_load_cpu(t);
 	emit_load(&t->e, 4, HOST64_T, AT_HOME(t, iret[POP_FLAGS]));
-	emit_load(&t->e, 4, RCX, AT_CPU64(offsetof(struct cpu, rflags)));
-	emit_op_reg(&t->e, 4, 0x31, HOST64_T, RCX); /* XOR */
-	slow_if_set(t, RCX, IRET_SAME, s);
-	slow_if_set(t, HOST64_T, IRET_CLEAR | (user ? IRET_CLEAR_USER : 0) | (bt_counts(t->bt) ? (uint32_t)FLAG_RF : 0),
-		    s);
-	slow_unless_clear8(t, offsetof(struct cpu, nmi_blocked), s);
-	xlat_test_imm(t, HOST64_T, (uint32_t)FLAG_IF);
-	masked = emit_jcc8(&t->e, CC_E);
-	slow_unless_clear8(t, offsetof(struct cpu, intr), s);
-	emit_target8(&t->e, masked);
+	xlat_iret_flags(t, HOST64_T, user, bt_counts(t->bt), s);
 	xlat_test_imm(t, HOST64_T, (uint32_t)FLAG_RF);
 	no_rf = emit_jcc8(&t->e, CC_E);
 	emit_load(&t->e, 4, RCX, AT_CPU64(offsetof(struct cpu, dr[7])));
-	slow_if_set(t, RCX, DR7_ENABLES, s);
+	xlat_slow_if_set(t, RCX, DR7_ENABLES, s);
 	emit_target8(&t->e, no_rf);
-}
-
-/* Data segments that user mode must not use would become null. Changes RCX. */
-static void check_data_segments(struct xlat *t, struct slow *s)
-{
-	static const uint8_t segs[] = {SEG_ES, SEG_DS, SEG_FS, SEG_GS};
-
-	_Static_assert(SEG_NULL > SEG_DPL, "one comparison for both");
-	for (unsigned i = 0; i < ARRAY_LEN(segs); i++) {
-		emit_load(&t->e, 2, RCX,
-			  AT_CPU64(offsetof(struct cpu, seg) + segs[i] * sizeof(struct segment) +
-				   offsetof(struct segment, attr)));
-		xlat_alu_imm(t, ALU_AND, RCX, SEG_NULL | SEG_DPL);
-		xlat_alu_imm(t, ALU_CMP, RCX, SEG_DPL);
-		*new_slow(s) = emit_jcc(&t->e, CC_B);
-	}
-}
-
-static void take_segment(struct xlat *t, unsigned seg, size_t selector)
-{
-	for (unsigned i = 0; i < 2; i++) {
-		emit_load(&t->e, 8, HOST64_T, AT_CPU64(selector + offsetof(struct ring_selector, seg) + 8 * i));
-		emit_store(&t->e, 8, HOST64_T,
-			   AT_CPU64(offsetof(struct cpu, seg) + seg * sizeof(struct segment) + 8 * i));
-	}
 }
 
 /* May the segments that were found at `to` be returned to? s: the flags are still in place; changed: they are in
  * home.stack. */
 static void check_return(struct xlat *t, size_t to, bool user, struct slow *s, struct slow *changed)
 {
-	same_selector(t, POP_SS, to + offsetof(struct ring_return, ss), new_slow(s));
-	xlat64_same_descriptor(t, to + offsetof(struct ring_return, cs), new_slow(s));
-	xlat64_same_descriptor(t, to + offsetof(struct ring_return, ss), new_slow(s));
+	same_selector(t, POP_SS, to + offsetof(struct ring_return, ss), xlat_slow_add(s));
+	xlat64_same_descriptor(t, to + offsetof(struct ring_return, cs), xlat_slow_add(s));
+	xlat64_same_descriptor(t, to + offsetof(struct ring_return, ss), xlat_slow_add(s));
 	check_flags(t, user, changed);
 }
 
@@ -129,8 +64,8 @@ static void take_return(struct xlat *t, size_t to)
 	xlat_alu_imm(t, ALU_OR, HOST64_T, (uint32_t)FLAG_1);
 	emit_store(&t->e, 4, HOST64_T, AT_CPU64(offsetof(struct cpu, rflags)));
 	xlat64_take_flags(t);
-	take_segment(t, SEG_CS, to + offsetof(struct ring_return, cs));
-	take_segment(t, SEG_SS, to + offsetof(struct ring_return, ss));
+	xlat_take_segment(t, SEG_CS, (int32_t)(to + offsetof(struct ring_return, cs)) - CPU_BIAS, HOST64_T);
+	xlat_take_segment(t, SEG_SS, (int32_t)(to + offsetof(struct ring_return, ss)) - CPU_BIAS, HOST64_T);
 }
 
 /* RCX and RSP are the guest's again; HOST64_T: RIP. */
@@ -161,7 +96,7 @@ static void return_to(struct xlat *t, const struct context *to, struct slow *s, 
 	xlat64_rsp_find(t, user, HOST64_T);
 	check_return(t, from, user, s, changed);
 	if (user)
-		check_data_segments(t, changed);
+		xlat_iret_data_segments(t, changed);
 	take_return(t, from);
 	if (user) {
 		emit_store_imm(&t->e, 1, 3, AT_CPU64(offsetof(struct cpu, cpl)));
@@ -190,14 +125,14 @@ static void return_to_compat(struct xlat *t, struct slow *s, struct slow *change
 	uint8_t *others[COMPAT_SLOW];
 
 	check_return(t, from, true, s, changed);
-	slow_unless_clear8(t, offsetof(struct cpu, bt_user_faulted), changed); /* a page fault's way back */
+	xlat_slow_unless_clear8(t, CPU_OFF(bt_user_faulted), changed); /* a page fault's way back */
 	upper.disp += 4;
 	emit_op_mem(&t->e, 4, 0x83, ALU_CMP, upper); /* beyond the limit? */
 	emit8(&t->e, 0);
-	*new_slow(changed) = emit_jcc(&t->e, CC_NE);
+	*xlat_slow_add(changed) = emit_jcc(&t->e, CC_NE);
 	xlat64_check_compat(t, others);
 	for (unsigned i = 0; i < COMPAT_SLOW; i++)
-		*new_slow(changed) = others[i];
+		*xlat_slow_add(changed) = others[i];
 	emit_load(&t->e, 4, HOST64_T, AT_HOME(t, iret[POP_FLAGS]));
 	take_return(t, from);
 	emit_store_imm(&t->e, 1, 3, AT_CPU64(offsetof(struct cpu, cpl)));
@@ -228,15 +163,13 @@ bool xlat64_iret(struct xlat *t)
 	same_selector(t, POP_CS, offsetof(struct cpu, bt_return64[0].cs), &same);
 	return_to(t, t->ctx, &slow, &changed);
 	emit_target32_here(&t->e, same);
-	same_selector(t, POP_CS, offsetof(struct cpu, bt_compat.to.cs), new_slow(&slow));
+	same_selector(t, POP_CS, offsetof(struct cpu, bt_compat.to.cs), xlat_slow_add(&slow));
 	return_to_compat(t, &slow, &changed);
-	for (unsigned i = 0; i < changed.count; i++)
-		emit_target32_here(&t->e, changed.at[i]);
+	xlat_slow_here(t, &changed);
 	xlat64_use_stack(t, HOME_STACK - 1);
 	emit_popf(&t->e);
 	xlat64_leave_stack(t);
-	for (unsigned i = 0; i < slow.count; i++)
-		emit_target32_here(&t->e, slow.at[i]);
+	xlat_slow_here(t, &slow);
 	emit_load(&t->e, 8, RCX, AT_HOME(t, spare));
 	map->swap_to = xlat_here(t);
 	xlat_callout(t);

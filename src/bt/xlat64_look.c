@@ -96,18 +96,7 @@ void xlat64_look_at_stack(struct xlat *t)
 
 /* --- stores to traced pages --- */
 
-enum { SLOW_MAX = 8 };
-
-/* Jumps to where a store is a callout. */
-struct slow {
-	uint8_t *jump[SLOW_MAX];
-	unsigned n;
-};
-
-static void slow_unless_zero(struct xlat *t, struct slow *slow)
-{
-	xlat_unless_zero(t, &slow->jump[slow->n++]);
-}
+/* Slow: the store is a callout. */
 
 /* HOST64_T = frame -> the offset in RAM; HOST64_DELTA = host address -> the offset in the page. */
 static void offset_in_ram(struct xlat *t)
@@ -132,8 +121,8 @@ static void store_to_table(struct xlat *t, struct slow *slow)
 {
 	emit_mov_imm(&t->e, RCX, t->in->mem_size - 1u);
 	emit_pext32(&t->e, RCX, HOST64_DELTA, RCX);
-	slow_unless_zero(t, slow);
-	xlat_unless_full(t, AT_HOME(t, table_stores), &slow->jump[slow->n++]);
+	xlat_unless_zero(t, xlat_slow_add(slow));
+	xlat_unless_full(t, AT_HOME(t, table_stores), xlat_slow_add(slow));
 	offset_in_ram(t);
 	emit_load(&t->e, 4, RCX, AT_HOME(t, table_stores));
 	emit_store(&t->e, 8, HOST64_T,
@@ -151,12 +140,12 @@ static void store_beside_code(struct xlat *t, struct slow *slow)
 		 (struct host_addr){HOST64_DELTA, REG_NONE, 1, SHADOW_GRANULE - 1, false, false});
 	emit_mov_imm(&t->e, RCX, PAGE_SIZE);
 	emit_pext32(&t->e, RCX, HOST64_DELTA, RCX);
-	slow_unless_zero(t, slow);
+	xlat_unless_zero(t, xlat_slow_add(slow));
 	emit_mov_imm(&t->e, RCX, SHADOW_GRANULE_SHIFT);
 	emit_shrx64(&t->e, RCX, HOST64_T, RCX);
 	emit_mov_imm64(&t->e, HOST64_DELTA, (uintptr_t)shadow_watched(t->bt->shadow));
 	emit_load(&t->e, 1, RCX, (struct host_addr){HOST64_DELTA, RCX, 1, 0, false, false});
-	slow_unless_zero(t, slow);
+	xlat_unless_zero(t, xlat_slow_add(slow));
 	store_in_ram(t);
 }
 
@@ -172,7 +161,7 @@ static void store_traced(struct xlat *t, struct slow *slow, uint8_t **done)
 
 	*done = NULL;
 	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, -LOOK_TRACED, false, false});
-	slow_unless_zero(t, slow);
+	xlat_unless_zero(t, xlat_slow_add(slow));
 	/* HOST64_T = frame */
 	emit_mov_imm(&t->e, RCX, PAGE_SHIFT);
 	emit_shrx64(&t->e, RCX, HOST64_DELTA, RCX);
@@ -189,7 +178,7 @@ static void store_traced(struct xlat *t, struct slow *slow, uint8_t **done)
 		traced -= TRACK_CODE;
 	}
 	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, -traced, false, false});
-	slow_unless_zero(t, slow);
+	xlat_unless_zero(t, xlat_slow_add(slow));
 	store_to_table(t, slow);
 }
 
@@ -197,7 +186,7 @@ bool xlat64_ident_guarded(struct xlat *t)
 {
 	const struct insn *in = t->in;
 	uint8_t *can, *cannot, *done[3] = {0};
-	struct slow slow = {.n = 0};
+	struct slow slow = {.count = 0};
 
 	if ((t->ctx->key.flags & CTX_CPL3) || !in->has_mem || in->agen || !in->mem_write || !xlat64_can_access(t))
 		return false;
@@ -214,8 +203,7 @@ bool xlat64_ident_guarded(struct xlat *t)
 		store_traced(t, &slow, &done[1]);
 		done[2] = emit_jmp(&t->e);
 	}
-	for (unsigned i = 0; i < slow.n; i++)
-		emit_target32_here(&t->e, slow.jump[i]);
+	xlat_slow_here(t, &slow);
 	restore_rcx(t);
 	xlat_slow_callout(t);
 	for (unsigned i = 0; i < ARRAY_LEN(done); i++)

@@ -102,19 +102,7 @@ bool xlat64_string(struct xlat *t)
 
 /* --- repeated ones at sites that have been adapted --- */
 
-enum { MAX_SLOW = 6 };
-
-/* Ways to the C body, which works in bulk. There, and where they are taken, RCX is in home.rcx. */
-struct slow {
-	uint8_t *at[MAX_SLOW];
-	unsigned count;
-};
-
-static void unless_zero(struct xlat *t, struct slow *s)
-{
-	ASSERT(s->count < MAX_SLOW);
-	xlat_unless_zero(t, &s->at[s->count++]);
-}
+/* Slow is the C body, which works in bulk. There, and where the ways to it are taken, RCX is in home.rcx. */
 
 /* RCX = the distance of the last byte, upwards, from the address in `reg` (REG_NONE: from 0). */
 static void last_byte(struct xlat *t, unsigned reg)
@@ -134,14 +122,14 @@ static void within_pages(struct xlat *t, unsigned reg, struct slow *s)
 	emit_lea(&t->e, 8, RCX, (struct host_addr){RCX, HOST64_T, 1, 1, false, false}); /* pages further */
 	emit_mov_imm(&t->e, HOST64_T, 1);
 	emit_shrx64(&t->e, RCX, RCX, HOST64_T);
-	unless_zero(t, s);
+	xlat_unless_zero(t, xlat_slow_add(s));
 }
 
 /* The page at HOST64_DELTA, which stays, can be loaded from or (write) stored to; else slow. */
 static void page_there(struct xlat *t, bool write, struct slow *s)
 {
 	xlat64_look(t, write);
-	unless_zero(t, s);
+	xlat_unless_zero(t, xlat_slow_add(s));
 }
 
 /* All elements are in pages that are there; else slow. The pointer has been looked up before, so that this cannot
@@ -189,8 +177,7 @@ bool xlat64_string_guarded(struct xlat *t)
 	emit_load(&t->e, 8, RCX, AT_HOME(t, rcx));
 	xlat64_string(t);
 	done = emit_jmp(&t->e);
-	for (unsigned i = 0; i < slow.count; i++)
-		emit_target32_here(&t->e, slow.at[i]);
+	xlat_slow_here(t, &slow);
 	emit_load(&t->e, 8, RCX, AT_HOME(t, rcx));
 	xlat_slow_callout(t);
 	emit_target32_here(&t->e, done);

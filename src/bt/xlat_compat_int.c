@@ -84,14 +84,6 @@ static void push_frame(struct xlat *t)
 	push_selector(t, SEG_SS, FRAME_SS);
 }
 
-static void take_segment(struct xlat *t, unsigned seg, int32_t from)
-{
-	for (int32_t half = 0; half < 16; half += 8) {
-		emit_load(&t->e, 8, HOST_T2, AT_CPU(from + half));
-		emit_store(&t->e, 8, HOST_T2, AT_CPU(SEG_OFF(seg, selector) + half));
-	}
-}
-
 bool xlat_int_compat(struct xlat *t)
 {
 	bool usable = (t->ctx->key.flags & CTX_CPL3) && !(t->ctx->key.flags & CTX_CPL12) && bt_switches_windows(t->bt);
@@ -112,8 +104,8 @@ bool xlat_int_compat(struct xlat *t)
 	emit_pext32(&t->e, RCX, RCX, HOST_T2);
 	emit_pdep32(&t->e, RCX, RCX, HOST_T2);
 	emit_store(&t->e, 4, RCX, AT_CPU(CPU_OFF(rflags)));
-	take_segment(t, SEG_CS, CS_OFF(seg));
-	take_segment(t, SEG_SS, GATE_OFF(ss));
+	xlat_take_segment(t, SEG_CS, CS_OFF(seg), HOST_T2);
+	xlat_take_segment(t, SEG_SS, GATE_OFF(ss), HOST_T2);
 	emit_store_imm(&t->e, 1, 0, AT_CPU(CPU_OFF(cpl)));
 	emit_load(&t->e, 8, HOST_T2, AT_CPU(CPU_OFF(gpr[R11])));
 	emit_store(&t->e, 8, HOST_T2, AT_HOME_GPR(t, R11));

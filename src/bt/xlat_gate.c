@@ -8,26 +8,7 @@
 #include "cpu/x86.h"
 #include "xlat64.h"
 
-/* IRETD leaves a change of these to the C body, ... */
-#define IRET_SAME ((uint32_t)(FLAG_NT | FLAG_IOPL | FLAG_AC | FLAG_VIF | FLAG_VIP | FLAG_ID))
-/* ... and these if they are set at all. */
-#define IRET_CLEAR	((uint32_t)(FLAG_TF | FLAG_NT | FLAG_VM))
-#define IRET_CLEAR_USER ((uint32_t)(FLAG_IOPL | FLAG_AC))
-
 enum { FRAME_EIP = 0, FRAME_CS = 4, FRAME_FLAGS = 8, FRAME_ESP = 12, FRAME_SS = 16, FRAME_SAME = 12, FRAME_OUTER = 20 };
-enum { MAX_SLOW = 16 };
-
-/* Ways to the C body. */
-struct slow {
-	uint8_t *at[MAX_SLOW];
-	unsigned count;
-};
-
-static uint8_t **new_slow(struct slow *s)
-{
-	ASSERT(s->count < MAX_SLOW);
-	return &s->at[s->count++];
-}
 
 #define RING_OFF(entry, field) (CPU_OFF(entry) + (int32_t)offsetof(struct ring_selector, field))
 
@@ -49,7 +30,7 @@ static void same_bytes(struct xlat *t, unsigned window, int32_t address, int32_t
 	emit_load(&t->e, 8, RCX, at);
 	emit_load(&t->e, 8, temp, AT_CPU(minus_raw));
 	emit_lea(&t->e, 8, RCX, (struct host_addr){RCX, (uint8_t)temp, 1, 0, false, false});
-	xlat_unless_zero(t, new_slow(s));
+	xlat_unless_zero(t, xlat_slow_add(s));
 }
 
 /* Goes slow unless the selector in `reg` is the one that minus_selector is of. Changes RCX. */
@@ -57,16 +38,7 @@ static void same_selector(struct xlat *t, unsigned reg, int32_t minus_selector, 
 {
 	emit_load(&t->e, 4, RCX, AT_CPU(minus_selector));
 	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, (uint8_t)reg, 1, 0, false, false});
-	xlat_unless_zero(t, new_slow(s));
-}
-
-/* Changes T2. */
-static void take_segment(struct xlat *t, unsigned seg, int32_t from)
-{
-	emit_load(&t->e, 8, HOST_T2, AT_CPU(from));
-	emit_store(&t->e, 8, HOST_T2, AT_CPU(SEG_OFF(seg, selector)));
-	emit_load(&t->e, 8, HOST_T2, AT_CPU(from + 8));
-	emit_store(&t->e, 8, HOST_T2, AT_CPU(SEG_OFF(seg, base)));
+	xlat_unless_zero(t, xlat_slow_add(s));
 }
 
 static bool flat32(const struct xlat *t)
@@ -129,7 +101,7 @@ bool xlat_int(struct xlat *t)
 	xlat_save_rcx(t);
 	emit_load(&t->e, 4, RCX, AT_CPU(gate + (int32_t)offsetof(struct ring_gate, vector)));
 	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, -(int32_t)vector, false, false});
-	xlat_unless_zero(t, new_slow(&slow));
+	xlat_unless_zero(t, xlat_slow_add(&slow));
 	emit_load(&t->e, 8, HOST_T3, AT_CPU(CPU_OFF(bt_window[0])));
 	same_bytes(t, HOST_T3, gate + (int32_t)offsetof(struct ring_gate, address),
 		   gate + (int32_t)offsetof(struct ring_gate, minus_raw), HOST_T2, &slow);
@@ -144,8 +116,8 @@ bool xlat_int(struct xlat *t)
 	emit_pdep32(&t->e, RCX, RCX, HOST_T2);
 	emit_store(&t->e, 4, RCX, AT_CPU(CPU_OFF(rflags)));
 	emit_mov(&t->e, 4, HOST_ESP, HOST_T0); /* the window's base is a multiple of 4 GiB */
-	take_segment(t, SEG_CS, cs);
-	take_segment(t, SEG_SS, gate + (int32_t)offsetof(struct ring_gate, ss));
+	xlat_take_segment(t, SEG_CS, cs, HOST_T2);
+	xlat_take_segment(t, SEG_SS, gate + (int32_t)offsetof(struct ring_gate, ss), HOST_T2);
 	xlat_change_ring(t, to, 0);
 	emit_load(&t->e, 4, HOST_T0, AT_CPU(gate + (int32_t)offsetof(struct ring_gate, target)));
 	emit_mov(&t->e, 8, RCX, HOST_T1);
@@ -160,50 +132,13 @@ static struct host_addr on_stack(int32_t offset)
 	return (struct host_addr){HOST_ESP, REG_NONE, 1, offset, true, true};
 }
 
-static void slow_if_set(struct xlat *t, unsigned reg, uint32_t bits, struct slow *s)
-{
-	xlat_test_imm(t, reg, bits);
-	*new_slow(s) = emit_jcc(&t->e, CC_NE);
-}
-
-static void slow_unless_clear8(struct xlat *t, int32_t field, struct slow *s)
-{
-	emit_op_mem(&t->e, 1, 0x80, ALU_CMP, AT_CPU(field));
-	emit8(&t->e, 0);
-	*new_slow(s) = emit_jcc(&t->e, CC_NE);
-}
-
 /* From here on the host's flags are not the guest's, but in bt_flags. T3: the image of EFLAGS. Changes RCX. */
 static void check_flags(struct xlat *t, bool user, struct slow *s)
 {
-	uint8_t *masked;
-
 	emit_pushf(&t->e);
 	emit_pop(&t->e, RCX);
 	emit_store(&t->e, 8, RCX, AT_CPU(CPU_OFF(bt_flags)));
-	emit_load(&t->e, 4, RCX, AT_CPU(CPU_OFF(rflags)));
-	emit_op_reg(&t->e, 4, 0x31, HOST_T3, RCX); /* XOR */
-	slow_if_set(t, RCX, IRET_SAME, s);
-	slow_if_set(t, HOST_T3, IRET_CLEAR | (user ? IRET_CLEAR_USER : 0), s);
-	slow_unless_clear8(t, CPU_OFF(nmi_blocked), s);
-	xlat_test_imm(t, HOST_T3, (uint32_t)FLAG_IF);
-	masked = emit_jcc8(&t->e, CC_E);
-	slow_unless_clear8(t, CPU_OFF(intr), s);
-	emit_target8(&t->e, masked);
-}
-
-/* Data segments that user mode must not use would become null. Changes RCX. */
-static void check_data_segments(struct xlat *t, struct slow *s)
-{
-	static const uint8_t segs[] = {SEG_ES, SEG_DS, SEG_FS, SEG_GS};
-
-	_Static_assert(SEG_NULL > SEG_DPL, "one comparison for both");
-	for (unsigned i = 0; i < ARRAY_LEN(segs); i++) {
-		emit_load(&t->e, 2, RCX, AT_CPU(SEG_OFF(segs[i], attr)));
-		xlat_alu_imm(t, ALU_AND, RCX, SEG_NULL | SEG_DPL);
-		xlat_alu_imm(t, ALU_CMP, RCX, SEG_DPL);
-		*new_slow(s) = emit_jcc(&t->e, CC_B);
-	}
+	xlat_iret_flags(t, HOST_T3, user, false, s);
 }
 
 /* RF is not in cpu.rflags while the cache runs: bt_restore_rf(). T3: EFLAGS. Changes RCX. */
@@ -276,10 +211,10 @@ static void return_to_user(struct xlat *t, const struct context *to, struct slow
 	emit_load(&t->e, 4, HOST_T2, on_stack(FRAME_ESP));
 	emit_load(&t->e, 4, HOST_T0, on_stack(FRAME_EIP));
 	check_flags(t, true, changed);
-	check_data_segments(t, changed);
+	xlat_iret_data_segments(t, changed);
 	emit_mov(&t->e, 4, HOST_ESP, HOST_T2);
-	take_segment(t, SEG_CS, CPU_OFF(bt_return[1].cs));
-	take_segment(t, SEG_SS, CPU_OFF(bt_return[1].ss));
+	xlat_take_segment(t, SEG_CS, CPU_OFF(bt_return[1].cs), HOST_T2);
+	xlat_take_segment(t, SEG_SS, CPU_OFF(bt_return[1].ss), HOST_T2);
 	xlat_change_ring(t, to, 3);
 	arrive(t, true);
 }
@@ -293,9 +228,9 @@ static void return_to_same(struct xlat *t, struct slow *s, struct slow *changed)
 	faults_end_here(t);
 	check_flags(t, false, changed);
 	if (bt_counts(t->bt)) /* else RF goes by the monitor, which looks whether it is the way back from that */
-		slow_unless_clear8(t, CPU_OFF(bt_copy_faulted), changed);
+		xlat_slow_unless_clear8(t, CPU_OFF(bt_copy_faulted), changed);
 	emit_lea(&t->e, 4, HOST_ESP, (struct host_addr){HOST_ESP, REG_NONE, 1, FRAME_SAME, false, false});
-	take_segment(t, SEG_CS, CPU_OFF(bt_return[0].cs));
+	xlat_take_segment(t, SEG_CS, CPU_OFF(bt_return[0].cs), HOST_T2);
 	arrive(t, false);
 }
 
@@ -316,13 +251,11 @@ bool xlat_iret(struct xlat *t)
 	return_to_user(t, user, &slow, &changed);
 	emit_target32_here(&t->e, same);
 	return_to_same(t, &slow, &changed);
-	for (unsigned i = 0; i < changed.count; i++)
-		emit_target32_here(&t->e, changed.at[i]);
+	xlat_slow_here(t, &changed);
 	emit_load(&t->e, 8, RCX, AT_CPU(CPU_OFF(bt_flags)));
 	emit_push(&t->e, RCX);
 	emit_popf(&t->e);
-	for (unsigned i = 0; i < slow.count; i++)
-		emit_target32_here(&t->e, slow.at[i]);
+	xlat_slow_here(t, &slow);
 	emit_mov(&t->e, 8, RCX, HOST_T1);
 	xlat_callout(t);
 	return true;
@@ -355,8 +288,7 @@ bool xlat_verw(struct xlat *t)
 	emit_push(&t->e, HOST_T0);
 	emit_popf(&t->e);
 	done = emit_jmp(&t->e);
-	for (unsigned i = 0; i < slow.count; i++)
-		emit_target32_here(&t->e, slow.at[i]);
+	xlat_slow_here(t, &slow);
 	emit_mov(&t->e, 8, RCX, HOST_T1);
 	xlat_slow_callout(t);
 	emit_target32_here(&t->e, done);

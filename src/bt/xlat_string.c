@@ -89,13 +89,7 @@ static bool flat_string(struct xlat *t, unsigned uses)
 
 /* --- repeated ones at sites that have been adapted --- */
 
-enum { MAX_SLOW = 6 };
-
-/* Ways to the C body, which works in bulk. There and where they are taken RCX is in T3. */
-struct slow {
-	uint8_t *at[MAX_SLOW];
-	unsigned count;
-};
+/* Slow is the C body, which works in bulk. There and where the ways to it are taken RCX is in T3. */
 
 /* Goes slow unless all elements from the pointer on are within two pages, upwards. Changes RCX, T0 to T2. */
 static void within_pages(struct xlat *t, unsigned reg, struct slow *s)
@@ -115,7 +109,7 @@ static void within_pages(struct xlat *t, unsigned reg, struct slow *s)
 	emit_lea(&t->e, 8, RCX, (struct host_addr){RCX, HOST_T0, 2, 0, false, false});
 	emit_mov_imm(&t->e, HOST_T2, ~1u); /* not the last bit: 1 page further */
 	emit_pext32(&t->e, RCX, RCX, HOST_T2);
-	xlat_unless_zero(t, &s->at[s->count++]);
+	xlat_unless_zero(t, xlat_slow_add(s));
 }
 
 /* Goes slow unless the page of the first or (last) the last element can be loaded from or (write) stored to. Changes
@@ -146,7 +140,7 @@ static void page_there(struct xlat *t, unsigned reg, bool last, bool write, stru
 	emit_lea(
 	    &t->e, 4, RCX,
 	    (struct host_addr){RCX, REG_NONE, 1, write ? -SHADOW_PAGE_STORABLE : -SHADOW_PAGE_LOADABLE, false, false});
-	xlat_unless_zero(t, &s->at[s->count++]);
+	xlat_unless_zero(t, xlat_slow_add(s));
 }
 
 static void all_there(struct xlat *t, unsigned reg, bool write, struct slow *s)
@@ -178,8 +172,7 @@ bool xlat_string_guarded(struct xlat *t)
 	emit_mov(&t->e, 8, RCX, HOST_T3);
 	flat_string(t, uses);
 	done = emit_jmp(&t->e);
-	for (unsigned i = 0; i < slow.count; i++)
-		emit_target32_here(&t->e, slow.at[i]);
+	xlat_slow_here(t, &slow);
 	emit_mov(&t->e, 8, RCX, HOST_T3);
 	xlat_slow_callout(t);
 	emit_target32_here(&t->e, done);
