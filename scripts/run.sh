@@ -8,7 +8,11 @@ iso=/usr/lib/grub-rescue/grub-rescue-cdrom.iso
 if [ $# -gt 0 ] && [[ $1 != --* ]]; then
 	iso=$1
 	shift
+	if [ ! -e "$iso" ]; then # before minutes of building
+		echo "run.sh: $iso: there is no such file" >&2
+		exit 1
+	fi
 fi
 "$here/packages.sh" build run
-"$here/build.sh" >&2
+"$here/build.sh" release gnomon >&2
 exec "$here/../build/release/gnomon" run --cdrom "$iso" "$@"
