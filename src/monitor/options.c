@@ -75,11 +75,12 @@ enum options_result options_parse(struct vm_config *cfg, int argc, char *const *
 			return OPTIONS_VERSION;
 		if (strncmp(arg, "--", 2))
 			return fail(err, errlen,
-				    *arg == '-' ? "unknown option '%s'" : "unexpected argument '%s' (--cdrom %s?)",
+				    *arg == '-' ? "unknown option '%s' (gnomon run --help)"
+						: "unexpected argument '%s' (--cdrom %s?)",
 				    arg);
 		row = find_option(arg, &value);
 		if (!row)
-			return fail(err, errlen, "unknown option '%s'", arg);
+			return fail(err, errlen, "unknown option '%s' (gnomon run --help)", arg);
 		snprintf(option, sizeof(option), "--%s", row->info.name);
 		if (seen[row - option_rows] && !row->info.many)
 			return fail(err, errlen, "%s is given twice", option);
