@@ -142,6 +142,9 @@ static bool home_name(int64_t address, char *out, size_t size)
 
 enum { NEAR_PROBE = 1 << 28 };
 
+static unsigned cpu_reg;
+static bool compat; /* 64-bit code that has loaded HOST_CPU, on its way to compatibility mode */
+
 /*
  * 64-bit code: what differs from run to run, or with the layout of structures, by name. cpu_reg: the register that was
  * last loaded with struct cpu. False: nothing of this.
@@ -159,6 +162,11 @@ static bool put_host_insn64(const struct insn *in, char *line, uint64_t target, 
 		*cpu_reg = in->op[0].reg;
 	if (cpu_field)
 		field_name(in->disp - CPU_BIAS, name, sizeof(name));
+	if (compat && in->has_mem && !in->agen && in->base == HOST_CPU) {
+		cpu_field = true;
+		field_name(in->disp, name, sizeof(name));
+	}
+	compat |= in->id == INSN_LEA && in->op[0].reg == HOST_CPU;
 	if (target == bt->stubs.exit64 || target == bt->stubs.indirect_miss64) {
 		put("\tjmp %s\n", target == bt->stubs.exit64 ? "exit64" : "indirect_miss64");
 	} else if (in->has_mem && in->disp == (int64_t)bt->stubs.indirect_miss64) {
@@ -184,8 +192,6 @@ static bool put_host_insn64(const struct insn *in, char *line, uint64_t target, 
 	}
 	return true;
 }
-
-static unsigned cpu_reg;
 
 static void put_host_insn(const struct block *b, int at)
 {
@@ -230,6 +236,7 @@ static void put_code(const struct block *b, int from, int to)
 	struct insn in;
 
 	cpu_reg = GPR_COUNT;
+	compat = false;
 	for (int at = from; at < to; at += in.len) {
 		put_host_insn(b, at);
 		insn_decode(&in, (const uint8_t *)(uintptr_t)b->body + at, 15, 8);
