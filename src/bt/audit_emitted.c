@@ -75,6 +75,7 @@ void bt_audit_emitted(struct bt *bt, const struct block *b)
 	    .run = b->indirect,
 	    .entries = {0, head, head + b->inner},
 	    .chunk = b->chunk,
+	    .view = context_view(b->ctx),
 	    .delta = b->pair[1],
 	    .scratch = b->pair[0],
 	    .points = points,

@@ -132,6 +132,12 @@ static inline bool context_code64(const struct context *c)
 	return c->key.flags & CTX_CODE64;
 }
 
+/* Where its ring's table of deltas is, from GS.base on (64-bit code). */
+static inline int32_t context_view(const struct context *c)
+{
+	return c->key.flags & CTX_CPL3 ? 0 : SHADOW_SUPERVISOR_VIEW;
+}
+
 /* The operand size that its code has by default, in bytes. */
 static inline unsigned context_code_size(const struct context *c)
 {

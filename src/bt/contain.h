@@ -32,6 +32,7 @@ struct contain_code {
 	uint32_t run;			    /* address of the first byte when it runs */
 	unsigned entries[CONTAIN_ENTRIES];  /* offsets at which others enter, who see to nothing */
 	uint32_t chunk;			    /* the block's */
+	int32_t view;			    /* where its ring's table of deltas is, from GS.base on */
 	uint8_t delta;			    /* host register that has the delta at points, */
 	uint8_t scratch;		    /* ... and one that nobody sees to there */
 	const struct contain_point *points; /* by offset */

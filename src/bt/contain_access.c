@@ -172,7 +172,7 @@ static bool access_placed(struct contain *k, const struct value *v)
 	return true;
 }
 
-/* gs:[index * 8], or [view + index * 8] */
+/* gs:[index * 8], of the ring's table, or [view + index * 8] */
 static struct value view_access(struct contain *k, const struct value *at)
 {
 	const struct insn *in = &k->in;
@@ -327,8 +327,10 @@ struct value operand_access(struct contain *k)
 	s = value_only(k, &base);
 	if (in->vsib || in->seg == SEG_FS)
 		return access_refused(k, "no operand of translated code's");
-	if (in->seg == SEG_GS)
+	if (in->seg == SEG_GS) {
+		at.constant -= k->code->view;
 		return view_access(k, &at);
+	}
 	if (in->addrsize != 8)
 		return probe_access(k, &at);
 	if (value_is_constant(&at))

@@ -89,12 +89,10 @@ bool bt_may_resume64(struct bt *bt)
 	return find_delta(bt, &delta);
 }
 
-enum { VIEW_TABLE_SHIFT = SHADOW_VIEW_SHIFT + 3 };
-
 /* Programs have all their FS bases in one chunk, mostly. */
 static uint32_t *expected_chunk(struct bt *bt)
 {
-	return &bt->fs_chunk[(bt->home->view[1] >> VIEW_TABLE_SHIFT) % ARRAY_LEN(bt->fs_chunk)];
+	return &bt->fs_chunk[(bt->home->view[1] >> SHADOW_VIEW_TABLE_BITS) % ARRAY_LEN(bt->fs_chunk)];
 }
 
 static void hold_bases(struct bt *bt)
@@ -178,7 +176,7 @@ void bt_left_code64(struct bt *bt)
 {
 	const struct bt_home *h = bt->home;
 
-	bt->frame.window = h->view[is_user(bt)];
+	bt->frame.window = h->view[1];
 	store_registers(bt);
 	bt->frame.value = bt->frame.reason == LEAVE_INDIRECT ? h->target : h->value;
 	bt->frame.swapped = h->spare;

@@ -10,7 +10,7 @@
 #include "xlat64.h"
 
 /* Space that one instruction, its exits and stubs can take at most. */
-enum { INSN_HOST_MAX = 600, TRANSFER_HOST_MAX = 2900 /* the last of a block */, STUB_BYTES = 104, HEAD_BYTES = 256 };
+enum { INSN_HOST_MAX = 660, TRANSFER_HOST_MAX = 2900 /* the last of a block */, STUB_BYTES = 104, HEAD_BYTES = 256 };
 
 struct insn_map *xlat_map(const struct xlat *t)
 {

@@ -187,10 +187,12 @@ static uint64_t move_rip(uint8_t *at, const struct shift *by)
 }
 
 /* A displacement in a table of deltas. */
-static bool put_chunk(uint8_t *at, uint64_t chunk)
+static bool put_chunk(const struct xlat *t, uint8_t *at, uint64_t chunk)
 {
-	put32(at, (uint32_t)(chunk * 8));
-	return chunk * 8 <= INT32_MAX;
+	uint64_t place = chunk * 8 + (uint64_t)context_view(t->ctx);
+
+	put32(at, (uint32_t)place);
+	return place <= INT32_MAX;
 }
 
 static bool put_probe(const struct bt *bt, const struct block *b, uint8_t *at)
@@ -227,11 +229,11 @@ static bool relocate_one(const struct xlat *t, uint8_t *at, enum reloc_kind kind
 		v = move_rip(at, by);
 		return needs_64(v) && v >> SHADOW_VIEW_SHIFT == code;
 	case RELOC_RIP_CHUNK:
-		return put_chunk(at, (get64(next) + by->eip) >> SHADOW_VIEW_SHIFT);
+		return put_chunk(t, at, (get64(next) + by->eip) >> SHADOW_VIEW_SHIFT);
 	case RELOC_CHUNK:
-		return put_chunk(at, t->b->chunk);
+		return put_chunk(t, at, t->b->chunk);
 	case RELOC_CODE_CHUNK:
-		return put_chunk(at, code);
+		return put_chunk(t, at, code);
 	case RELOC_PROBE:
 		return put_probe(t->bt, t->b, at);
 	default: /* RELOC_INDEX */

@@ -265,8 +265,8 @@ bool xlat64_syscall(struct xlat *t);
 bool xlat64_sysret(struct xlat *t);
 /* The context in the other ring; NULL: there is none. */
 const struct context *xlat64_context_behind(struct xlat *t, bool user);
-/* HOST64_DELTA is struct cpu. The view and the table of branch targets. Changes HOST64_T. */
-void xlat64_enter_ring(struct xlat *t, const struct context *to, unsigned cpl);
+/* HOST64_DELTA is struct cpu. The table of branch targets. Changes HOST64_T. */
+void xlat64_enter_ring(struct xlat *t, const struct context *to);
 /* The host's flags from HOST64_T, which changes. */
 void xlat64_take_flags(struct xlat *t);
 

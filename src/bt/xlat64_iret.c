@@ -100,7 +100,7 @@ static void return_to(struct xlat *t, const struct context *to, struct slow *s, 
 	take_return(t, from);
 	if (user) {
 		emit_store_imm(&t->e, 1, 3, AT_CPU64(offsetof(struct cpu, cpl)));
-		xlat64_enter_ring(t, to, 3);
+		xlat64_enter_ring(t, to);
 		emit_load(&t->e, 1, RCX, AT_CPU64(offsetof(struct cpu, bt_user_faulted)));
 		xlat_unless_zero(t, &fault);
 	}
@@ -143,7 +143,7 @@ static void return_to_compat(struct xlat *t, struct slow *s, struct slow *change
 
 bool xlat64_iret(struct xlat *t)
 {
-	bool here = xlat64_probes(t) && bt_switches_windows(t->bt) && !(t->ctx->key.flags & CTX_CPL3);
+	bool here = xlat64_probes(t) && !(t->ctx->key.flags & CTX_CPL3);
 	const struct context *user = here ? xlat64_context_behind(t, true) : NULL;
 	struct slow slow = {.count = 0}, changed = {.count = 0};
 	struct insn_map *map = xlat_map(t);
@@ -163,8 +163,12 @@ bool xlat64_iret(struct xlat *t)
 	same_selector(t, POP_CS, offsetof(struct cpu, bt_return64[0].cs), &same);
 	return_to(t, t->ctx, &slow, &changed);
 	emit_target32_here(&t->e, same);
-	same_selector(t, POP_CS, offsetof(struct cpu, bt_compat.to.cs), xlat_slow_add(&slow));
-	return_to_compat(t, &slow, &changed);
+	if (bt_switches_windows(t->bt)) {
+		same_selector(t, POP_CS, offsetof(struct cpu, bt_compat.to.cs), xlat_slow_add(&slow));
+		return_to_compat(t, &slow, &changed);
+	} else {
+		*xlat_slow_add(&slow) = emit_jmp(&t->e);
+	}
 	xlat_slow_here(t, &changed);
 	xlat64_use_stack(t, HOME_STACK - 1);
 	emit_popf(&t->e);

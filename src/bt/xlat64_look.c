@@ -10,9 +10,10 @@
 #define AT_OPERAND ((struct host_addr){HOST64_DELTA, REG_NONE, 1, 0, false, false})
 
 /* HOST64_DELTA = host address of the linear one in HOST64_T. It is looked up as it is: nothing is added behind the
- * lookup. */
+ * lookup. What is not canonical faults here: it might lead to where there are no states. */
 static void host_address(struct xlat *t)
 {
+	xlat64_probe_canonical(t);
 	xlat64_look_up(t, HOST64_T);
 	emit_lea(&t->e, 8, HOST64_DELTA, (struct host_addr){HOST64_T, HOST64_DELTA, 1, 0, false, false});
 	t->delta = DELTA_NONE;
@@ -57,7 +58,7 @@ bool xlat64_ident_present(struct xlat *t)
 {
 	const struct insn *in = t->in;
 
-	if (!in->has_mem || in->agen || !(in->mem_read || in->mem_write) || !xlat64_can_access(t))
+	if (!in->has_mem || in->agen || !(in->mem_read || in->mem_write) || !xlat64_can_access(t) || !xlat64_probes(t))
 		return false;
 	xlat64_linear(t);
 	host_address(t);
@@ -72,7 +73,7 @@ void xlat64_look_at_stack(struct xlat *t)
 	struct host_addr at = {RSP, REG_NONE, 1, 0, false, false};
 	bool write = false;
 
-	if (t->in->has_mem || t->in->opsize != 8) /* an operand of PUSH comes first */
+	if (t->in->has_mem || t->in->opsize != 8 || !xlat64_probes(t)) /* an operand of PUSH comes first */
 		return;
 	switch (t->in->id) {
 	case INSN_PUSH:
@@ -188,7 +189,8 @@ bool xlat64_ident_guarded(struct xlat *t)
 	uint8_t *can, *cannot, *done[3] = {0};
 	struct slow slow = {.count = 0};
 
-	if ((t->ctx->key.flags & CTX_CPL3) || !in->has_mem || in->agen || !in->mem_write || !xlat64_can_access(t))
+	if ((t->ctx->key.flags & CTX_CPL3) || !in->has_mem || in->agen || !in->mem_write || !xlat64_can_access(t) ||
+	    !xlat64_probes(t))
 		return false;
 	xlat64_linear(t);
 	host_address(t);

@@ -6,7 +6,8 @@
 /* The table of deltas faults where it has none, by the index; indexes are 32 bits, so nothing but it is reached. */
 static void load_delta(struct xlat *t)
 {
-	emit_load(&t->e, 8, HOST64_DELTA, (struct host_addr){REG_NONE, HOST64_DELTA, 8, 0, true, false});
+	emit_load(&t->e, 8, HOST64_DELTA,
+		  (struct host_addr){REG_NONE, HOST64_DELTA, 8, context_view(t->ctx), true, false});
 }
 
 void xlat64_look_up(struct xlat *t, unsigned reg)
@@ -43,7 +44,7 @@ void xlat64_serve(struct xlat *t, unsigned reg, int32_t apart)
 
 void xlat64_constant_delta(struct xlat *t, uint32_t chunk, enum reloc_kind kind)
 {
-	int64_t at = (int64_t)chunk * 8;
+	int64_t at = (int64_t)chunk * 8 + context_view(t->ctx);
 
 	if (at == (int32_t)at) {
 		emit_load(&t->e, 8, HOST64_DELTA, (struct host_addr){REG_NONE, REG_NONE, 1, (int32_t)at, true, false});

@@ -140,14 +140,13 @@ static bool load_target(struct xlat *t)
 }
 
 /* Without probes, a target that is not canonical is found out behind the branch, which is undone (bt_undo_branch()):
- * but not a push. Its chunk is asked for, therefore, though not used: that faults. */
+ * but not a push. */
 static bool call_indirect(struct xlat *t)
 {
+	if (!xlat64_probes(t))
+		return false;
 	load_target(t);
-	if (xlat64_probes(t))
-		xlat64_probe_canonical(t);
-	else
-		xlat64_look_up(t, HOST64_T);
+	xlat64_probe_canonical(t);
 	emit_store(&t->e, 8, HOST64_T, AT_HOME(t, target));
 	push_return(t);
 	emit_load(&t->e, 8, HOST64_T, AT_HOME(t, target));

@@ -148,6 +148,14 @@ static void all_there(struct xlat *t, unsigned reg, bool write, struct slow *s)
 	page_there(t, write, s);
 }
 
+/* Behind this, looking it up does not fault. */
+static void look_up_or_fault(struct xlat *t, unsigned reg)
+{
+	emit_mov(&t->e, 8, HOST64_T, reg);
+	xlat64_probe_canonical(t);
+	xlat64_look_up(t, reg);
+}
+
 /*
  * One that has stored to traced pages (a page that was a page table is cleared), or comes to new pages all the time:
  * where it seems to stay within two pages that can be accessed, it runs here. (Buffers of programs are where malloc()
@@ -162,14 +170,13 @@ bool xlat64_string_guarded(struct xlat *t)
 	uint8_t *done;
 
 	if (!(uses & STRING_DI) || insn_compares_strings(in) || !in->repeats || in->addrsize != 8 ||
-	    (t->ctx->key.flags & CTX_CPL3) || ((uses & STRING_SI) && (in->seg == SEG_FS || in->seg == SEG_GS)))
+	    (t->ctx->key.flags & CTX_CPL3) || !xlat64_probes(t) ||
+	    ((uses & STRING_SI) && (in->seg == SEG_FS || in->seg == SEG_GS)))
 		return false;
 	xlat64_near_forget(t);
-	t->delta = DELTA_NONE; /* each is to fault here, if at all */
 	if (uses & STRING_SI)
-		xlat64_look_up(t, RSI);
-	t->delta = DELTA_NONE;
-	xlat64_look_up(t, RDI);
+		look_up_or_fault(t, RSI);
+	look_up_or_fault(t, RDI);
 	emit_store(&t->e, 8, RCX, AT_HOME(t, rcx));
 	all_there(t, RDI, true, &slow);
 	if (uses & STRING_SI)

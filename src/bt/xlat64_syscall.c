@@ -75,19 +75,17 @@ static void load_segments(struct xlat *t, uint16_t cs, uint16_t ss, unsigned cpl
 	emit_store_imm(&t->e, 1, cpl, AT_CPU64(offsetof(struct cpu, cpl)));
 }
 
-void xlat64_enter_ring(struct xlat *t, const struct context *to, unsigned cpl)
+void xlat64_enter_ring(struct xlat *t, const struct context *to)
 {
 	emit_mov_imm64(&t->e, HOST64_T, (uintptr_t)&to->indirect);
 	emit_load(&t->e, 8, HOST64_T, (struct host_addr){HOST64_T, REG_NONE, 1, 0, false, false});
 	emit_store(&t->e, 8, HOST64_T, AT_HOME(t, table));
-	emit_load(&t->e, 8, HOST64_T, cpl == 3 ? AT_HOME(t, view[1]) : AT_HOME(t, view[0]));
-	emit_wrgsbase(&t->e, HOST64_T);
 }
 
 static void change_ring(struct xlat *t, const struct context *to, uint16_t cs, uint16_t ss, unsigned cpl)
 {
 	load_segments(t, cs, ss, cpl, true);
-	xlat64_enter_ring(t, to, cpl);
+	xlat64_enter_ring(t, to);
 }
 
 /* Goes to the RIP in HOST64_T, in 64-bit code or (compat) in compatibility mode; the C body, to which `slow` leads,
@@ -136,7 +134,7 @@ bool xlat64_rdtsc(struct xlat *t)
 
 static bool usable(const struct xlat *t)
 {
-	return bt_switches_windows(t->bt) && (t->bt->cpu->efer & EFER_SCE);
+	return t->bt->cpu->efer & EFER_SCE;
 }
 
 bool xlat64_syscall(struct xlat *t)
@@ -214,18 +212,18 @@ static bool sysret_compat(struct xlat *t, uint16_t base)
 
 bool xlat64_sysret(struct xlat *t)
 {
-	bool allowed = usable(t) && t->in->opsize >= 4 && !(t->ctx->key.flags & CTX_CPL3);
+	bool allowed = usable(t) && xlat64_probes(t) && t->in->opsize >= 4 && !(t->ctx->key.flags & CTX_CPL3);
 	uint16_t base = (uint16_t)(t->bt->cpu->star >> 48);
 	const struct context *to;
 	uint8_t *slow[4];
 
 	if (allowed && t->in->opsize == 4)
-		return sysret_compat(t, base);
+		return bt_switches_windows(t->bt) && sysret_compat(t, base);
 	to = allowed ? xlat64_context_behind(t, true) : NULL;
 	if (!to)
 		return false;
-	t->delta = DELTA_NONE;	/* one that is kept serves what is beyond the end, too */
-	xlat64_look_up(t, RCX); /* faults if it is not canonical */
+	emit_mov(&t->e, 8, HOST64_T, RCX);
+	xlat64_probe_canonical(t);
 	xlat64_rsp_find(t, true, RSP);
 	check_registers(t, slow);
 	return_flags(t, slow + 2);

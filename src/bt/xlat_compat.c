@@ -135,7 +135,7 @@ static void enter_code64(struct xlat *t, const struct context *to)
 	emit_mov_imm64(&t->e, HOST_T2, (uintptr_t)&to->indirect);
 	emit_load(&t->e, 8, HOST64_DELTA, displaced(HOST_T2, 0));
 	emit_store(&t->e, 8, HOST64_DELTA, AT_HOME(t, table));
-	emit_load(&t->e, 8, HOST_T2, AT_HOME(t, view[0]));
+	emit_load(&t->e, 8, HOST_T2, AT_HOME(t, view[1]));
 	emit_wrgsbase(&t->e, HOST_T2);
 	emit_store(&t->e, 8, RSP, AT_HOME(t, host_rsp));
 	emit_store_imm(&t->e, 4, 1, AT_HOME(t, code64));

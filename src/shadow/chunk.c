@@ -9,7 +9,7 @@
 
 enum {
 	CHUNK_EDGES = 1, /* host mappings that the place of a chunk adds */
-	OWN_EDGES = 4,	 /* at most, when one is owned: its place and a page of a table */
+	OWN_EDGES = 6,	 /* at most, when one is owned: its place and a page of a table, in two places */
 	KEPT = 64,	 /* so many have places before one that shows nothing is taken for another address */
 };
 
@@ -133,12 +133,15 @@ struct window *view_own(struct shadow *sh, bool user, gva_t linear)
 	/* What the guest does not map takes no chunk, and no page of a table. */
 	if (!w && !upper_maps(sh, linear))
 		return NULL;
-	if (!w) {
+	if (!w || (!user && !view_is_beside(sh, linear))) {
 		if (p->view_pages == MAX_VIEW_PAGES)
 			spaces_drop(sh);
 		if (p->edges + OWN_EDGES > p->max_edges)
 			spaces_make_room(sh);
 		view = paged_window_of(sh, user); /* address spaces may be numbered anew */
+		w = view_find(sh, view, linear);
+	}
+	if (!w) {
 		if (!view_make_readable(sh, &p->views[view], linear))
 			return NULL;
 		w = free_chunk(sh);
@@ -152,6 +155,8 @@ struct window *view_own(struct shadow *sh, bool user, gva_t linear)
 		sh->cpu->stats->chunks++;
 		trace(shadow, "view %u owns %llx", view, (unsigned long long)w->linear);
 	}
+	if (!user)
+		view_put_beside(sh, linear);
 	w->used = ++p->owned_ever;
 	return w;
 }

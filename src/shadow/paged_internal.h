@@ -88,6 +88,8 @@ struct view {
 	uint64_t *table;		    /* by linear >> 32 */
 	uint64_t readable[VIEW_PAGES / 64]; /* pages of it */
 	unsigned nreadable;
+	uint64_t beside[VIEW_PAGES / 64]; /* pages of supervisor mode's that are readable behind it */
+	unsigned nbeside;
 	uint16_t chunks; /* first one that it shows, 0: none */
 	uint64_t edges;	 /* of its windows */
 };
@@ -136,6 +138,7 @@ struct paged {
 	struct places places, chunk_places;
 	struct window windows[ALL_WINDOWS]; /* that of a view is of the same number, then come chunks */
 	uint8_t *tables_of_views;
+	int supervisor_table;  /* memfd: pages of it, where they are in the table */
 	uint8_t *chunk_state;  /* window.state of all chunks, and zeros around them, by page of chunk_places */
 	uint32_t *chunk_frame; /* window.frame likewise */
 	struct view views[WINDOWS];
@@ -336,6 +339,12 @@ void view_hide(struct shadow *sh, const struct window *w);
 /* The page of the table with the entry for a linear address. False: the host has no room. */
 bool view_make_readable(struct shadow *sh, struct view *v, gva_t linear);
 void view_make_unreadable(struct shadow *sh, struct view *v);
+/* Makes the page of supervisor mode's table with the entry for an address readable behind that of the present address
+ * space, too, if it is readable at all. */
+void view_put_beside(struct shadow *sh, gva_t linear);
+bool view_is_beside(const struct shadow *sh, gva_t linear);
+/* Host address of a page of supervisor mode's table behind the view's; NULL: it is not readable there. */
+const void *view_page_beside(const struct view *v, unsigned n);
 /* The first page of its table that is readable, from number n on, or VIEW_PAGES. */
 unsigned view_next_page(const struct view *v, unsigned n);
 /* A page of its table. NULL: it is not readable. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "shadow_internal.h"
 
@@ -250,6 +251,8 @@ static void views_destroy(struct paged *p)
 	pages_destroy(p->chunk_state, p->chunk_frame, places_bytes(&p->chunk_places) >> PAGE_SHIFT);
 	places_destroy(&p->chunk_places);
 	release(p->tables_of_views, WINDOWS * VIEW_BYTES);
+	if (p->tables_of_views && p->supervisor_table >= 0)
+		close(p->supervisor_table);
 	p->chunk_places = (struct places){0};
 	p->tables_of_views = p->chunk_state = NULL;
 	p->chunk_frame = NULL;
@@ -266,7 +269,8 @@ bool places_for_chunks(struct shadow *sh)
 		return false;
 	}
 	p->tables_of_views = reserve(WINDOWS * VIEW_BYTES, PROT_NONE);
-	if (!p->tables_of_views ||
+	p->supervisor_table = p->tables_of_views ? memfd_create("gnomon-view", MFD_CLOEXEC) : -1;
+	if (p->supervisor_table < 0 || ftruncate(p->supervisor_table, VIEW_PAGES * PAGE_SIZE) ||
 	    !pages_init(&p->chunk_state, &p->chunk_frame, places_bytes(&p->chunk_places) >> PAGE_SHIFT)) {
 		views_destroy(p);
 		return false;

@@ -51,10 +51,15 @@ hva_t shadow_window_of(const struct shadow *sh, bool user);
 #define SHADOW_VIEW_SHIFT 32
 #define SHADOW_VIEW_GUARD (20 * GiB) /* more than an index of 31 bits, times 8 */
 #define SHADOW_VIEW_REACH (2 * GiB)  /* shadow_to_linear() */
-/* Host address of the table for the CPU's present mode: what GS.base must hold in 64-bit code. 0: there is none, memory
- * is to be reached by the single-stepper (not long mode). */
+/* Supervisor mode's table can be read so far behind that of user mode, too, whichever address space is the present one:
+ * GS.base need not change with the ring. Further than the entries of canonical addresses reach, and nothing else is
+ * there; docs/isolation.md has why an index of the one that leads into the other does no harm. */
+#define SHADOW_SUPERVISOR_VIEW (1 << 30)
+#define SHADOW_VIEW_TABLE_BITS 36 /* tables are at least 2^n bytes apart */
+/* Host address of user mode's table of the present address space: what GS.base must hold in 64-bit code. 0: there is
+ * none, memory is to be reached by the single-stepper (not long mode). */
 hva_t shadow_view(const struct shadow *sh);
-/* The same for a given ring. As with windows, there is one for supervisor mode, which stays where it is, and one for
+/* The table of a given ring. As with windows, there is one for supervisor mode, which stays where it is, and one for
  * user mode of each address space. */
 hva_t shadow_view_of(const struct shadow *sh, bool user);
 /* The view owns the chunk of a linear address from now on. To be asked for what an instruction accessed that had to be

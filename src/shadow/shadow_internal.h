@@ -13,8 +13,11 @@
 /* Everything is reserved with room to align the window to 4 GiB. */
 #define RESERVE_BYTES (5 * WINDOW_BYTES)
 /* Address space of the table of a view. */
-#define VIEW_BYTES (sizeof(uint64_t) << 32)
-#define GRANULES   (WINDOW_BYTES >> SHADOW_GRANULE_SHIFT)
+#define VIEW_BYTES BIT(SHADOW_VIEW_TABLE_BITS)
+_Static_assert(SHADOW_SUPERVISOR_VIEW + (sizeof(uint64_t) << 32) <= VIEW_BYTES,
+	       "a table, and supervisor mode's behind it");
+_Static_assert(VIEW_PAGES / 2 * PAGE_SIZE < SHADOW_SUPERVISOR_VIEW, "they do not meet");
+#define GRANULES (WINDOW_BYTES >> SHADOW_GRANULE_SHIFT)
 
 enum { SHADOW_MAX_RUNS = 256, AUDIT_EVERY = 1024 };
 

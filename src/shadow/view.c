@@ -55,7 +55,29 @@ uint64_t view_nowhere(const struct shadow *sh, gva_t linear)
 
 uint64_t view_edges(const struct view *v)
 {
-	return v->nreadable * PAGE_EDGES;
+	return (v->nreadable + v->nbeside) * PAGE_EDGES;
+}
+
+static bool is_supervisor(const struct shadow *sh, const struct view *v)
+{
+	return v == &sh->paged.views[SUPERVISOR];
+}
+
+/* Supervisor mode's is in several places. */
+static bool make_page(struct shadow *sh, const struct view *v, unsigned n)
+{
+	if (is_supervisor(sh, v))
+		return mmap(page_at(v, n), PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+			    sh->paged.supervisor_table, (off_t)n << PAGE_SHIFT) != MAP_FAILED;
+	return !mprotect(page_at(v, n), PAGE_SIZE, PROT_READ | PROT_WRITE);
+}
+
+/* In place of what is there: whatever mappings the host has room for, this makes fewer of them. */
+static void close_page(void *page)
+{
+	if (mmap(page, PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) ==
+	    MAP_FAILED)
+		PANIC("closing a view: %s", strerror(errno));
 }
 
 bool view_make_readable(struct shadow *sh, struct view *v, gva_t linear)
@@ -65,7 +87,7 @@ bool view_make_readable(struct shadow *sh, struct view *v, gva_t linear)
 
 	if (page_readable(v, n))
 		return true;
-	if (mprotect(page, PAGE_SIZE, PROT_READ | PROT_WRITE))
+	if (!make_page(sh, v, n))
 		return false;
 	for (uint64_t i = 0; i < ENTRIES_PER_PAGE; i++)
 		page[i] = view_nowhere(sh, view_page_linear(n) + (i << SHADOW_VIEW_SHIFT));
@@ -76,19 +98,67 @@ bool view_make_readable(struct shadow *sh, struct view *v, gva_t linear)
 	return true;
 }
 
+/* --- supervisor mode's table behind those of user mode --- */
+
+static uint8_t *place_beside(const struct view *v, unsigned n)
+{
+	return (uint8_t *)page_at(v, n) + SHADOW_SUPERVISOR_VIEW;
+}
+
+static bool page_beside(const struct view *v, unsigned n)
+{
+	return v->beside[n / 64] >> n % 64 & 1;
+}
+
+const void *view_page_beside(const struct view *v, unsigned n)
+{
+	return page_beside(v, n) ? place_beside(v, n) : NULL;
+}
+
+bool view_is_beside(const struct shadow *sh, gva_t linear)
+{
+	return page_beside(&sh->paged.views[paged_window_of(sh, true)], page_of(linear));
+}
+
+void view_put_beside(struct shadow *sh, gva_t linear)
+{
+	struct view *v = &sh->paged.views[paged_window_of(sh, true)];
+	unsigned n = page_of(linear);
+
+	if (page_beside(v, n) || !page_readable(&sh->paged.views[SUPERVISOR], n))
+		return;
+	if (mmap(place_beside(v, n), PAGE_SIZE, PROT_READ, MAP_SHARED | MAP_FIXED, sh->paged.supervisor_table,
+		 (off_t)n << PAGE_SHIFT) == MAP_FAILED)
+		return; /* the single-stepper makes the accesses */
+	v->beside[n / 64] |= BIT(n % 64);
+	v->nbeside++;
+	paged_edges(sh, PAGE_EDGES);
+}
+
+static void close_beside(struct shadow *sh, struct view *v)
+{
+	for (unsigned n = 0; v->nbeside; n++) {
+		while (!page_beside(v, n))
+			n++;
+		close_page(place_beside(v, n));
+		v->beside[n / 64] &= ~BIT(n % 64);
+		v->nbeside--;
+		paged_edges(sh, -(uint64_t)PAGE_EDGES);
+	}
+}
+
 void view_make_unreadable(struct shadow *sh, struct view *v)
 {
 	for (unsigned n = 0; v->nreadable; n++) {
 		n = view_next_page(v, n);
-		/* In place of what is there: whatever mappings the host has room for, this makes fewer of them. */
-		if (mmap(page_at(v, n), PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
-			 -1, 0) == MAP_FAILED)
-			PANIC("closing a view: %s", strerror(errno));
+		close_page(page_at(v, n));
 		v->readable[n / 64] &= ~BIT(n % 64);
 		v->nreadable--;
 		sh->paged.view_pages--;
 		paged_edges(sh, -(uint64_t)PAGE_EDGES);
 	}
+	for (unsigned i = SUPERVISOR + 1; is_supervisor(sh, v) && i < WINDOWS; i++)
+		close_beside(sh, &sh->paged.views[i]);
 }
 
 bool view_is_present(const struct paged *p, unsigned view)
@@ -129,7 +199,7 @@ hva_t shadow_view_of(const struct shadow *sh, bool user)
 
 hva_t shadow_view(const struct shadow *sh)
 {
-	return shadow_view_of(sh, sh->cpu->cpl == 3);
+	return shadow_view_of(sh, true);
 }
 
 bool shadow_own(struct shadow *sh, gva_t linear, bool user)
@@ -185,14 +255,29 @@ bool shadow_in_view_table(const struct shadow *sh, hva_t address)
 	return sh->paged.tables_of_views && address - (hva_t)sh->paged.tables_of_views < WINDOWS * VIEW_BYTES;
 }
 
+static bool is_entry(uint64_t at, gva_t *linear)
+{
+	*linear = at / sizeof(uint64_t) << SHADOW_VIEW_SHIFT;
+	return at < sizeof(uint64_t) << 32 &&
+	       !((*linear ^ view_page_linear(page_of(*linear))) >> (SHADOW_VIEW_SHIFT + 9));
+}
+
 enum shadow_fault view_fault(struct shadow *sh, hva_t address)
 {
-	uint64_t distance = address - (hva_t)sh->paged.tables_of_views;
+	uint64_t distance = address - (hva_t)sh->paged.tables_of_views, at = distance % VIEW_BYTES;
 	unsigned view = (unsigned)(distance / VIEW_BYTES);
-	gva_t linear = distance % VIEW_BYTES / sizeof(uint64_t) << SHADOW_VIEW_SHIFT;
 	enum shadow_fault result = SHADOW_EMULATE;
+	bool user = view != SUPERVISOR;
+	gva_t linear;
 
-	if (view_is_present(&sh->paged, view) && view_own(sh, view != SUPERVISOR, linear))
+	if (!view_is_present(&sh->paged, view))
+		return SHADOW_EMULATE;
+	if (!is_entry(at, &linear)) {
+		if (!is_entry(at - SHADOW_SUPERVISOR_VIEW, &linear))
+			return SHADOW_EMULATE;
+		user = false;
+	}
+	if (view_own(sh, user, linear))
 		result = SHADOW_RESOLVED;
 	sh->cpu->stats->hidden_faults += result == SHADOW_RESOLVED;
 	return result;

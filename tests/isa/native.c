@@ -26,6 +26,7 @@ enum {
 	AVX = 4,
 	AVX512 = 0xe0,
 	MAX_TICKS = 5,
+	MAX_TRIES = 4,
 	GUARD = 1 << 20,
 };
 
@@ -40,7 +41,9 @@ struct native {
 	volatile enum phase phase;
 	bool wide; /* 64-bit code */
 	unsigned ticks;
-	uint64_t refused; /* RIP of the last signal that may have been the host's own: hostsig_refused_rsp() */
+	uint64_t
+	    refused;	/* RIP of the last signal that may have been the host's own (hostsig_refused_rsp()), and ... */
+	unsigned tries; /* ... how often it was tried again */
 	struct native_state *state;
 	gregset_t saved;
 	uint8_t saved_fx[FX_BYTES];
@@ -171,6 +174,13 @@ static void leave(struct native *n, ucontext_t *uc)
 	n->phase = IDLE;
 }
 
+static bool try_again(struct native *n, uint64_t rip)
+{
+	n->tries = n->refused == rip ? n->tries + 1 : 0;
+	n->refused = rip;
+	return n->tries < MAX_TRIES;
+}
+
 static bool on_signal(void *arg, int signo, siginfo_t *info, ucontext_t *uc)
 {
 	struct native *n = arg;
@@ -186,8 +196,7 @@ static bool on_signal(void *arg, int signo, siginfo_t *info, ucontext_t *uc)
 	}
 	if (n->phase == ENTER) {
 		enter(n, uc);
-	} else if (n->wide && hostsig_refused_rsp(uc) && n->refused != (uint64_t)uc->uc_mcontext.gregs[REG_RIP]) {
-		n->refused = (uint64_t)uc->uc_mcontext.gregs[REG_RIP];
+	} else if (n->wide && hostsig_refused_rsp(uc) && try_again(n, (uint64_t)uc->uc_mcontext.gregs[REG_RIP])) {
 		enter_by_code(uc->uc_mcontext.gregs, n->saved[REG_RSP]);
 	} else {
 		leave(n, uc);

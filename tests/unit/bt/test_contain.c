@@ -132,6 +132,23 @@ START_TEST(test_look_up)
 	emit_store(&e, 8, RSP, home(offsetof(struct bt_home, rsp)));
 	is_contained();
 
+	begin(); /* the other ring's table */
+	emit_mov_imm(&e, R11, 32);
+	emit_shrx64(&e, R11, RBX, R11);
+	emit_load(&e, 8, R11, (struct host_addr){REG_NONE, R11, 8, SHADOW_SUPERVISOR_VIEW, true, false});
+	emit_load(&e, 8, RAX, mem(RBX, R11, 0));
+	is_caught("GS: no index of the view");
+	begin();
+	code.view = SHADOW_SUPERVISOR_VIEW;
+	look_up(RBX);
+	is_caught("GS: no index of the view");
+	begin();
+	code.view = SHADOW_SUPERVISOR_VIEW;
+	emit_load(&e, 8, R11,
+		  (struct host_addr){REG_NONE, REG_NONE, 1, SHADOW_SUPERVISOR_VIEW + CHUNK * 8, true, false});
+	probe(RBX, CHUNK);
+	emit_load(&e, 8, RAX, mem(RBX, R11, 0x1000));
+	is_contained();
 	begin();
 	emit_load(&e, 8, RAX, mem(RBX, REG_NONE, 0));
 	is_caught(no_place);

@@ -38,9 +38,11 @@ START_TEST(test_pages)
 	}
 	ck_assert(pm.ram.host[pte(0, 3)] & PTE_D);
 	/* One view for each mode: user mode does not get what is the supervisor's. */
-	hva_t supervisor = shadow_view(sh);
+	hva_t supervisor = shadow_view_of(sh, false);
+	ck_assert_uint_eq(((const uint64_t *)(shadow_view(sh) + SHADOW_SUPERVISOR_VIEW))[high >> SHADOW_VIEW_SHIFT],
+			  ((const uint64_t *)supervisor)[high >> SHADOW_VIEW_SHIFT]);
 	user();
-	ck_assert(shadow_view(sh) != supervisor && shadow_view_of(sh, false) == supervisor);
+	ck_assert(shadow_view_of(sh, true) != supervisor && shadow_view_of(sh, false) == supervisor);
 	ck_assert_int_eq(load(low + 7, &byte), DONE);
 	ck_assert_uint_eq(byte, 0x40);
 	ck_assert_int_eq(load(high, &byte), SHADOW_TRUE);
