@@ -276,16 +276,25 @@ static void indexed(unsigned base, unsigned index, unsigned scale)
 	emit_load(&e, 8, RAX, (struct host_addr){R10, (uint8_t)index, (uint8_t)scale, 8, false, false});
 }
 
-/* VPMASKMOVD XMM0, XMM1, [R10 + register]: may access nothing. */
+/* Which form indexed_masked() has: by VEX, or by EVEX with an opmask register. */
+static bool evex;
+
+/* VPMASKMOVD XMM0, XMM1, [R10 + register], or VMOVDQU32 ZMM0 {K1}, [R10 + register]: may access nothing. */
 static void indexed_masked(unsigned base, unsigned index)
 {
+	uint8_t sib = (uint8_t)(2 | index << 3);
+
 	emit_lea(&e, 8, R10, mem(base, R11, 0));
-	emit_bytes(&e, (const uint8_t[]){0xc4, 0xc2, 0x71, 0x8c, 0x04, (uint8_t)(2 | index << 3)}, 6);
+	if (evex)
+		emit_bytes(&e, (const uint8_t[]){0x62, 0xd1, 0x7e, 0x49, 0x6f, 0x04, sib}, 7);
+	else
+		emit_bytes(&e, (const uint8_t[]){0xc4, 0xc2, 0x71, 0x8c, 0x04, sib}, 6);
 }
 
 /* Probes pass for more than they are meant for, but for what an access is not come past: so one of them at a time. */
 START_TEST(test_bounds)
 {
+	evex = _i;
 	begin();
 	emit_mov(&e, 4, RCX, RCX);
 	look_up(RBX);
@@ -373,6 +382,47 @@ START_TEST(test_bounds)
 	emit_target8(&e, past);
 	indexed(RBX, RSI, 1);					/* with no more than this one */
 	emit_bytes(&e, (const uint8_t[]){0x48, 0xf7, 0xde}, 3); /* NEG RSI */
+	indexed(RBX, RSI, 1);
+	is_contained();
+}
+END_TEST
+
+/* VMOVDQU32 ZMM0, [RBX + R11 or a mistaken register + disp * 64], with these bits of EVEX's X, B, R' and V' inverted.
+ */
+static void move_512(uint8_t flipped, uint8_t v_high, int8_t disp)
+{
+	emit_bytes(&e,
+		   (const uint8_t[]){0x62, (uint8_t)(0xb1 ^ flipped), 0x7e, (uint8_t)(0x48 ^ v_high), 0x6f, 0x44, 0x1b,
+				     (uint8_t)disp},
+		   8);
+}
+
+START_TEST(test_evex)
+{
+	enum { R_HIGH = 0x10, B = 0x20, X = 0x40, R = 0x80 };
+
+	begin();
+	look_up(RBX);
+	move_512(0, 0, 127);
+	move_512(R, 0, -128);
+	move_512(R_HIGH, 0, 1);
+	is_contained();
+	begin(); /* the index is RBX once more */
+	look_up(RBX);
+	move_512(X, 0, 0);
+	is_caught(no_place);
+	begin(); /* the base is R11 */
+	look_up(RBX);
+	move_512(B, 0, 0);
+	is_caught(no_place);
+	begin(); /* no delta */
+	move_512(0, 0, 0);
+	is_caught(no_place);
+	begin(); /* without a mask it is an access: a probe's word may be taken behind it */
+	chunk_delta(CHUNK);
+	probe(RBX, CHUNK);
+	move_512(0, 0, 0);
+	probe_index(RSI);
 	indexed(RBX, RSI, 1);
 	is_contained();
 }
@@ -492,6 +542,7 @@ END_TEST
 
 START_TEST(test_stack_lost)
 {
+	evex = _i;
 	uint8_t *past;
 
 	begin_kept(); /* moved, not touched */
@@ -591,7 +642,9 @@ static void string(bool rsi, bool rdi)
 START_TEST(test_implicit)
 {
 	static const uint8_t caught[][8] = {
-	    {6, 0xc4, 0xe2, 0xf9, 0x90, 0x04, 0x0b}, /* VPGATHERDQ XMM0, [RBX + XMM1], XMM0 */
+	    {6, 0xc4, 0xe2, 0xf9, 0x90, 0x04, 0x0b},	   /* VPGATHERDQ XMM0, [RBX + XMM1], XMM0 */
+	    {7, 0x62, 0xf2, 0x7d, 0x49, 0x90, 0x04, 0x0b}, /* VPGATHERDD ZMM0 {K1}, [RBX + ZMM1] */
+	    {7, 0x62, 0xf2, 0x7d, 0x49, 0xa0, 0x04, 0x0b}, /* VPSCATTERDD [RBX + ZMM1] {K1}, ZMM0 */
 	    {3, 0x66, 0x0f, 0xf7},
 	    {1, 0xd7},
 	    {2, 0x0f, 0x05},
@@ -1085,12 +1138,13 @@ int main(void)
 	tcase_add_test(t, test_look_up);
 	tcase_add_test(t, test_index_of_32_bits);
 	tcase_add_test(t, test_near);
-	tcase_add_test(t, test_bounds);
+	tcase_add_loop_test(t, test_bounds, 0, 2);
+	tcase_add_test(t, test_evex);
 	tcase_add_test(t, test_points);
 	tcase_add_test(t, test_behind);
 	tcase_add_test(t, test_behind_links);
 	tcase_add_test(t, test_stack_kept);
-	tcase_add_test(t, test_stack_lost);
+	tcase_add_loop_test(t, test_stack_lost, 0, 2);
 	tcase_add_test(t, test_implicit);
 	tcase_add_test(t, test_own);
 	tcase_add_test(t, test_constant);

@@ -31,8 +31,17 @@ static void random_insn(unsigned code_size)
 			if (code[at - 1] == 0xc4)
 				code[at++] = (uint8_t)((rand() & 0xe0) | (1 + rand() % 3));
 		}
+		bool evex = !at && rand() % 8 == 0;
+		unsigned from = at;
 		for (; at < sizeof(code); at++)
 			code[at] = (uint8_t)(rand() >> 4);
+		if (evex) {
+			code[from] = 0x62;
+			code[from + 1] =
+			    (uint8_t)((code[from + 1] & 0xf0) | (code_size == 8 ? 0 : 0xc0) | (1 + rand() % 3));
+			code[from + 2] |= (uint8_t)(rand() & 1 ? 0x7c : 4); /* vvvv, often none */
+			code[from + 3] = (uint8_t)((code[from + 3] & 0x17) | 8 | rand() % 3 << 5);
+		}
 	} while (insn_decode(&guest, code, 15, code_size) || insn_rows[guest.id].class != CLASS_IDENT);
 }
 
@@ -66,6 +75,11 @@ static void check_operands(unsigned home)
 	SAME(mem_write);
 	SAME(flags_written);
 	SAME(flags_read);
+	SAME(vector);
+	SAME(mask.opmask);
+	SAME(mask.kind);
+	SAME(mask.bits);
+	SAME(mask.element);
 	ck_assert_uint_eq(guest.prefixes & PFX_LOCK, host.prefixes & PFX_LOCK);
 	for (unsigned i = 0; i < guest.noperands; i++) {
 		const struct operand *g = &guest.op[i], *h = &host.op[i];
@@ -165,7 +179,7 @@ END_TEST
 START_TEST(test_with_an_index)
 {
 	static const int32_t disps[] = {0, 5, -128, 128, 0x1234567};
-	unsigned done = 0, vex = 0;
+	unsigned done = 0, vex = 0, evex = 0;
 
 	srand(4);
 	for (unsigned i = 0; i < TRIES; i++) {
@@ -184,6 +198,7 @@ START_TEST(test_with_an_index)
 			continue;
 		done++;
 		vex += guest.encoding == ENC_VEX;
+		evex += guest.encoding == ENC_EVEX;
 		check_operands(RSP);
 		ck_assert_uint_eq(host.addrsize, 8);
 		ck_assert_uint_eq(host.base, how.base);
@@ -193,6 +208,7 @@ START_TEST(test_with_an_index)
 	}
 	ck_assert_uint_gt(done, TRIES / 60);
 	ck_assert_uint_gt(vex, 20);
+	ck_assert_uint_gt(evex, 20);
 }
 END_TEST
 
