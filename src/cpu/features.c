@@ -95,7 +95,7 @@ static bool policy_shows(const struct cpu *cpu, unsigned policy, bool host, bool
 	case POLICY_AVX:
 		return host && host_saves_avx();
 	case POLICY_AVX512:
-		return host && max && host_saves_avx512();
+		return host && host_saves_avx512();
 	case POLICY_MAX:
 		return max;
 	case POLICY_LM:

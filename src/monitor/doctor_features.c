@@ -66,10 +66,15 @@ void doctor_avx(struct finding *f)
 {
 	struct cpu *cpu = all_shown();
 	bool avx = cpu && feature_shown(cpu, CPUID_avx), avx2 = cpu && feature_shown(cpu, CPUID_avx2);
+	bool avx512 = cpu && feature_shown(cpu, CPUID_avx512f);
 
 	free(cpu);
 	f->status = avx2 ? FINDING_OK : FINDING_HINT;
-	snprintf(f->found, sizeof(f->found), "%s", avx2 ? "AVX2, shown to guests" : avx ? "AVX only" : "no AVX");
+	snprintf(f->found, sizeof(f->found), "%s",
+		 avx512 ? "AVX2 and AVX-512, shown to guests"
+		 : avx2 ? "AVX2, shown to guests"
+		 : avx	? "AVX only"
+			: "no AVX");
 	if (!avx2)
 		snprintf(f->advice, sizeof(f->advice),
 			 "programs that would use AVX2 take slower ways; a hypervisor "

@@ -39,7 +39,7 @@ class Doctor(Case):
 
         features = found["features"]
         self.assertIn("sse2", features["shown"])
-        for name in ("avx2", "aes", "sha_ni"):
+        for name in ("avx2", "avx512f", "avx512vl", "aes", "sha_ni"):
             self.assertEqual(name in features["shown"], name in flags)
             self.assertEqual(name in features["missing"], name not in flags)
 
