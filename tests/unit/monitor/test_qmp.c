@@ -430,7 +430,7 @@ START_TEST(keys)
 		       "{\"type\":\"btn\",\"data\":{\"down\":true,\"button\":\"right\"}},"
 		       "{\"type\":\"key\",\"data\":{\"down\":true,\"key\":{\"type\":\"qcode\",\"data\":\"b\"}}}]}}"),
 	       "{\"return\":{}}");
-	expect_notes("mouse:5,-3,0,2 ");
+	expect_notes("mouse:5,-3,0,2 +b ");
 	expect(ask(fd, "{\"execute\":\"input-send-event\",\"arguments\":{\"events\":["
 		       "{\"type\":\"btn\",\"data\":{\"down\":true,\"button\":\"wheel-down\"}},"
 		       "{\"type\":\"btn\",\"data\":{\"down\":false,\"button\":\"wheel-down\"}}]}}"),
