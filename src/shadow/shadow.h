@@ -53,8 +53,8 @@ hva_t shadow_window_of(const struct shadow *sh, bool user);
 #define SHADOW_VIEW_REACH (2 * GiB)  /* shadow_to_linear() */
 /* Supervisor mode's table can be read so far behind that of user mode, too, whichever address space is the present one:
  * GS.base need not change with the ring. Further than the entries of canonical addresses reach, and nothing else is
- * there; docs/isolation.md has why an index of the one that leads into the other does no harm,
- * and why this is no multiple of 4 MiB: bits 51 up are what probed indexes may have wrong. */
+ * there; docs/isolation.md has why an index of the one that leads into the other does no harm, and why this is no
+ * multiple of 4 MiB: probed indexes may be multiples of 2^51 too far. */
 #define SHADOW_SUPERVISOR_VIEW ((1 << 30) + (1 << 21))
 #define SHADOW_VIEW_TABLE_BITS 36 /* tables are at least 2^n bytes apart */
 /* Host address of user mode's table of the present address space: what GS.base must hold in 64-bit code. 0: there is

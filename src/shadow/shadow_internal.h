@@ -17,6 +17,8 @@
 _Static_assert(SHADOW_SUPERVISOR_VIEW + (sizeof(uint64_t) << 32) <= VIEW_BYTES,
 	       "a table, and supervisor mode's behind it");
 _Static_assert(VIEW_PAGES / 2 * PAGE_SIZE < SHADOW_SUPERVISOR_VIEW, "they do not meet");
+_Static_assert(((uint64_t)SHADOW_SUPERVISOR_VIEW / sizeof(uint64_t) << SHADOW_VIEW_SHIFT) % BIT(51),
+	       "what an index finds in the other table is not made up for by a probed one: docs/isolation.md");
 #define GRANULES (WINDOW_BYTES >> SHADOW_GRANULE_SHIFT)
 
 enum { SHADOW_MAX_RUNS = 256, AUDIT_EVERY = 1024 };
