@@ -431,8 +431,9 @@ struct bt {
 	struct bt_reloc *relocs;
 	struct code_page *pages;
 	unsigned nmaps, ninsns, nsources, nrelocs, npages;
-	uint32_t free_pages;	  /* list of those in `pages` that are of no use any more */
-	size_t held[CACHE_PARTS]; /* bytes of each part that flushes have left as memory */
+	uint32_t free_pages;	   /* list of those in `pages` that are of no use any more */
+	size_t held[CACHE_PARTS];  /* bytes of each part that flushes have left as memory */
+	size_t ahead[CACHE_PARTS]; /* bytes of each that have been populated: bt_populate_ahead() */
 
 	/* Numbers of the first blocks of lists. */
 	uint32_t *hash;
@@ -565,6 +566,8 @@ void bt_tables_check(struct bt *bt);
 /* bytes: of code and records. */
 int bt_cache_init(struct bt *bt, size_t bytes);
 void bt_cache_destroy(struct bt *bt);
+/* Has the host make the memory of the next blocks, their records included, before it is touched. */
+void bt_populate_ahead(struct bt *bt);
 /* Bytes of code and records. */
 size_t bt_cache_used(const struct bt *bt);
 /* There is no room left in the area: forgets what has been copied, or, if that is not much, all, contexts among it.

@@ -324,6 +324,7 @@ void xlat_insert(struct xlat *t)
 	t->area->end.code = ALIGN_UP((size_t)(t->e.p - bt->cache_write), 16);
 	bt->stats->host_bytes_emitted += (uint64_t)(t->e.p - t->e.start);
 	bt->stats->cache_bytes_used = bt_cache_used(bt);
+	bt_populate_ahead(bt);
 	bt_insert(bt, b);
 	bt_audit_emitted(bt, b);
 	if (bt->audit && ++bt->audit_countdown % AUDIT_EVERY == 0)
