@@ -20,32 +20,8 @@
 
 #define CPU_BIAS  128
 #define FPU_LIVE  16(%r14)
-#define FX_MXCSR  24
-#define FX_XMM0   160
-#define FX_YMM    576
-#define FX_K      832
-#define FX_ZMM    896
-#define FX_HI16   1408
+#include "enter_fpu.inc"
 #define G(n)      (n * 8 - CPU_BIAS)(%r14)
-
-	/* What AVX-512 adds beside wider registers of the old names: ZMM16 to ZMM31 (of 32-bit code, too, as they stay where they are in compatibility mode) and
-	 * opmask registers. RAX is the image. */
-	.macro move_512 way
-	.irp n, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
-	.ifc \way, load
-	vmovdqa64 FX_HI16 + 64 * (\n - 16)(%rax), %zmm\n
-	.else
-	vmovdqa64 %zmm\n, FX_HI16 + 64 * (\n - 16)(%rax)
-	.endif
-	.endr
-	.irp n, 0, 1, 2, 3, 4, 5, 6, 7
-	.ifc \way, load
-	kmovq FX_K + 8 * \n(%rax), %k\n
-	.else
-	kmovq %k\n, FX_K + 8 * \n(%rax)
-	.endif
-	.endr
-	.endm
 
 	.text
 	.globl bt_enter_begin, bt_enter_code_end

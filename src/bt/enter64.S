@@ -4,7 +4,7 @@
  * the trampolines in the cache and the signal handler see to that. The stack is as bt_enter() has it: code that goes from 64-bit code to compatibility mode, or back, leaves by the other
  * way than it came (xlat_compat.c). Offsets are checked in run64.c.
  *
- * The guest's RSP need not be canonical, and not every host can return to such a one (hostsig_keeps_rsp()): the signal handler always goes to code here with the host's, having stored the
+ * The guest's RSP need not be canonical, and not every host can return to such a one (hostsig_refuses_rsp()): the signal handler always goes to code here with the host's, having stored the
  * guest's as found; bt_resume64 then goes on where the thread was.
  */
 #define H_REASON 0
@@ -23,12 +23,7 @@
 #define F_UPPER  80
 
 #define FPU_LIVE 144
-#define FX_MXCSR 24
-#define FX_XMM0  160
-#define FX_YMM   576
-#define FX_K     832
-#define FX_ZMM   896
-#define FX_HI16  1408
+#include "enter_fpu.inc"
 #define G(n)     (n * 8)(%r11)
 #define I(n)     (H_IMAGE + n * 8)(%r10)
 
@@ -53,24 +48,6 @@
 	.macro leave_stack
 	mov %rsp, H_RSP_FOUND(%r10)
 	mov H_RSP(%r10), %rsp
-	.endm
-	/* What AVX-512 adds beside wider registers of the old names: ZMM16 to ZMM31 (of 32-bit code, too, as they stay where they are in compatibility mode) and
-	 * opmask registers. RAX is the image. */
-	.macro move_512 way
-	.irp n, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
-	.ifc \way, load
-	vmovdqa64 FX_HI16 + 64 * (\n - 16)(%rax), %zmm\n
-	.else
-	vmovdqa64 %zmm\n, FX_HI16 + 64 * (\n - 16)(%rax)
-	.endif
-	.endr
-	.irp n, 0, 1, 2, 3, 4, 5, 6, 7
-	.ifc \way, load
-	kmovq FX_K + 8 * \n(%rax), %k\n
-	.else
-	kmovq %k\n, FX_K + 8 * \n(%rax)
-	.endif
-	.endr
 	.endm
 
 	.text
