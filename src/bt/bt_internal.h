@@ -484,8 +484,7 @@ struct bt {
 	gva_t breakpoints[BT_MAX_BREAKPOINTS];
 	unsigned nbreakpoints;
 	bool at_breakpoint;		  /* bt_run() is to return: the next instruction is at one */
-	bool gs_known;			  /* GS.base of the thread is frame.window */
-	bool wrgsbase;			  /* the host lets translated code write it */
+	enum gsbase_kind gsbase;	  /* how GS.base is written */
 	gva_t faulted_at;		  /* cpu->bt_user_faulted: at this address */
 	uint32_t copy_faulted_at;	  /* cpu->bt_copy_faulted: likewise */
 	bool signal_stepping;		  /* the handler single-steps to a boundary */
@@ -835,7 +834,7 @@ static inline bool bt_counts(const struct bt *bt)
 /* May translated code go over to the window of another privilege level? */
 static inline bool bt_switches_windows(const struct bt *bt)
 {
-	return bt->wrgsbase && opt_on(bt->cpu->opt_off, OPT_GSBASE);
+	return bt->gsbase != GSBASE_CALL && opt_on(bt->cpu->opt_off, OPT_GSBASE);
 }
 
 /* Between the guest's ESP and what HOST_ESP holds: insn_map.esp. */

@@ -79,7 +79,10 @@ int bt_create(struct bt **out, const struct bt_config *cfg)
 		return -ENOMEM;
 	bt->cpu = cfg->cpu;
 	bt->pm = cfg->cpu->pm;
-	bt->wrgsbase = bt_can_wrgsbase();
+	bt->gsbase = gsbase_kind();
+	/* Whoever has it switched off wants none of what goes with it. */
+	if (bt->gsbase == GSBASE_LOST && (!opt_on(cfg->cpu->opt_off, OPT_GSBASE) || !gsbase_begin(bt->gsbase)))
+		bt->gsbase = GSBASE_CALL;
 	bt->shadow = cfg->shadow;
 	bt->stats = cfg->cpu->stats;
 	bt->stop = cfg->stop;
@@ -137,6 +140,8 @@ void bt_mmu_event(struct bt *bt, enum mmu_event event, gva_t address)
 		bt_flush(bt);
 }
 
+_Static_assert(BIT(SHADOW_VIEW_TABLE_BITS) <= GSBASE_REACH, "a view, if GS.base has been lost");
+
 /* Translated code reaches the window of the CPU's present mode. */
 static void use_window(struct bt *bt)
 {
@@ -148,10 +153,7 @@ static void use_window(struct bt *bt)
 	cpu->bt_states[0] = shadow_page_states(bt->shadow, false);
 	cpu->bt_states[1] = shadow_page_states(bt->shadow, true);
 	window = context_code64(bt->ctx) ? shadow_view(bt->shadow) : cpu->bt_window[cpu->cpl == 3];
-	if (window == bt->frame.window && bt->gs_known)
-		return;
-	bt_set_gs_base(window);
-	bt->gs_known = true;
+	gsbase_set(bt->gsbase, window);
 	bt->frame.window = window;
 }
 
@@ -328,7 +330,7 @@ void bt_begin(struct bt *bt, bool lockstep)
 		bt->lockstep = lockstep;
 	}
 	bt->stats->insns_counted = bt_counts(bt);
-	bt->gs_known = false; /* the thread may have run another VM meanwhile */
+	gsbase_begin(bt->gsbase);
 	bt_signals_attach(bt);
 	bt->resume = 0;
 	bt->at_breakpoint = false;

@@ -13,6 +13,7 @@
 #include "bt/bt.h"
 #include "bt/gsbase.h"
 #include "doctor.h"
+#include "hostsig.h"
 #include "vm.h"
 
 #define GIB(bytes) ((double)(bytes) / (double)GiB)
@@ -199,12 +200,22 @@ static void check_mappings(struct finding *f)
 
 static void check_fsgsbase(struct finding *f)
 {
-	if (bt_can_wrgsbase()) {
+	static const char faster[] =
+	    "a processor with FSGSBASE and Linux 5.9 or later (not booted with nofsgsbase) would be faster";
+
+	hostsig_thread_init();
+	switch (gsbase_kind()) {
+	case GSBASE_KEPT:
 		set(f, FINDING_OK, "by instruction (WRGSBASE)");
 		return;
+	case GSBASE_LOST:
+		set(f, FINDING_HINT, "by instruction (WRGSBASE), but what it writes is lost with the processor");
+		break;
+	case GSBASE_CALL:
+		set(f, FINDING_HINT, "by system call");
+		break;
 	}
-	set(f, FINDING_HINT, "by system call");
-	advise(f, "a processor with FSGSBASE and Linux 5.9 or later (not booted with nofsgsbase) would be faster");
+	advise(f, "%s", faster);
 }
 
 static void check_tsc(struct finding *f)

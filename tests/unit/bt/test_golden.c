@@ -318,7 +318,7 @@ static void put_everything64(void)
 
 static void put_everything(void)
 {
-	bt->wrgsbase = true; /* nothing is run */
+	bt->gsbase = GSBASE_KEPT; /* nothing is run */
 	cpu.cr4 |= CR4_OSFXSR;
 	for (unsigned i = 0; i < ARRAY_LEN(samples32); i++)
 		put_sample("flat", &samples32[i], SITE_PLAIN);
