@@ -4,14 +4,7 @@
  * it takes, must not depend on it; interrupts come between instructions, and never behind STI or MOV SS.
  */
 #define _GNU_SOURCE
-#include <signal.h>
-#include <time.h>
-
-#include "bt_fixture.h"
-
-#ifndef sigev_notify_thread_id
-#define sigev_notify_thread_id _sigev_un._tid
-#endif
+#include "kicks.h"
 
 enum { VECTOR = 0x20, SEEN = 0x38000, TURNS = 20000 };
 
@@ -48,44 +41,6 @@ static const uint8_t handler16[] = {
     0x53, 0x55, 0x89, 0xe5, 0x8b, 0x5e, 0x04, 0x2e, 0xc6, 0x87, 0x00, 0x10, 0x01, 0x2e, 0xff, 0x06, 0x00, 0x20, 0x5d, 0x5b, 0xcf};
 enum { SEEN16 = CODE + 0x1000, HANDLER16 = 0x3000 };
 /* clang-format on */
-
-static timer_t timer;
-static unsigned pause_ns, random_state = 12345;
-
-static void arm_timer(void)
-{
-	struct itimerspec its = {0};
-
-	random_state = random_state * 1664525 + 1013904223;
-	its.it_value.tv_nsec = pause_ns ? 10000 + (long)((random_state >> 8) % pause_ns) : 0;
-	timer_settime(timer, 0, &its, NULL);
-}
-
-/* Each kick arms the next one. */
-static bool kick_again(void *arg, int signo, siginfo_t *info, ucontext_t *uc)
-{
-	if (signo == HOSTSIG_KICK)
-		arm_timer();
-	return false;
-}
-
-static void start_kicks(unsigned ns)
-{
-	struct sigevent ev = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = HOSTSIG_KICK};
-
-	ev.sigev_notify_thread_id = gettid();
-	ck_assert_int_eq(timer_create(CLOCK_MONOTONIC, &ev, &timer), 0);
-	hostsig_add(kick_again, NULL);
-	pause_ns = ns;
-	arm_timer();
-}
-
-static void end_kicks(void)
-{
-	pause_ns = 0;
-	timer_delete(timer);
-	hostsig_remove(kick_again, NULL);
-}
 
 static void load_program(bool real, unsigned turns)
 {
