@@ -265,6 +265,12 @@ static inline uint8_t insn_element_size(const struct insn *in)
 	return in->bytes[in->opcode_off] & 1 ? in->opsize : 1;
 }
 
+/* Bytes of an index of a gather or scatter (opcodes 90 to 93, A0 to A3 behind 0F38). */
+static inline unsigned insn_index_size(const struct insn *in)
+{
+	return in->bytes[in->modrm_off - 1] & 1 ? 8 : 4;
+}
+
 /* CMPS and SCAS: string instructions that set flags. */
 static inline bool insn_compares_strings(const struct insn *in)
 {

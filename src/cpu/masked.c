@@ -102,24 +102,6 @@ static void write_vector(struct cpu *cpu, unsigned reg, const uint8_t from[VECTO
 	memcpy(image + FX_ZMM + 32 * reg, from + 32, 32);
 }
 
-/* Indexes are 4 bytes in those whose name has D there. */
-static unsigned index_bytes(const struct insn *in)
-{
-	switch (in->id) {
-	case INSN_VGATHERDPS_EVEX:
-	case INSN_VGATHERDPD_EVEX:
-	case INSN_VPGATHERDD_EVEX:
-	case INSN_VPGATHERDQ_EVEX:
-	case INSN_VSCATTERDPS:
-	case INSN_VSCATTERDPD:
-	case INSN_VPSCATTERDD:
-	case INSN_VPSCATTERDQ:
-		return 4;
-	default:
-		return 8;
-	}
-}
-
 struct walk {
 	uint8_t data[VECTOR_MAX], index[VECTOR_MAX];
 	uint64_t base;
@@ -129,7 +111,7 @@ struct walk {
 static void start(const struct cpu *cpu, const struct insn *in, unsigned data, struct walk *w)
 {
 	w->base = insn_ea(cpu, in);
-	w->index_size = index_bytes(in);
+	w->index_size = insn_index_size(in);
 	w->size = in->mask.element;
 	w->count = in->vector / MAX(w->size, w->index_size);
 	read_vector(cpu, data, w->data);

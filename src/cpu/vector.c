@@ -95,27 +95,12 @@ bool do_vmaskmov(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 	return true;
 }
 
-/* How large indexes and elements are. */
-static void gather_sizes(const struct insn *in, unsigned *index, unsigned *element)
+/* Of AVX2's, whose VEX prefix has three bytes. */
+static unsigned gathered_size(const struct insn *in)
 {
-	switch (in->id) {
-	case INSN_VGATHERDPS:
-	case INSN_VPGATHERDD:
-		*index = *element = 4;
-		break;
-	case INSN_VGATHERDPD:
-	case INSN_VPGATHERDQ:
-		*index = 4;
-		*element = 8;
-		break;
-	case INSN_VGATHERQPS:
-	case INSN_VPGATHERQD:
-		*index = 8;
-		*element = 4;
-		break;
-	default:
-		*index = *element = 8;
-	}
+	const uint8_t vex_w = 0x80;
+
+	return in->bytes[in->opcode_off + 2] & vex_w ? 8 : 4;
 }
 
 /*
@@ -126,11 +111,10 @@ bool do_gather(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 {
 	uint8_t data[YMM_BYTES], index[YMM_BYTES], mask[YMM_BYTES];
 	uint64_t base = insn_ea(cpu, in);
-	unsigned index_size, size, count;
+	unsigned index_size = insn_index_size(in), size = gathered_size(in);
+	unsigned count = vector_bytes(in) / MAX(size, index_size);
 	bool done = true;
 
-	gather_sizes(in, &index_size, &size);
-	count = vector_bytes(in) / MAX(size, index_size);
 	read_vector(cpu, in->op[0].reg, data);
 	read_vector(cpu, in->vsib_index, index);
 	read_vector(cpu, in->op[2].reg, mask);

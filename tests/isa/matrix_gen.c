@@ -274,31 +274,10 @@ static uint8_t *vector_at(uint8_t *fx, unsigned reg, unsigned at)
 	return fx + (at < 16 ? 160 : NATIVE_YMM - 16) + 16 * reg + at;
 }
 
-/* Are indexes of this gather or scatter doublewords? */
-static bool dword_indexes(const struct insn *in)
-{
-	switch (in->id) {
-	case INSN_VGATHERDPS:
-	case INSN_VGATHERDPD:
-	case INSN_VPGATHERDD:
-	case INSN_VPGATHERDQ:
-	case INSN_VGATHERDPS_EVEX:
-	case INSN_VGATHERDPD_EVEX:
-	case INSN_VPGATHERDD_EVEX:
-	case INSN_VPGATHERDQ_EVEX:
-	case INSN_VSCATTERDPS:
-	case INSN_VSCATTERDPD:
-	case INSN_VPSCATTERDD:
-	case INSN_VPSCATTERDQ:
-		return true;
-	}
-	return false;
-}
-
 /* All elements lie in the MATRIX_INSIDE bytes at the operand. */
 void matrix_small_indexes(struct machine *m, const struct insn *in, uint8_t *fx)
 {
-	unsigned size = dword_indexes(in) ? 4 : 8, bytes = in->encoding == ENC_EVEX ? 64 : 32;
+	unsigned size = insn_index_size(in), bytes = in->encoding == ENC_EVEX ? 64 : 32;
 
 	for (unsigned i = 0; i < bytes; i += size)
 		store_le(vector_at(fx, in->vsib_index, i), size,

@@ -30,12 +30,7 @@ apart	equ V + 0x10
 %endmacro
 
 LONG_PROGRAM
-%assign v 0
-%rep 20
-	mov	byte [IDT + v * 16 + 4], 1	; on a stack of their own, whatever RSP is
-%assign v v + 1
-%endrep
-	mov	byte [IDT + BACK * 16 + 4], 1
+	OWN_STACKS
 	EDGE_PAGES 1024
 	mov	qword [T + 0x3000], (FRAMES + 0x1000)|P|W
 	IN	CODE64_3, DATA32_3

@@ -81,12 +81,7 @@ LONG_PROGRAM
 	xor	edx, edx
 	mov	eax, 7
 	xsetbv
-	mov	byte [IDT + BACK * 16 + 4], 1	; on a stack of their own, whatever RSP is
-%assign v 0
-%rep 20
-	mov	byte [IDT + v * 16 + 4], 1
-%assign v v + 1
-%endrep
+	OWN_STACKS
 	mov	qword [ring], 0
 	mov	qword [user], 0
 .again:	mov	byte [saved], 3

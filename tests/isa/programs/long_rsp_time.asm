@@ -10,12 +10,7 @@ HOLE	equ 0x800000000000
 ROUNDS	equ 200000		; of slow instructions: some timer interrupts of the host
 
 LONG_PROGRAM
-%assign v 0
-%rep 20
-	mov	byte [IDT + v * 16 + 4], 1	; on a stack of their own, whatever RSP is
-%assign v v + 1
-%endrep
-	mov	byte [IDT + BACK * 16 + 4], 1
+	OWN_STACKS
 	mov	qword [ring], 0
 .again:	mov	rax, HOLE + 0x18
 	mov	[run_rsp], rax

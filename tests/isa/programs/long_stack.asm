@@ -47,12 +47,7 @@ rounds	equ V + 0x20
 
 LONG_PROGRAM
 	EDGE_PAGES 1024
-%assign v 0
-%rep 20
-	mov	byte [IDT + v * 16 + 4], 1	; on a stack of their own, whatever RSP is
-%assign v v + 1
-%endrep
-	mov	byte [IDT + BACK * 16 + 4], 1
+	OWN_STACKS
 	mov	rax, cr4
 	or	eax, CR4_FSGSBASE
 	mov	cr4, rax

@@ -10,12 +10,7 @@ ring	equ V + 0x10
 TOP	equ 0x3ff00000
 
 LONG_PROGRAM
-%assign v 0
-%rep 20
-	mov	byte [IDT + v * 16 + 4], 1	; on a stack of their own, whatever RSP is
-%assign v v + 1
-%endrep
-	mov	byte [IDT + BACK * 16 + 4], 1
+	OWN_STACKS
 	mov	qword [PDPT + 35 * 8], T|P|W|U
 	mov	qword [PDPT + 36 * 8], (T + 0x1000)|P|W|U
 	mov	qword [T + 511 * 8], PS|P|W|U
