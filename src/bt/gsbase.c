@@ -103,6 +103,11 @@ void gsbase_set(enum gsbase_kind kind, uintptr_t base)
 		write_base(base);
 }
 
+void gsbase_changed(void)
+{
+	by_call = UINTPTR_MAX; /* no base at all */
+}
+
 bool gsbase_lost(void)
 {
 	return read_base() == nowhere;

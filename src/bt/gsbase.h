@@ -28,6 +28,8 @@ bool gsbase_begin(enum gsbase_kind kind);
 /* What is at `base` is read by addresses of base to base + GSBASE_REACH only. */
 void gsbase_set(enum gsbase_kind kind, uintptr_t base);
 #define GSBASE_REACH (UINT64_C(1) << 36)
+/* To be called by whoever else has changed it on this thread. */
+void gsbase_changed(void);
 /* GSBASE_LOST: has what was set been lost? */
 bool gsbase_lost(void);
 

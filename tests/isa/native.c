@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "bt/gsbase.h"
 #include "cpu/x86.h"
 #include "hostsig.h"
 
@@ -288,6 +289,7 @@ void native_run(struct native *n, struct native_state *s)
 			 : "r"(selector(SEG_DS)), "r"(selector(SEG_ES)), "r"(selector(SEG_GS)), "r"(0)
 			 : "memory", "cc");
 	ASSERT(n->phase == IDLE);
+	gsbase_changed();
 }
 
 bool native_map64(uint64_t base, uint64_t len)
@@ -309,4 +311,5 @@ void native_run64(struct native *n, struct native_state *s, uint64_t gs_base)
 	__asm__ volatile("ud2" : : : "memory", "cc");
 	ASSERT(n->phase == IDLE);
 	ASSERT(syscall(SYS_arch_prctl, ARCH_SET_GS, 0) == 0);
+	gsbase_changed();
 }
