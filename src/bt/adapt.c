@@ -224,3 +224,49 @@ void bt_looks_sampled(struct bt *bt, struct block *b)
 	if (fewer)
 		retranslate(bt, b);
 }
+
+/* --- pages that are known only (shadow/known.c) --- */
+
+/*
+ * A page that is known for code that looks, and then accessed by code that does not, costs a signal that mapping it at
+ * once would have saved: about as much as mapping it and taking it away again. So each site has a score. When that is
+ * used up its pages are mapped, and one is tried again later and later.
+ */
+enum { IN_VAIN_COSTS = 4, KNOWS_MAX = 16, KNOWS_MIN = -64, LATER_MAX = 4 };
+
+struct look *bt_look_knows(struct bt *bt, const struct block *b, unsigned n)
+{
+	struct look *l = look_of(bt, b, b->map[n].guest);
+
+	if (l->knows >= 0)
+		return l;
+	l->knows++;
+	return NULL;
+}
+
+static struct known *known_at(struct bt *bt, hva_t address)
+{
+	return &bt->known[(address >> PAGE_SHIFT) % KNOWN_PAGES];
+}
+
+void bt_page_known(struct bt *bt, struct look *by, hva_t address)
+{
+	*known_at(bt, address) = (struct known){address >> PAGE_SHIFT, by};
+	if (by->knows < KNOWS_MAX)
+		by->knows++;
+	else
+		by->later = 0;
+}
+
+void bt_known_in_vain(struct bt *bt, hva_t address)
+{
+	struct known *k = known_at(bt, address);
+	struct look *l = k->by;
+
+	bt->stats->known_in_vain++;
+	if (!l || k->page != address >> PAGE_SHIFT)
+		return;
+	l->knows = (int8_t)MAX(l->knows - (IN_VAIN_COSTS << l->later), KNOWS_MIN);
+	l->later += l->knows < 0 && l->later < LATER_MAX;
+	k->by = NULL;
+}

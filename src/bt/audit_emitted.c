@@ -31,6 +31,7 @@ static struct contain_rules rules(const struct bt *bt)
 	    .frames = shadow_host_frames(bt->shadow),
 	    .traced = (uintptr_t)bt->pm->traced,
 	    .watched = (uintptr_t)shadow_watched(bt->shadow),
+	    .uses = (uintptr_t)shadow_page_uses(bt->shadow),
 	    .ram = (uintptr_t)bt->pm->ram.host,
 	};
 

@@ -21,6 +21,7 @@ enum {
 	STRAY_BITS = 16,
 	STRAYS_KEPT = 8, /* over so many flushes */
 	LOOK_BITS = 14,
+	KNOWN_PAGES = 1024,
 	STRAYS_MAX = 2, /* times that an address was not where the block expected it */
 	KNOWN_MODES = 8,
 	AUDIT_EVERY = 64,
@@ -168,6 +169,7 @@ enum exit_kind {
 enum {
 	FAULT_WRITE = 1,
 	FAULT_ALONE = 2, /* of general registers only: nothing but this page can keep the instruction from completing */
+	FAULT_KNOWS = 4, /* if the page is known only, the access is made there */
 };
 
 struct block;
@@ -331,6 +333,14 @@ struct site {
 struct look {
 	uint16_t faults; /* since it last was as at first */
 	uint8_t longer;	 /* times that looks did not pay: that many times twice as many faults to the next */
+	int8_t knows;	 /* a score: are pages that it comes to to be known only, or mapped? */
+	uint8_t later;	 /* times that it was used up: that many times twice as long to the next try */
+};
+
+/* A page that is known for that one, as far as is remembered. */
+struct known {
+	hva_t page; /* host address of the linear one, >> PAGE_SHIFT */
+	struct look *by;
 };
 
 enum { ENTER64_BYTES = 15 };
@@ -453,6 +463,7 @@ struct bt {
 	struct site sites[SITE_ENTRIES];
 	uint8_t strays[1 << STRAY_BITS];      /* of 64-bit code: adapt.c */
 	struct look looks[1 << LOOK_BITS];    /* by a hash: adapt.c */
+	struct known known[KNOWN_PAGES];      /* by page, modulo their number */
 	uint64_t site_pages[64];	      /* a bit for each page, modulo their number: there has been a site */
 	uint8_t region_changes[USER_REGIONS]; /* of cpu->bt_user_region */
 	struct block *current;		      /* last entered: for dumps */
@@ -486,6 +497,7 @@ struct bt {
 	bool at_breakpoint;		  /* bt_run() is to return: the next instruction is at one */
 	enum gsbase_kind gsbase;	  /* how GS.base is written */
 	gva_t faulted_at;		  /* cpu->bt_user_faulted: at this address */
+	struct look *faulted_by;	  /* ... at a site that can do with a page that is known only; or NULL */
 	uint32_t copy_faulted_at;	  /* cpu->bt_copy_faulted: likewise */
 	bool signal_stepping;		  /* the handler single-steps to a boundary */
 	struct bt_profile_state *profile; /* NULL: none is taken */
@@ -796,6 +808,12 @@ bool bt_look_pays(struct bt *bt, const struct block *b, unsigned offset);
 void bt_look_faulted(struct bt *bt, struct block *b, unsigned n);
 /* The block was interrupted at any time, so it takes some. May invalidate b. */
 void bt_looks_sampled(struct bt *bt, struct block *b);
+/* Is the page that instruction n has come to, which looks, to become known only? For whom; NULL: it is to be mapped. */
+struct look *bt_look_knows(struct bt *bt, const struct block *b, unsigned n);
+/* So it is now, at that host address. */
+void bt_page_known(struct bt *bt, struct look *by, hva_t address);
+/* Such a page was accessed by code that does not look, and took a signal. */
+void bt_known_in_vain(struct bt *bt, hva_t address);
 /* 64-bit code: the address of the instruction at the block's byte `offset` was not in the block's chunk. Invalidates b.
  */
 void bt_site_strayed(struct bt *bt, struct block *b, unsigned offset);

@@ -196,6 +196,8 @@ static void at_point(struct contain *k, const struct contain_point *p)
 		rsp_at_point(k, p->delta);
 	k->live = true;
 	forget_scratch(k, p);
+	state_forget(k, FACT_TRACED); /* states change while the monitor is in */
+	state_forget(k, FACT_KNOWN);
 	for (unsigned r = 0; r < 16; r++) {
 		f.value = k->now.gpr[r];
 		if (!(p->near >> r & 1))

@@ -54,7 +54,7 @@ struct contain_rules {
 		uint64_t from, to;
 	} data[CONTAIN_DATA]; /* more of the monitor's, at constant addresses */
 	/* of looks at states of pages: by page of host addresses, by page and granule of RAM; RAM */
-	uint64_t states, frames, traced, watched, ram;
+	uint64_t states, frames, traced, watched, uses, ram;
 };
 
 struct contain;

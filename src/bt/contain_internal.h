@@ -40,7 +40,7 @@ enum kind {
 	SYM_LOW,       /* the low 32 bits of `of` */
 	SYM_EXTRACTED, /* those bits of `of` that `mask` has */
 	SYM_STATE,     /* the state of the page at the host address `of`, */
-	SYM_VERDICT,   /* ... what it tells of a store, */
+	SYM_VERDICT,   /* ... what it tells of a load or (count) a store, */
 	SYM_FRAME,     /* ... and the page of RAM there */
 	SYM_HELD,      /* a host address in a chunk's place, or nowhere, */
 	SYM_PLACE,     /* ... or the first one there */
@@ -59,6 +59,8 @@ enum fact_kind {
 	FACT_NEAR,    /* the value is in a chunk, whose number is known modulo 2^20 */
 	FACT_BOUNDS,  /* the symbol is within bounds */
 	FACT_TRACED,  /* all that keeps the page at that host address from being stored to is a trace */
+	FACT_KNOWN,   /* the page at that host address is one of RAM, and may be loaded from, or (mask) stored to, there
+		       */
 	FACT_ALIGNED, /* the value's bits of `mask` are 0 */
 	FACT_INSIDE,  /* it is more than `mask` from the end of its page */
 	FACT_ROOM,    /* for one more of bt_home.table_store */

@@ -51,7 +51,8 @@ static bool home_tables(struct contain *k, const struct value *at, struct value 
 		s = index_of(k, at, verdicts + write * PAGE_STATES, 1);
 		if (!s || s->kind != SYM_STATE)
 			continue;
-		*read = write ? made(k, SYM_VERDICT, s->of, UINT8_MAX) : value_sized(k, 1);
+		*read = made(k, SYM_VERDICT, s->of, UINT8_MAX);
+		k->symbols[read->term[0].symbol].count = write;
 		return true;
 	}
 	*read = value_any(k);
@@ -76,17 +77,17 @@ static const struct value *in_ram(struct contain *k, const struct value *at)
 			offset = s;
 	}
 	of = frame ? value_only(k, &frame->of) : NULL;
-	if (!offset || !of || of->kind != SYM_FRAME || !value_same(&of->of, &offset->of) ||
-	    !state_knows(k, FACT_TRACED, &offset->of))
+	if (!offset || !of || of->kind != SYM_FRAME || !value_same(&of->of, &offset->of))
 		return NULL;
 	return &offset->of;
 }
 
-static bool is_store_in_ram(struct contain *k, const struct value *at)
+/* A traced page is stored to in pieces that tables are made of, or beside code; one that is known anywhere. */
+static bool is_in_ram(struct contain *k, const struct value *at)
 {
 	struct value offset = *at;
 	const struct value *host;
-	const struct fact *aligned, *inside;
+	const struct fact *aligned, *inside, *known;
 
 	offset.constant -= k->rules->ram;
 	host = in_ram(k, &offset);
@@ -94,8 +95,25 @@ static bool is_store_in_ram(struct contain *k, const struct value *at)
 		return false;
 	aligned = state_knows(k, FACT_ALIGNED, host);
 	inside = state_knows(k, FACT_INSIDE, host);
-	return (aligned && k->in.mem_size <= 8 && aligned->mask == k->in.mem_size - 1u) ||
+	known = state_knows(k, FACT_KNOWN, host);
+	if (!state_knows(k, FACT_TRACED, host) && (!known || (k->in.mem_write && !known->mask)))
+		return false;
+	return (known && k->in.mem_size == 1) ||
+	       (aligned && k->in.mem_size <= 8 && aligned->mask == k->in.mem_size - 1u) ||
 	       (inside && k->in.mem_size <= inside->mask + 1);
+}
+
+/* How often a page that is known is still to be used: read, and written. */
+static bool is_use(struct contain *k, const struct value *at)
+{
+	struct value index = {.n = at->n, .term[0] = at->term[0]};
+	const struct symbol *s;
+
+	if (at->n != 1 || at->constant != k->rules->uses || index.term[0].times != 2 || k->in.mem_size != 2)
+		return false;
+	index.term[0].times = 1;
+	s = only(k, &index);
+	return s && s->kind == SYM_FRAME && state_knows(k, FACT_KNOWN, &s->of);
 }
 
 bool look_access(struct contain *k, const struct value *at, struct value *read)
@@ -110,7 +128,7 @@ bool look_access(struct contain *k, const struct value *at, struct value *read)
 		return true;
 	}
 	s = index_of(k, at, r->frames, 4);
-	if (is_page(k, s) && state_knows(k, FACT_TRACED, &s->of)) {
+	if (is_page(k, s) && (state_knows(k, FACT_TRACED, &s->of) || state_knows(k, FACT_KNOWN, &s->of))) {
 		*read = made(k, SYM_FRAME, s->of, UINT32_MAX);
 		return true;
 	}
@@ -120,7 +138,7 @@ bool look_access(struct contain *k, const struct value *at, struct value *read)
 	s = index_of(k, at, r->watched, 1);
 	if (s && s->kind == SYM_SHIFTED && s->count == SHADOW_GRANULE_SHIFT && in_ram(k, &s->of))
 		return true;
-	return home_tables(k, at, read) || is_store_in_ram(k, at);
+	return home_tables(k, at, read) || is_use(k, at) || is_in_ram(k, at);
 }
 
 /* RCX, before it was cut to 32 bits. */
@@ -151,7 +169,9 @@ void look_zero(struct contain *k)
 
 	v.constant = 0;
 	s = value_only(k, &v);
-	if (s && s->kind == SYM_VERDICT && minus == LOOK_TRACED)
+	if (s && s->kind == SYM_VERDICT && minus == LOOK_KNOWN)
+		state_learn(k, &(struct fact){.kind = FACT_KNOWN, .value = s->of, .mask = s->count});
+	else if (s && s->kind == SYM_VERDICT && minus == LOOK_TRACED && s->count)
 		state_learn(k, &(struct fact){.kind = FACT_TRACED, .value = s->of});
 	else if (s && s->kind == SYM_EXTRACTED && s->mask == PAGE_SIZE && !minus)
 		page_not_left(k, s->of);

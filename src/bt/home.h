@@ -11,7 +11,12 @@
 enum { HOME_STACK = 4, HOME_IRET = 5, HOME_GPRS = 16, PAGE_STATES = 256 };
 
 /* What a look at a page's state tells of an access (xlat64_look.c). */
-enum look_verdict { LOOK_CAN, LOOK_TRACED /* a write: all that is in the way is a trace */, LOOK_CANNOT };
+enum look_verdict {
+	LOOK_CAN,
+	LOOK_TRACED, /* a write: all that is in the way is a trace */
+	LOOK_KNOWN,  /* it can be made in RAM */
+	LOOK_CANNOT
+};
 
 /*
  * Where the bases of FS and GS lead, as host addresses (shadow_host_of()): for operands of a base and a constant. Right

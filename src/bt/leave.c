@@ -76,7 +76,10 @@ void bt_back_from_fault(struct bt *bt)
 
 	if (cpu->cpl == 3 && cpu->bt_user_faulted) {
 		cpu->bt_user_faulted = false;
-		shadow_install(bt->shadow, bt->faulted_at, true);
+		if (!bt->faulted_by)
+			shadow_install(bt->shadow, bt->faulted_at, true);
+		else if (shadow_know(bt->shadow, bt->faulted_at, true))
+			bt_page_known(bt, bt->faulted_by, shadow_host_of(bt->shadow, bt->faulted_at, true));
 	} else if (cpu->cpl != 3 && cpu->bt_copy_faulted && (cpu->rflags & FLAG_RF)) {
 		cpu->bt_copy_faulted = false;
 		shadow_install(bt->shadow, bt->copy_faulted_at, true);
@@ -280,10 +283,12 @@ static bool is_probe(uint64_t address)
 	return address < 4 * GiB;
 }
 
-/* The instruction, at which the CPU is, has accessed a host address. */
-static enum shadow_fault handle_access(struct bt *bt, const struct block *b, int n, hva_t address, bool write)
+/* The instruction, at which the CPU is, has accessed a host address, or (looked) has not, having looked at its page. */
+static enum shadow_fault handle_access(struct bt *bt, const struct block *b, int n, hva_t address, bool write,
+				       bool looked)
 {
-	enum shadow_fault what = shadow_handle_fault(bt->shadow, address, write);
+	enum shadow_fault what =
+	    looked ? shadow_handle_look(bt->shadow, address, write) : shadow_handle_fault(bt->shadow, address, write);
 
 	if (what == SHADOW_EMULATE && context_code64(b->ctx) && bt_own_accesses(bt, b, (unsigned)n))
 		what = SHADOW_RESOLVED;
@@ -314,7 +319,7 @@ static void fault(struct bt *bt)
 	struct block *b = bt_find_host(bt, (cache_pc_t)fr->pc);
 	gva_t address = fr->address;
 	uint64_t exceptions = bt->stats->exceptions;
-	bool new_page, raised, elsewhere;
+	bool new_page, raised, elsewhere, known = false;
 	enum shadow_fault what = SHADOW_FOREIGN; /* a limit check, a divide error, ... */
 
 	phase_set(bt->stats, PHASE_FAULT);
@@ -324,8 +329,13 @@ static void fault(struct bt *bt)
 	}
 	b = block_at(bt, (cache_pc_t)fr->pc, &n);
 	recover(bt, b, n, (cache_pc_t)fr->pc);
-	if (fr->trap == TRAP_PAGE_FAULT && !is_probe(fr->address))
-		what = handle_access(bt, b, n, fr->address, fr->error & 2);
+	bt->faulted_by = NULL;
+	if (fr->trap == TRAP_PAGE_FAULT && !is_probe(fr->address)) {
+		known = shadow_is_known(bt->shadow, fr->address, fr->error & 2);
+		what = handle_access(bt, b, n, fr->address, fr->error & 2, false);
+	}
+	if (known)
+		bt_known_in_vain(bt, fr->address);
 	/* Contained or not, this must not happen: docs/isolation.md. */
 	ASSERTF(!bt->audit || !context_code64(b->ctx) || fr->trap != TRAP_PAGE_FAULT || what != SHADOW_FOREIGN ||
 		    is_probe(fr->address),
@@ -354,7 +364,10 @@ static void foreseen_fault(struct bt *bt, struct block *b, const struct bt_exit 
 	enum shadow_fault what;
 
 	recover_insn(bt, b, x->insn);
-	what = handle_access(bt, b, x->insn, at, x->extra & FAULT_WRITE);
+	bt->faulted_by = x->extra & FAULT_KNOWS ? bt_look_knows(bt, b, x->insn) : NULL;
+	what = handle_access(bt, b, x->insn, at, x->extra & FAULT_WRITE, bt->faulted_by);
+	if (bt->faulted_by && shadow_is_known(bt->shadow, at, x->extra & FAULT_WRITE))
+		bt_page_known(bt, bt->faulted_by, at);
 	bt_look_faulted(bt, b, x->insn);
 	no_access(bt, b, x->insn, what, address, x->extra & FAULT_ALONE);
 }

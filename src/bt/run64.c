@@ -32,10 +32,12 @@ int bt_home_init(struct bt *bt)
 	bt->home->cpu = (uintptr_t)bt->cpu;
 	for (unsigned s = 0; s < PAGE_STATES; s++) {
 		unsigned state = s & SHADOW_PAGE_MASK;
-		bt->home->verdict[0][s] = state & SHADOW_PAGE_LOADABLE ? LOOK_CAN : LOOK_CANNOT;
-		bt->home->verdict[1][s] = state == SHADOW_PAGE_STORABLE ? LOOK_CAN
-					  : state == SHADOW_PAGE_TRACED ? LOOK_TRACED
-									: LOOK_CANNOT;
+		bool known = s & SHADOW_PAGE_KNOWN;
+		bt->home->verdict[0][s] = state & SHADOW_PAGE_LOADABLE ? LOOK_CAN : known ? LOOK_KNOWN : LOOK_CANNOT;
+		bt->home->verdict[1][s] = state == SHADOW_PAGE_STORABLE			 ? LOOK_CAN
+					  : state == SHADOW_PAGE_TRACED			 ? LOOK_TRACED
+					  : known && state == SHADOW_PAGE_KNOWN_STORABLE ? LOOK_KNOWN
+											 : LOOK_CANNOT;
 	}
 	return 0;
 }

@@ -110,7 +110,7 @@ void xlat_callout(struct xlat *t);
 /* A callout beside the instruction's own translation, which jumps to it; the C body does the whole instruction. */
 void xlat_slow_callout(struct xlat *t);
 /* Leaves as a page fault of the instruction would, beside its own translation; bt_fault_address is set. */
-void xlat_fault_exit(struct xlat *t, bool write);
+void xlat_fault_exit(struct xlat *t, unsigned extra);
 /* With all before t->eip done, for the monitor. */
 void xlat_leave_before(struct xlat *t, enum exit_kind kind);
 /* The instruction raises an exception, or is none: the single-stepper knows. */

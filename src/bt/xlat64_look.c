@@ -49,9 +49,100 @@ static void look(struct xlat *t, bool write)
 
 	restore_rcx(t);
 	emit_store(&t->e, 8, HOST64_DELTA, AT_HOME(t, fault));
-	xlat_fault_exit(t, write);
+	xlat_fault_exit(t, write ? FAULT_WRITE : 0);
 	emit_target8(&t->e, can);
 	restore_rcx(t);
+}
+
+/* --- in RAM --- */
+
+/* HOST64_T = frame -> the offset in RAM; HOST64_DELTA = host address -> the offset in the page. */
+static void offset_in_ram(struct xlat *t)
+{
+	emit_mov_imm(&t->e, RCX, PAGE_MASK);
+	emit_pext32(&t->e, HOST64_DELTA, HOST64_DELTA, RCX);
+	emit_rorx64(&t->e, HOST64_T, HOST64_T, 64 - PAGE_SHIFT);
+	emit_lea(&t->e, 8, HOST64_T, (struct host_addr){HOST64_T, HOST64_DELTA, 1, 0, false, false});
+}
+
+/* The access, at the offset in HOST64_T. */
+static void access_in_ram(struct xlat *t)
+{
+	emit_mov_imm64(&t->e, HOST64_DELTA, (uintptr_t)t->bt->pm->ram.host);
+	emit_lea(&t->e, 8, HOST64_DELTA, (struct host_addr){HOST64_T, HOST64_DELTA, 1, 0, false, false});
+	restore_rcx(t);
+	xlat64_access(t, AT_OPERAND);
+}
+
+/* --- pages that are known --- */
+
+enum { KNOWN_MAX = 64 /* bytes of an operand */ };
+
+/* HOST64_T = frame of the page at HOST64_DELTA. */
+static void load_frame(struct xlat *t)
+{
+	emit_mov_imm(&t->e, RCX, PAGE_SHIFT);
+	emit_shrx64(&t->e, RCX, HOST64_DELTA, RCX);
+	emit_mov_imm64(&t->e, HOST64_T, shadow_host_frames(t->bt->shadow));
+	emit_load(&t->e, 4, HOST64_T, (struct host_addr){HOST64_T, RCX, 4, 0, false, false});
+}
+
+/* Takes one from the uses of the frame in HOST64_T. Slow: none is left. Changes HOST64_DELTA. */
+static void use(struct xlat *t, struct slow *slow)
+{
+	struct host_addr at = {HOST64_DELTA, HOST64_T, 2, 0, false, false};
+	uint8_t *none, *some;
+
+	emit_mov_imm64(&t->e, HOST64_DELTA, (uintptr_t)shadow_page_uses(t->bt->shadow));
+	emit_load(&t->e, 2, RCX, at);
+	none = emit_jrcxz(&t->e);
+	some = emit_jmp8(&t->e);
+	emit_target8(&t->e, none);
+	*xlat_slow_add(slow) = emit_jmp(&t->e);
+	emit_target8(&t->e, some);
+	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, -1, false, false});
+	emit_store(&t->e, 2, RCX, at);
+}
+
+/* Slow unless the operand, at the offset in HOST64_DELTA, ends in its page. Changes HOST64_DELTA. */
+static void within_page(struct xlat *t, struct slow *slow)
+{
+	int32_t more = t->in->mem_size - 1;
+
+	if (!more)
+		return;
+	emit_lea(&t->e, 4, HOST64_DELTA, (struct host_addr){HOST64_DELTA, REG_NONE, 1, more, false, false});
+	emit_mov_imm(&t->e, RCX, PAGE_SIZE);
+	emit_pext32(&t->e, RCX, HOST64_DELTA, RCX);
+	xlat_unless_zero(t, xlat_slow_add(slow));
+}
+
+/* The access at HOST64_DELTA: to the page if it is mapped, to RAM if it is known. Else it leaves. */
+static void access_or_leave(struct xlat *t, bool write)
+{
+	uint8_t *can = if_page(t, write), *cannot = emit_jmp(&t->e), *done[2];
+	struct slow slow = {.count = 0};
+
+	emit_target8(&t->e, can);
+	restore_rcx(t);
+	xlat64_access(t, AT_OPERAND);
+	done[0] = emit_jmp(&t->e);
+	emit_target32_here(&t->e, cannot);
+	emit_store(&t->e, 8, HOST64_DELTA, AT_HOME(t, fault));
+	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, -LOOK_KNOWN, false, false});
+	xlat_unless_zero(t, xlat_slow_add(&slow));
+	load_frame(t);
+	use(t, &slow);
+	emit_load(&t->e, 8, HOST64_DELTA, AT_HOME(t, fault));
+	offset_in_ram(t);
+	within_page(t, &slow);
+	access_in_ram(t);
+	done[1] = emit_jmp(&t->e);
+	xlat_slow_here(t, &slow);
+	restore_rcx(t);
+	xlat_fault_exit(t, FAULT_KNOWS | (write ? FAULT_WRITE : 0));
+	emit_target32_here(&t->e, done[0]);
+	emit_target32_here(&t->e, done[1]);
 }
 
 bool xlat64_ident_present(struct xlat *t)
@@ -62,8 +153,12 @@ bool xlat64_ident_present(struct xlat *t)
 		return false;
 	xlat64_linear(t);
 	host_address(t);
-	look(t, in->mem_write);
-	xlat64_access(t, AT_OPERAND);
+	if (opt_on(t->bt->cpu->opt_off, OPT_KNOWN) && in->mem_size <= KNOWN_MAX) {
+		access_or_leave(t, in->mem_write);
+	} else {
+		look(t, in->mem_write);
+		xlat64_access(t, AT_OPERAND);
+	}
 	xlat64_near_behind(t);
 	return true;
 }
@@ -99,24 +194,6 @@ void xlat64_look_at_stack(struct xlat *t)
 
 /* Slow: the store is a callout. */
 
-/* HOST64_T = frame -> the offset in RAM; HOST64_DELTA = host address -> the offset in the page. */
-static void offset_in_ram(struct xlat *t)
-{
-	emit_mov_imm(&t->e, RCX, PAGE_MASK);
-	emit_pext32(&t->e, HOST64_DELTA, HOST64_DELTA, RCX);
-	emit_rorx64(&t->e, HOST64_T, HOST64_T, 64 - PAGE_SHIFT);
-	emit_lea(&t->e, 8, HOST64_T, (struct host_addr){HOST64_T, HOST64_DELTA, 1, 0, false, false});
-}
-
-/* The store, at the offset in HOST64_T. */
-static void store_in_ram(struct xlat *t)
-{
-	emit_mov_imm64(&t->e, HOST64_DELTA, (uintptr_t)t->bt->pm->ram.host);
-	emit_lea(&t->e, 8, HOST64_DELTA, (struct host_addr){HOST64_T, HOST64_DELTA, 1, 0, false, false});
-	restore_rcx(t);
-	xlat64_access(t, AT_OPERAND);
-}
-
 /* To a page table: noted for shadow_tables_stored(). Within a page: the operand is aligned to its size. */
 static void store_to_table(struct xlat *t, struct slow *slow)
 {
@@ -130,7 +207,7 @@ static void store_to_table(struct xlat *t, struct slow *slow)
 		   (struct host_addr){REG_NONE, RCX, 8, AT_HOME(t, table_store[0]).disp, false, false});
 	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, 1, false, false});
 	emit_store(&t->e, 4, RCX, AT_HOME(t, table_stores));
-	store_in_ram(t);
+	access_in_ram(t);
 }
 
 /* To a page of code, where none of it is. Not at the end of the page, which the operand might cross. */
@@ -147,7 +224,7 @@ static void store_beside_code(struct xlat *t, struct slow *slow)
 	emit_mov_imm64(&t->e, HOST64_DELTA, (uintptr_t)shadow_watched(t->bt->shadow));
 	emit_load(&t->e, 1, RCX, (struct host_addr){HOST64_DELTA, RCX, 1, 0, false, false});
 	xlat_unless_zero(t, xlat_slow_add(slow));
-	store_in_ram(t);
+	access_in_ram(t);
 }
 
 /*
@@ -163,11 +240,7 @@ static void store_traced(struct xlat *t, struct slow *slow, uint8_t **done)
 	*done = NULL;
 	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, -LOOK_TRACED, false, false});
 	xlat_unless_zero(t, xlat_slow_add(slow));
-	/* HOST64_T = frame */
-	emit_mov_imm(&t->e, RCX, PAGE_SHIFT);
-	emit_shrx64(&t->e, RCX, HOST64_DELTA, RCX);
-	emit_mov_imm64(&t->e, HOST64_T, shadow_host_frames(bt->shadow));
-	emit_load(&t->e, 4, HOST64_T, (struct host_addr){HOST64_T, RCX, 4, 0, false, false});
+	load_frame(t);
 	emit_mov_imm64(&t->e, RCX, (uintptr_t)bt->pm->traced);
 	emit_load(&t->e, 1, RCX, (struct host_addr){RCX, HOST64_T, 1, 0, false, false});
 	if (opt_on(bt->cpu->opt_off, OPT_BESIDE) && bt->pm->ram.size <= SHADOW_WATCHED_MAX) {

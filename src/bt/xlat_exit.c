@@ -112,12 +112,12 @@ void xlat_slow_callout(struct xlat *t)
 	t->uncounted = uncounted; /* on the fast path nothing was counted */
 }
 
-void xlat_fault_exit(struct xlat *t, bool write)
+void xlat_fault_exit(struct xlat *t, unsigned extra)
 {
 	struct bt_exit *x = new_exit(t, EXIT_FAULT, t->eip);
 	unsigned uncounted = t->uncounted--;
 
-	x->extra = write ? FAULT_WRITE : 0;
+	x->extra = (uint8_t)extra;
 	if (insn_rows[t->in->id].checks == CHK_NONE)
 		x->extra |= FAULT_ALONE;
 	xlat_count(t);

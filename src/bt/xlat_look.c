@@ -53,7 +53,7 @@ bool xlat_ident_present(struct xlat *t)
 	can = if_page(t, in->mem_write);
 	emit_mov(&t->e, 8, RCX, HOST_T1);
 	emit_store(&t->e, 4, HOST_T0, AT_CPU(CPU_OFF(bt_fault_address)));
-	xlat_fault_exit(t, in->mem_write);
+	xlat_fault_exit(t, in->mem_write ? FAULT_WRITE : 0);
 	emit_target8(&t->e, can);
 	emit_mov(&t->e, 8, RCX, HOST_T1);
 	emit_bytes(&t->e, code, len);

@@ -47,6 +47,13 @@ static void check_page(const struct shadow *sh, const struct window *w, uint64_t
 	if ((w->state[page] & PAGE_WRITABLE) && w->frame[page] < FRAME_OTHER)
 		ASSERTF(rmap_has(sh, w, page), "SH-9: page %" PRIx64 " of window %u is not in the reverse map", page,
 			number(sh, w));
+	if (!(w->state[page] & PAGE_KNOWN))
+		return;
+	ASSERTF(!(w->state[page] & PAGE_MAPPED) && w->frame[page] < sh->pm->ram.size >> PAGE_SHIFT,
+		"SH-16: page %" PRIx64 " of window %u, state %x", page, number(sh, w), w->state[page]);
+	ASSERTF(
+	    !(w->state[page] & PAGE_PROTECTED) == !((w->state[page] & PAGE_WRITABLE) && sh->pm->traced[w->frame[page]]),
+	    "SH-16: page %" PRIx64 " of window %u, state %x, is traced or not", page, number(sh, w), w->state[page]);
 }
 
 /* Returns how many pages of the region are mapped. */
@@ -58,7 +65,8 @@ static uint64_t check_region(const struct shadow *sh, const struct window *w, un
 	for (uint64_t at = first; at < first + BIT(sh->paged.region_shift); at += 64)
 		for (uint64_t bits = w->parked[at / 64]; bits; bits &= bits - 1, parked++) {
 			uint64_t page = at + (unsigned)__builtin_ctzll(bits);
-			ASSERTF(!w->state[page], "SH-12: page %" PRIx64 " of window %u", page, number(sh, w));
+			ASSERTF(!w->state[page] || (w->state[page] & PAGE_KNOWN),
+				"SH-12: page %" PRIx64 " of window %u", page, number(sh, w));
 		}
 	ASSERTF(parked == region->parked, "SH-12: region %x of window %u", r, number(sh, w));
 

@@ -96,12 +96,12 @@ static bool continues(const struct shadow *sh, const struct window *w, const str
 	       !physmem_traced(sh->pm, pte & PTE_ADDR_64);
 }
 
-/* How many pages in a row are mapped from `page` on, by `step`? */
+/* How many pages in a row are mapped, or known, from `page` on, by `step`? */
 static uint64_t mapped_from(const struct window *w, uint64_t page, int step)
 {
 	uint64_t n = 0;
 
-	while (n < AROUND && page < WINDOW_PAGES && (w->state[page] & PAGE_MAPPED)) {
+	while (n < AROUND && page < WINDOW_PAGES && (w->state[page] & (PAGE_MAPPED | PAGE_KNOWN))) {
 		page += (uint64_t)(int64_t)step;
 		n++;
 	}
@@ -205,9 +205,9 @@ static void depend(struct shadow *sh, const struct pm_span *s, const struct exte
 	spaces_depend(sh, gpa + x->count * PAGE_SIZE - 1); /* no extent is as long as what it notes */
 }
 
-/* chunk: the access was made by 64-bit code. */
+/* chunk: the access was made by 64-bit code. know: the page may become known only. */
 static enum shadow_fault fill(struct shadow *sh, bool user, gva_t linear, bool chunk, const struct translation *t,
-			      const struct pm_span *s)
+			      const struct pm_span *s, bool know)
 {
 	bool supervisor = paged_window_of(sh, user) == SUPERVISOR;
 	unsigned r = (unsigned)((uint32_t)linear >> PAGE_SHIFT >> sh->paged.region_shift);
@@ -225,6 +225,8 @@ static enum shadow_fault fill(struct shadow *sh, bool user, gva_t linear, bool c
 		widen(sh, w, &w->regions[r], s, &wide);
 		cut_to_made(sh, w, (uint32_t)linear >> PAGE_SHIFT, &wide);
 		depend(sh, s, &wide);
+		if (know && chunk && window_know(sh, w, &wide))
+			return SHADOW_RESOLVED;
 		if (window_map(sh, w, &wide)) {
 			touch_piece(sh, w, (uint32_t)linear >> PAGE_SHIFT, &wide);
 			return SHADOW_RESOLVED;
@@ -282,7 +284,7 @@ bool shadow_is_fetched(const struct shadow *sh, gva_t linear, gpa_t gpa, unsigne
 	return false;
 }
 
-enum shadow_fault paged_fault(struct shadow *sh, hva_t address, bool write)
+enum shadow_fault paged_fault(struct shadow *sh, hva_t address, bool write, bool know)
 {
 	struct cpu *cpu = sh->cpu;
 	const struct window *w = paged_window_at(sh, address);
@@ -308,17 +310,20 @@ enum shadow_fault paged_fault(struct shadow *sh, hva_t address, bool write)
 	if (write && physmem_traced(sh->pm, t.gpa & sh->pm->a20_mask)) {
 		/* Its state is to say that nothing but the trace is in the way. */
 		if (t.accessed && t.dirty && !(state & PAGE_WRITABLE) && !(t.user && !user && (cpu->cr4 & CR4_SMAP)))
-			fill(sh, user, linear, chunk, &t, s);
+			fill(sh, user, linear, chunk, &t, s, know);
 		return SHADOW_TRACED;
 	}
 	if ((state & PAGE_MAPPED) && (!write || (state & PAGE_WRITABLE)))
 		return SHADOW_EMULATE; /* mapped as wanted, and yet it faulted: something else */
+	/* What is known, and yet it is asked for it: it has been used enough, or the access goes on in the next page.
+	 */
+	know = know && !((state & PAGE_KNOWN) && (!write || (state & PAGE_WRITABLE)));
 	if (!t.accessed || (write && !t.dirty))
 		cpu_walk(cpu, linear, write ? ACC_WRITE : ACC_READ, user, true, &t, &sh->true_fault);
 	cpu->stats->hidden_faults++;
 	if (!user && t.user && (cpu->cr4 & CR4_SMAP))
 		return SHADOW_EMULATE_USER; /* RFLAGS.AC decides each time */
-	result = fill(sh, user, linear, chunk, &t, s);
+	result = fill(sh, user, linear, chunk, &t, s, know);
 	return result == SHADOW_RESOLVED && t.user && !user && cpu->cpl != 3 ? SHADOW_RESOLVED_USER : result;
 }
 
@@ -327,7 +332,7 @@ const struct x86_fault *shadow_true_fault(const struct shadow *sh)
 	return &sh->true_fault;
 }
 
-void shadow_install(struct shadow *sh, gva_t linear, bool user)
+static void install(struct shadow *sh, gva_t linear, bool user, bool know)
 {
 	bool chunk = cpu_code64(sh->cpu), writable;
 	const struct window *w;
@@ -345,11 +350,25 @@ void shadow_install(struct shadow *sh, gva_t linear, bool user)
 	if (!w)
 		return;
 	state = w->state[(uint32_t)linear >> PAGE_SHIFT];
+	if ((state & PAGE_KNOWN) && !know)
+		state = 0;
 	s = physmem_span(sh->pm, t.gpa & sh->pm->a20_mask);
 	writable = t.dirty && (t.writable || (!user && !(sh->cpu->cr0 & CR0_WP)));
 	/* Mapped read-only it faults again if it is written, for whatever reason. */
-	if (!s->region || s->region->kind != PM_RAM || (state & PAGE_WRITABLE) || ((state & PAGE_MAPPED) && !writable))
+	if (!s->region || s->region->kind != PM_RAM || (state & PAGE_WRITABLE) ||
+	    ((state & (PAGE_MAPPED | PAGE_KNOWN)) && !writable))
 		return;
 	sh->cpu->stats->mappings_installed++;
-	fill(sh, user, linear, chunk, &t, s);
+	fill(sh, user, linear, chunk, &t, s, know);
+}
+
+void shadow_install(struct shadow *sh, gva_t linear, bool user)
+{
+	install(sh, linear, user, false);
+}
+
+bool shadow_know(struct shadow *sh, gva_t linear, bool user)
+{
+	install(sh, linear, user, true);
+	return shadow_page_state(sh, linear, user) & SHADOW_PAGE_KNOWN;
 }

@@ -13,6 +13,7 @@ void shadow_count_memory(const struct shadow *sh, struct memory_use *u)
 	memory_count(u, MEMORY_shadow, p->table_of, ram_pages * sizeof(*p->table_of));
 	memory_count(u, MEMORY_shadow, p->aliases, MAX_ALIASES * sizeof(*p->aliases));
 	memory_count(u, MEMORY_shadow, p->alias_head, ram_pages * sizeof(*p->alias_head));
+	memory_count(u, MEMORY_shadow, p->uses, ram_pages * sizeof(*p->uses));
 	for (unsigned i = 0; i < WINDOWS; i++)
 		for (unsigned n = view_next_page(&p->views[i], 0); n < VIEW_PAGES;
 		     n = view_next_page(&p->views[i], n + 1))

@@ -37,6 +37,7 @@ enum {
 	PAGE_WRITABLE = 2,  /* the guest's tables allow it (and D is set); read-only only if traced */
 	PAGE_PROTECTED = 4, /* PAGE_WRITABLE, but traced */
 	PAGE_FETCHED = 8,   /* code was fetched: to be reported when dropped */
+	PAGE_KNOWN = 16,    /* not mapped, but all that mapping it takes is known: see known.c */
 };
 
 /* What software keeps in entries of long mode, and protection keys. */
@@ -154,6 +155,7 @@ struct paged {
 	uint32_t *table_of;		    /* by page of RAM */
 	uint32_t ntables, free_tables, dirty_tables;
 	uint32_t *alias_head; /* by page of RAM */
+	uint16_t *uses;	      /* likewise: shadow_page_uses() */
 	struct alias *aliases;
 	uint32_t naliases, free_aliases, used_aliases;
 	uint64_t depends[4]; /* spaces_depend(): bit for each 16 MiB below 4 GiB */
@@ -167,6 +169,7 @@ struct extent {
 	const struct pm_backing *backing;
 	uint64_t offset;
 	bool writable;
+	bool known; /* one page, which is to be PAGE_KNOWN */
 };
 
 /* What the guest's tables allow with a page. */
@@ -275,6 +278,12 @@ void window_forget_parked(const struct shadow *sh, struct window *w, uint64_t pa
 /* Is the extent a parked page? Then it is mapped by window_reuse(). */
 bool window_can_reuse(const struct shadow *sh, const struct window *w, const struct extent *x);
 bool window_reuse(struct shadow *sh, struct window *w, const struct extent *x);
+
+/* --- known.c --- */
+/* The page, which shows nothing, is known from now on. False: it is to be mapped. */
+bool window_know(struct shadow *sh, struct window *w, const struct extent *x);
+/* Is any page there mapped? */
+bool window_is_mapped(const struct window *w, uint64_t page, uint64_t count);
 
 /* --- rights.c --- */
 bool window_protect(const struct window *w, uint64_t page, uint64_t count, enum rights rights);

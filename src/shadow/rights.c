@@ -56,6 +56,8 @@ void windows_protect(struct shadow *sh, uint32_t frame)
 		if (!!(w->state[page] & PAGE_PROTECTED) == traced)
 			continue;
 		w->state[page] ^= PAGE_PROTECTED;
+		if (!(w->state[page] & PAGE_MAPPED))
+			continue;
 		window_edges_changed(sh, w, before, window_edges_at(w, page, 1));
 		if ((traced && !edges_fit(sh, sh->paged.max_edges + EDGES_TRACES)) ||
 		    !window_protect(w, page, 1, traced ? RIGHTS_READ : RIGHTS_WRITE)) {
@@ -72,20 +74,20 @@ void windows_protect(struct shadow *sh, uint32_t frame)
 static bool change_state(struct shadow *sh, struct window *w, uint64_t page, enum rights rights)
 {
 	uint8_t *state = &w->state[page];
-	bool host = true;
+	bool mapped = *state & PAGE_MAPPED, host = mapped;
 
 	if (rights == RIGHTS_READ) {
 		if (w->frame[page] < FRAME_OTHER)
 			rmap_remove(sh, w, page);
-		host = !(*state & PAGE_PROTECTED);
+		host = mapped && !(*state & PAGE_PROTECTED);
 		*state &= (uint8_t) ~(PAGE_WRITABLE | PAGE_PROTECTED);
 		return host;
 	}
 	*state |= PAGE_WRITABLE;
 	if (w->frame[page] < FRAME_OTHER) {
 		rmap_add(sh, w, page);
-		host = !sh->pm->traced[w->frame[page]];
-		*state |= host ? 0 : PAGE_PROTECTED;
+		*state |= sh->pm->traced[w->frame[page]] ? PAGE_PROTECTED : 0;
+		host = mapped && !(*state & PAGE_PROTECTED);
 	}
 	return host;
 }

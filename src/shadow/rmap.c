@@ -17,7 +17,8 @@ int rmap_init(struct shadow *sh)
 	p->aliases = aliases == MAP_FAILED ? NULL : aliases;
 	p->alias_head = calloc(sh->pm->ram.size >> PAGE_SHIFT, sizeof(*p->alias_head));
 	p->naliases = 1; /* number 0 is none */
-	return p->aliases && p->alias_head ? 0 : -ENOMEM;
+	p->uses = calloc(sh->pm->ram.size >> PAGE_SHIFT, sizeof(*p->uses));
+	return p->aliases && p->alias_head && p->uses ? 0 : -ENOMEM;
 }
 
 void rmap_destroy(struct shadow *sh)
@@ -25,6 +26,7 @@ void rmap_destroy(struct shadow *sh)
 	if (sh->paged.aliases)
 		munmap(sh->paged.aliases, ALIAS_BYTES);
 	free(sh->paged.alias_head);
+	free(sh->paged.uses);
 }
 
 bool rmap_room(const struct shadow *sh, uint64_t count)

@@ -295,7 +295,7 @@ static enum shadow_fault outside(const struct shadow *sh, hva_t address)
 	return ours ? SHADOW_EMULATE : SHADOW_FOREIGN;
 }
 
-enum shadow_fault shadow_handle_fault(struct shadow *sh, hva_t address, bool write)
+static enum shadow_fault handle_fault(struct shadow *sh, hva_t address, bool write, bool know)
 {
 	const struct run *r;
 	gva_t linear;
@@ -303,7 +303,7 @@ enum shadow_fault shadow_handle_fault(struct shadow *sh, hva_t address, bool wri
 	if (shadow_in_view_table(sh, address))
 		return view_fault(sh, address);
 	if (paged_is_window(sh, address))
-		return paged_fault(sh, address, write);
+		return paged_fault(sh, address, write, know);
 	if (!in_window(sh, address, &linear) && !in_window(sh, address - SHADOW_ALIAS, &linear))
 		return outside(sh, address);
 	r = shadow_find_run(sh, linear);
@@ -320,6 +320,16 @@ enum shadow_fault shadow_handle_fault(struct shadow *sh, hva_t address, bool wri
 	if (r->backing == &sh->pm->ram && sh->pm->traced[(r->offset + (linear - r->base)) >> PAGE_SHIFT])
 		return SHADOW_TRACED;
 	return SHADOW_EMULATE;
+}
+
+enum shadow_fault shadow_handle_fault(struct shadow *sh, hva_t address, bool write)
+{
+	return handle_fault(sh, address, write, false);
+}
+
+enum shadow_fault shadow_handle_look(struct shadow *sh, hva_t address, bool write)
+{
+	return handle_fault(sh, address, write, true);
 }
 
 /* The page at that distance from the run's beginning has become traced, or ceased to be. False: there is no room for

@@ -97,6 +97,12 @@ const uint8_t *shadow_watched(const struct shadow *sh);
  * mode's array stays where it is, user mode's goes with the address space.
  */
 enum { SHADOW_PAGE_MASK = 7, SHADOW_PAGE_STORABLE = 3, SHADOW_PAGE_LOADABLE = 1, SHADOW_PAGE_TRACED = 7 };
+/*
+ * A page may be known without being mapped (the state has SHADOW_PAGE_KNOWN, SHADOW_PAGE_LOADABLE not): its frame is
+ * one of RAM, and code that has looked may make accesses within the page there: loads, and stores if the state, masked,
+ * is SHADOW_PAGE_KNOWN_STORABLE. Each such access takes one from the page's uses; where none is left it is to fault.
+ */
+enum { SHADOW_PAGE_KNOWN = 16, SHADOW_PAGE_KNOWN_STORABLE = 2 };
 const uint8_t *shadow_page_states(const struct shadow *sh, bool user);
 /* The state of the page at a linear address, for the CPU's present mode. */
 uint8_t shadow_page_state(const struct shadow *sh, gva_t linear, bool user);
@@ -110,6 +116,10 @@ const uint32_t *shadow_page_frames(const struct shadow *sh);
  */
 hva_t shadow_host_states(const struct shadow *sh);
 hva_t shadow_host_frames(const struct shadow *sh);
+/* By page of RAM: how many more accesses to a page that is known are made there before it is mapped. */
+uint16_t *shadow_page_uses(const struct shadow *sh);
+/* Is the access, which has faulted, one to a page that is known, and nothing else in its way? */
+bool shadow_is_known(const struct shadow *sh, hva_t address, bool write);
 /*
  * Translated code has stored to pages of RAM that are traced as page tables, and as nothing else, itself: at these
  * offsets, within an entry or two. To be told before anything else is asked of the shadow.
@@ -153,6 +163,8 @@ enum shadow_fault {
  * here on: writable, if they allow it and it is dirty. Saves the hidden fault that would follow.
  */
 void shadow_install(struct shadow *sh, gva_t linear, bool user);
+/* The same for code that looks: the page may become known instead. Returns whether it is. */
+bool shadow_know(struct shadow *sh, gva_t linear, bool user);
 
 /*
  * Deals with a host fault of translated code at a host address. Supervisor code may use user mode's window for what it
@@ -163,6 +175,8 @@ void shadow_install(struct shadow *sh, gva_t linear, bool user);
  * chunk, it is SHADOW_EMULATE as well.
  */
 enum shadow_fault shadow_handle_fault(struct shadow *sh, hva_t address, bool write);
+/* The same of an access that was not made, since code has looked: its page may become known only. */
+enum shadow_fault shadow_handle_look(struct shadow *sh, hva_t address, bool write);
 
 /* What the guest's tables say of the access that was SHADOW_TRUE last. */
 const struct x86_fault *shadow_true_fault(const struct shadow *sh);

@@ -94,7 +94,8 @@ int paged_init(struct shadow *sh, unsigned max_mappings);
 void paged_destroy(struct shadow *sh);
 /* The number of the window of user or supervisor mode in the present address space. */
 unsigned paged_window_of(const struct shadow *sh, bool user);
-enum shadow_fault paged_fault(struct shadow *sh, hva_t address, bool write);
+/* know: the page may become known instead of mapped. */
+enum shadow_fault paged_fault(struct shadow *sh, hva_t address, bool write, bool know);
 
 /* --- view.c --- */
 enum shadow_fault view_fault(struct shadow *sh, hva_t address);

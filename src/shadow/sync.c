@@ -53,7 +53,8 @@ static enum rights rights_by(const struct shadow *sh, const struct window *w, ui
 
 	if (!(pte & PTE_P) || !(pte & PTE_A) || (!supervisor && !(pte & PTE_U)))
 		return RIGHTS_NONE;
-	if (supervisor && (sh->cpu->cr4 & CR4_SMAP) && (pte & r->entry & PTE_U) && (w->state[page] & PAGE_MAPPED))
+	if (supervisor && (sh->cpu->cr4 & CR4_SMAP) && (pte & r->entry & PTE_U) &&
+	    (w->state[page] & (PAGE_MAPPED | PAGE_KNOWN)))
 		return RIGHTS_NONE; /* code may be fetched there */
 	if (supervisor && (sh->cpu->cr4 & CR4_SMEP) && (pte & r->entry & PTE_U) && (w->state[page] & PAGE_FETCHED))
 		return RIGHTS_NONE;
@@ -113,7 +114,7 @@ static void sync_page(struct shadow *sh, struct batch *b, struct window *w, uint
 
 	if (rights == RIGHTS_NONE)
 		window_drop(sh, b, w, page, 1);
-	else if (rights != rights_shown(w, page) && (w->state[page] & PAGE_MAPPED))
+	else if (rights != rights_shown(w, page) && (w->state[page] & (PAGE_MAPPED | PAGE_KNOWN)))
 		window_set_rights(sh, b, w, page, rights);
 }
 

@@ -239,7 +239,8 @@ bool shadow_peek(const struct shadow *sh, gva_t linear, bool user, uint64_t *val
 	const struct window *w = chunk_of(sh, linear, user);
 	uint64_t page = linear % WINDOW_BYTES >> PAGE_SHIFT, at = linear & PAGE_MASK;
 
-	if (!w || at > PAGE_SIZE - sizeof(*value) || !(w->state[page] & PAGE_MAPPED) || w->frame[page] >= FRAME_OTHER)
+	if (!w || at > PAGE_SIZE - sizeof(*value) || !(w->state[page] & (PAGE_MAPPED | PAGE_KNOWN)) ||
+	    w->frame[page] >= FRAME_OTHER)
 		return false;
 	memcpy(value, sh->pm->ram.host + ((uint64_t)w->frame[page] << PAGE_SHIFT) + at, sizeof(*value));
 	return true;

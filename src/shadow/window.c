@@ -165,7 +165,7 @@ static bool is_gap(const struct shadow *sh, const struct window *w, uint64_t fro
 		uint64_t end = MIN(to, ((from >> shift) + 1) << shift);
 		if (w->regions[from >> shift].pages || w->regions[from >> shift].parked)
 			for (uint64_t at = from; at < end; at++)
-				if (w->state[at] || window_is_parked(w, at))
+				if ((w->state[at] & PAGE_MAPPED) || window_is_parked(w, at))
 					return false;
 		from = end;
 	}
@@ -197,6 +197,10 @@ void window_drop(struct shadow *sh, struct batch *b, struct window *w, uint64_t 
 		first += last - first >= EMPTY_PAGES && are_empty(w, first) ? EMPTY_PAGES : 1;
 	if (first == last)
 		return;
+	if (!window_is_mapped(w, first, last - first)) { /* what is parked there stays so */
+		forget(sh, w, first, last - first);
+		return;
+	}
 	before = window_edges_at(w, first, last - first);
 	if (window_may_park(sh, w, first, last - first)) {
 		window_park(sh, b, w, first, last - first);
@@ -220,8 +224,9 @@ void window_drop(struct shadow *sh, struct batch *b, struct window *w, uint64_t 
 void window_empty(struct shadow *sh, struct window *w)
 {
 	unsigned shift = sh->paged.region_shift;
+	uint64_t edges = w->edges;
 
-	if (!w->pages && !w->edges)
+	if (!w->pages && !edges)
 		return;
 	window_report_lost(sh, w);
 	for (unsigned r = window_regions(&sh->paged); r-- > 0;) {
@@ -238,8 +243,8 @@ void window_empty(struct shadow *sh, struct window *w)
 		}
 		forget(sh, w, (uint64_t)r << shift, 1ull << shift);
 	}
-	window_edges_changed(sh, w, w->edges, 0);
-	if (!try_unmap(w, 0, WINDOW_PAGES))
+	window_edges_changed(sh, w, edges, 0);
+	if (edges && !try_unmap(w, 0, WINDOW_PAGES))
 		PANIC("emptying a window: %s", strerror(errno));
 	sh->cpu->stats->mappings_dropped++;
 }
@@ -268,7 +273,7 @@ void window_set_states(struct shadow *sh, struct window *w, const struct extent 
 		if (w->state[page] || fetched)
 			window_forget(sh, w, page);
 		w->frame[page] = frame + (uint32_t)i;
-		w->state[page] = (uint8_t)(PAGE_MAPPED | (x->writable ? PAGE_WRITABLE : 0));
+		w->state[page] = (uint8_t)((x->known ? PAGE_KNOWN : PAGE_MAPPED) | (x->writable ? PAGE_WRITABLE : 0));
 		if (fetched) {
 			w->state[page] |= PAGE_FETCHED;
 			w->fetched++;

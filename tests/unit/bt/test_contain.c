@@ -25,6 +25,7 @@ enum {
 #define TRACED	0x520000000000ull
 #define RAM	0x530000000000ull
 #define WATCHED 0x540000000000ull
+#define USES	0x550000000000ull
 
 static const struct contain_rules rules = {.home = HOME,
 					   .probe = PROBE,
@@ -34,6 +35,7 @@ static const struct contain_rules rules = {.home = HOME,
 					   .frames = FRAMES,
 					   .traced = TRACED,
 					   .watched = WATCHED,
+					   .uses = USES,
 					   .ram = RAM};
 
 static struct contain *k;
@@ -976,6 +978,86 @@ START_TEST(test_looks_at_code)
 }
 END_TEST
 
+/* --- an access to a page that is known, likewise --- */
+
+enum known_mistake {
+	KNOWN_NONE,
+	KNOWN_NO_STATE,
+	KNOWN_TRACED,
+	KNOWN_OF_LOADS,
+	KNOWN_CROSSES,
+	KNOWN_NOT_ALL,
+	KNOWN_OTHER_PAGE,
+	KNOWN_NO_FRAME,
+	KNOWN_WIDE_USE,
+	KNOWN_LATER,
+};
+
+static void known_access(enum known_mistake mistake, bool write)
+{
+	size_t verdict = offsetof(struct bt_home, verdict) + (write && mistake != KNOWN_OF_LOADS ? PAGE_STATES : 0);
+	struct host_addr use = {R11, R10, 2, 0, false, false};
+	uint8_t *slow[2];
+
+	look_up(RBX);
+	emit_lea(&e, 8, R11, mem(RBX, R11, 0));
+	emit_store(&e, 8, R11, home(offsetof(struct bt_home, fault)));
+	page_entry(STATES, RCX, 1);
+	emit_load(&e, 1, RCX, mem(RCX, REG_NONE, (int32_t)(HOME + verdict)));
+	emit_lea(&e, 4, RCX,
+		 mem(RCX, REG_NONE,
+		     -(mistake == KNOWN_NO_STATE ? LOOK_CANNOT
+		       : mistake == KNOWN_TRACED ? LOOK_TRACED
+						 : LOOK_KNOWN)));
+	slow[0] = unless_zero();
+	page_entry(FRAMES, R10, 4);
+	if (mistake == KNOWN_NO_FRAME)
+		emit_mov(&e, 4, R10, RAX);
+	emit_mov_imm64(&e, R11, USES);
+	emit_load(&e, 2, RCX, use);
+	emit_lea(&e, 4, RCX, mem(RCX, REG_NONE, -1));
+	emit_store(&e, mistake == KNOWN_WIDE_USE ? 4 : 2, RCX, use);
+	emit_load(&e, 8, R11, home(offsetof(struct bt_home, fault)));
+	if (mistake == KNOWN_OTHER_PAGE)
+		emit_lea(&e, 8, R11, mem(R11, REG_NONE, 4096));
+	emit_mov_imm(&e, RCX, 0xfff);
+	emit_pext32(&e, R11, R11, RCX);
+	emit_rorx64(&e, R10, R10, 52);
+	emit_lea(&e, 8, R10, mem(R10, R11, 0));
+	emit_lea(&e, 4, R11, mem(R11, REG_NONE, mistake == KNOWN_NOT_ALL ? 6 : 7));
+	emit_mov_imm(&e, RCX, 4096);
+	emit_pext32(&e, RCX, R11, RCX);
+	slow[1] = mistake == KNOWN_CROSSES ? NULL : unless_zero();
+	emit_mov_imm64(&e, R11, RAM);
+	emit_lea(&e, 8, R11, mem(R10, R11, 0));
+	if (mistake == KNOWN_LATER)
+		emit_load(&e, 8, RAX, mem(R11, REG_NONE, 8));
+	if (write)
+		emit_store(&e, 8, RAX, mem(R11, REG_NONE, 0));
+	else
+		emit_load(&e, 8, RAX, mem(R11, REG_NONE, 0));
+	for (unsigned i = 0; i < ARRAY_LEN(slow); i++)
+		if (slow[i])
+			emit_target32_here(&e, slow[i]);
+}
+
+START_TEST(test_looks_known)
+{
+	for (unsigned write = 0; write < 2; write++) {
+		begin();
+		known_access(KNOWN_NONE, write);
+		is_contained();
+		for (enum known_mistake m = KNOWN_NO_STATE; m <= KNOWN_LATER; m++) {
+			if (m == KNOWN_OF_LOADS && !write)
+				continue;
+			begin();
+			known_access(m, write);
+			is_caught(no_place);
+		}
+	}
+}
+END_TEST
+
 static const char not_known[] = "not all is known";
 
 /* What a pass of a loop over memory at RBX, entered behind its probe, does to it. */
@@ -1151,6 +1233,7 @@ int main(void)
 	tcase_add_test(t, test_held);
 	tcase_add_test(t, test_looks);
 	tcase_add_test(t, test_looks_at_code);
+	tcase_add_test(t, test_looks_known);
 	suite_add_tcase(s, t);
 	return run_suite(s);
 }

@@ -83,6 +83,39 @@ START_TEST(test_places)
 }
 END_TEST
 
+/* Pages become known only; one that took a signal all the same costs four that did not, and then there are tries, less
+ * and less often. */
+START_TEST(test_known)
+{
+	struct look *l = bt_look_knows(bt, &block, 0);
+	unsigned last = 0;
+
+	ck_assert_ptr_nonnull(l);
+	ck_assert_ptr_ne(bt_look_knows(bt, &block, 1), l);
+	bt_known_in_vain(bt, 0x5000); /* nobody's */
+	ck_assert_ptr_eq(bt_look_knows(bt, &block, 0), l);
+	for (hva_t at = 0x5000; at < 0x9000; at += PAGE_SIZE)
+		bt_page_known(bt, l, at);
+	bt_known_in_vain(bt, 0x5123);
+	bt_known_in_vain(bt, 0x5123); /* it is mapped by now */
+	ck_assert_ptr_eq(bt_look_knows(bt, &block, 0), l);
+	for (unsigned i = 0; i < 8; i++) {
+		unsigned mapped = 0;
+		bt_page_known(bt, l, 0xa000);
+		bt_known_in_vain(bt, 0xa000);
+		while (!bt_look_knows(bt, &block, 0))
+			ck_assert_uint_le(++mapped, 64);
+		ck_assert_uint_ge(mapped, MIN(last, 60));
+		last = mapped;
+	}
+	ck_assert_uint_ge(last, 60);
+	for (unsigned i = 0; i < 64; i++)
+		bt_page_known(bt, l, 0xa000);
+	bt_known_in_vain(bt, 0xa000);
+	ck_assert_ptr_eq(bt_look_knows(bt, &block, 0), l); /* forgiven */
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("looks");
@@ -92,6 +125,7 @@ static Suite *suite(void)
 	tcase_add_test(t, test_budget);
 	tcase_add_test(t, test_pays);
 	tcase_add_test(t, test_places);
+	tcase_add_test(t, test_known);
 	suite_add_tcase(s, t);
 	return s;
 }
