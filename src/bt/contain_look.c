@@ -138,7 +138,7 @@ bool look_access(struct contain *k, const struct value *at, struct value *read)
 	s = index_of(k, at, r->watched, 1);
 	if (s && s->kind == SYM_SHIFTED && s->count == SHADOW_GRANULE_SHIFT && in_ram(k, &s->of))
 		return true;
-	return home_tables(k, at, read) || is_use(k, at) || is_in_ram(k, at);
+	return is_use(k, at) || is_in_ram(k, at) || home_tables(k, at, read);
 }
 
 /* RCX, before it was cut to 32 bits. */
