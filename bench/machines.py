@@ -161,13 +161,15 @@ class Native(Machine):
 
 class Gnomon(Machine):
     name = "gnomon"
+    profile = None  # more options of one, if any is taken
 
     def __init__(self, guest, timeout, append=""):
         self.folder = tempfile.mkdtemp(prefix="gnomon-bench-")
         path = os.path.join(self.folder, "qmp")
         self.qmp = None
         try:
-            super().__init__([*self.command(guest, append), "--control", "unix:" + path], timeout)
+            profile = [] if self.profile is None else ["--profile", os.path.join(self.folder, "profile"), *self.profile]
+            super().__init__([*self.command(guest, append), *profile, "--control", "unix:" + path], timeout)
             self._connect(path)
         except Failure:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -206,6 +208,18 @@ class Gnomon(Machine):
         if self.qmp:
             self.qmp.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Profiled(Gnomon):
+    """What --profile costs."""
+
+    name, profile = "profiled", ()
+
+
+class Exact(Gnomon):
+    """Hit rates: each block counts its entries."""
+
+    name, profile = "exact", ("--profile-exact",)
 
 
 class Qemu(Machine):
@@ -261,4 +275,4 @@ def first_screen(name, guest, text, timeout):
         process.stdout.close()
 
 
-MACHINES = {machine.name: machine for machine in (Native, Gnomon, Qemu)}
+MACHINES = {machine.name: machine for machine in (Native, Gnomon, Qemu, Profiled, Exact)}

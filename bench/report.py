@@ -115,6 +115,16 @@ def bochs_table(everything):
     return lines
 
 
+def profile_table(everything):
+    """What profiling costs, and how often control came to a block that was there, if the machines for it ran."""
+    results, lines = everything["results"], []
+    for row in sorted_rows(everything):
+        rate, cost = summary.hit_rate(results[row].get("exact", [])), ratio(results, row, "profiled", "gnomon")
+        if rate is not None or cost is not None:
+            lines.append(f"| {row} | {'-' if cost is None else f'{cost:.3f}'} | {'-' if rate is None else f'{rate:.4%}'} |")
+    return ["| row | with --profile / without | hit rate |", "| --- | ---: | ---: |", *lines] if lines else []
+
+
 def idle_lines(everything):
     lines = []
     for name, entries in everything["results"].get("idle", {}).items():
@@ -202,7 +212,7 @@ def notes(everything):
 
 
 def markdown(everything):
-    parts = [notes(everything), summary_lines(everything), main_table(everything), first_table(everything), boot_table(everything), bochs_table(everything),
+    parts = [notes(everything), summary_lines(everything), main_table(everything), first_table(everything), boot_table(everything), profile_table(everything), bochs_table(everything),
              memory_table(everything), idle_lines(everything)]
     if everything.get("micro"):
         parts.append(micro.table(everything["micro"]))

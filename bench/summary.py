@@ -11,6 +11,7 @@ PAIRS = (("gnomon", "native"), ("qemu", "native"), ("qemu", "gnomon"))
 TC_BYTES = 64 << 20  # the translation cache, by default
 GUEST_BYTES = 512 << 20
 # Of the guest: compute mean and slowest row by native, system mean by native, TCG by Gnomon from the kernel to userland.
+HIT_RATE, PROFILING = "0.999", "1.03"
 BARS = {"i386": ("1.15", "1.6", "2.0", "4"), "x86_64": ("1.35", "2.2", "3.0", "3"), "compat": ("1.15", "1.6", "3.0", "3")}
 
 
@@ -55,6 +56,13 @@ def beyond_ram(everything):
     return statistics.median(found) if found else None
 
 
+def hit_rate(entries):
+    """Of the translation cache while a row ran, all rounds together (docs/profiling.md), or None: entries were not counted."""
+    counters = [entry["counters"] for entry in entries if entry and entry.get("counters", {}).get("block_entries")]
+    found = sum(c["block_entries"] for c in counters)
+    return 1 - sum(c.get("dispatcher_misses", 0) for c in counters) / found if found else None
+
+
 def worst(found, sign=1):
     """"row value" of the largest (sign 1) or smallest of {row: ratio}."""
     row = max(found, key=lambda name: sign * found[name])
@@ -88,6 +96,13 @@ def bars(everything):
     for row, what, bar in (("boot", "kernel to userland, TCG / Gnomon", boot), ("boot_installer", "installer's first screen, TCG / Gnomon", "3")):
         if row in everything["results"]:
             at_least(what, ratio(everything["results"], row, "qemu", "gnomon"), bar)
+    rates = {row: hit_rate(by_machine.get("exact", [])) for row, by_machine in everything["results"].items()}
+    rates = {row: rate for row, rate in rates.items() if rate is not None and everything["what"].get(row, ("",))[0] in COMPUTE}
+    if rates:
+        row, rate = worst(rates, -1)
+        at_least("compute, least hit rate of the translation cache", rate, HIT_RATE, f"{rate:.4%} ({row})")
+    profiling = mean(everything, (*COMPUTE, *SYSTEM), "profiled", "gnomon")
+    at_most("--profile, geometric mean of its cost", profiling, PROFILING)
     memory = beyond_ram(everything)
     if memory is not None:
         bar = TC_BYTES + GUEST_BYTES // 10

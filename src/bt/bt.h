@@ -108,6 +108,9 @@ void bt_profile_blocks(struct bt *bt, bool all, void (*fn)(void *arg, const stru
 /* How many blocks were entered since the last call (BT_PROFILE_EXACT; else 0): by one other thread, roughly. */
 unsigned bt_profile_working_set(struct bt *bt);
 
+/* Brings stats->block_entries up to date. vCPU thread. */
+void bt_collect_stats(struct bt *bt);
+
 void bt_count_memory(const struct bt *bt, struct memory_use *u);
 
 /* Prints the current block, guest and host code, for panic(). */

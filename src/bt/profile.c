@@ -31,6 +31,7 @@ struct block_cost {
 
 struct bt_profile_state {
 	bool exact;
+	uint64_t entries_before; /* of blocks that flushes have thrown away */
 	/* Which blocks count follows the samples: see bt_sample(). */
 	uint32_t samples, counted_samples;
 	uint32_t chosen; /* number + 1 of a block that is to count, 0: none. Written by the signal handler, too */
@@ -77,6 +78,7 @@ void bt_profile_flush(struct bt *bt, bool copies)
 		bt->before_flush(bt->before_flush_arg);
 	for (const struct block *b = bt_next_made(bt, NULL); b; b = bt_next_made(bt, b)) {
 		struct block_cost *c = cost_of(bt, b);
+		bt->profile->entries_before += c->entries;
 		*c = (struct block_cost){.counts = c->counts && copies && !bt_is_copy(bt, b)};
 	}
 	bt->profile->chosen = 0;
@@ -235,6 +237,18 @@ void bt_profile_collect(struct bt *bt)
 	bt->stats->branches_table = bt->cpu->bt_branches[BRANCH_TABLE];
 	bt->stats->branches_indirect = bt->cpu->bt_branches[BRANCH_INDIRECT];
 	bt->stats->branches_return = bt->cpu->bt_branches[BRANCH_RETURN];
+}
+
+void bt_collect_stats(struct bt *bt)
+{
+	uint64_t entries;
+
+	if (!bt->profile || !bt->profile->exact)
+		return;
+	entries = bt->profile->entries_before;
+	for (const struct block *b = bt_next_made(bt, NULL); b; b = bt_next_made(bt, b))
+		entries += cost_of(bt, b)->entries;
+	bt->stats->block_entries = entries;
 }
 
 unsigned bt_profile_working_set(struct bt *bt)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The VM as the control socket and the terminal see it: each operation is carried out on the vCPU thread. */
+#include "bt/bt.h"
 #include "file.h"
 #include "profiler.h"
 #include "vm.h"
@@ -237,6 +238,8 @@ static struct json_t *op_profile(void *arg)
 
 void vm_collect_stats(struct vm *vm)
 {
+	if (vm->bt)
+		bt_collect_stats(vm->bt);
 }
 
 struct vm_control_ops vm_control(struct vm *vm)
