@@ -8,6 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "large.h"
+
 int pm_backing_init(struct pm_backing *b, const char *name, uint64_t size)
 {
 	int err;
@@ -18,12 +20,14 @@ int pm_backing_init(struct pm_backing *b, const char *name, uint64_t size)
 		return -errno;
 	if (ftruncate(b->fd, (off_t)b->size) < 0)
 		goto fail;
-	b->host = mmap(NULL, b->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, b->fd, 0);
-	if (b->host == MAP_FAILED)
-		goto fail;
-	return 0;
+	b->host = large_reserve(b->size, 0);
+	if (b->host && mmap(b->host, b->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, b->fd,
+			    0) != MAP_FAILED)
+		return 0;
 fail:
 	err = -errno;
+	if (b->host)
+		munmap(b->host, b->size);
 	close(b->fd);
 	*b = (struct pm_backing){.fd = -1};
 	return err;

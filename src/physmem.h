@@ -81,8 +81,9 @@ struct physmem {
 	unsigned nspans, widest; /* the widest of RAM: what is asked for nearly always */
 	struct pm_listener listeners[PM_MAX_LISTENERS];
 	unsigned nlisteners;
-	bool in_pieces;	     /* RAM is made by PM_PIECE: see physmem_make() */
-	uint64_t *made;	     /* those that have been: a bit for each */
+	bool in_pieces; /* RAM is made by PM_PIECE: see physmem_make() */
+	bool large;	/* and all pieces of a page of 2 MiB at once; other memory is in such pages, too: large.h */
+	uint64_t *made; /* those that have been: a bit for each */
 	uint64_t *made_here; /* and those that the monitor's own mapping shows */
 	uint8_t *traced;     /* one byte for each page of RAM backing: who traces it (bit set), 0 = nobody */
 	uint64_t a20_mask;   /* applied by the CPU (not by DMA) to physical addresses: ~0 or ~1 MiB */
@@ -111,8 +112,9 @@ void pm_backing_clear(struct pm_backing *b);
 #define PM_PIECE ((uint64_t)(256 * KiB))
 void physmem_make(struct physmem *pm, uint64_t offset);
 bool physmem_is_made(const struct physmem *pm, uint64_t offset);
-/* Reads a mapping of RAM that is made, here and there: the host maps what is around as well. */
-void physmem_touch(const void *at, uint64_t len);
+/* Has the host show what a mapping shows of the piece around an offset that is made, within [at, at + len). offset: of
+ * `at`; here: into the mapping. */
+void physmem_touch(const struct physmem *pm, const uint8_t *at, uint64_t len, uint64_t offset, uint64_t here);
 /* As physmem_make(), for a write by the monitor to an address of its own; no effect if that is not RAM. */
 void physmem_make_here(struct physmem *pm, const uint8_t *host);
 

@@ -3,8 +3,11 @@
 #define _GNU_SOURCE
 #include "physmem.h"
 
+#include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#include "large.h"
 
 enum {
 	PIECE_PAGES = PM_PIECE / PAGE_SIZE,
@@ -40,11 +43,25 @@ static void write_zeros(int fd, uint64_t from, uint64_t to)
 		return;
 }
 
+/* All pieces of its large page. */
+static bool make_large(struct physmem *pm, uint64_t offset)
+{
+	uint64_t at = ALIGN_DOWN(offset, LARGE_PAGE), end = at + LARGE_PAGE;
+
+	if (!pm->large || end > pm->ram.size || !large_make(pm->ram.host + at))
+		return false;
+	for (; at < end; at += PM_PIECE) {
+		set(pm->made, at);
+		set(pm->made_here, at);
+	}
+	return true;
+}
+
 void physmem_make(struct physmem *pm, uint64_t offset)
 {
 	uint64_t at = ALIGN_DOWN(offset, PM_PIECE), end = MIN(at + PM_PIECE, pm->ram.size);
 
-	if (!pm->in_pieces || has(pm->made, offset))
+	if (!pm->in_pieces || has(pm->made, offset) || make_large(pm, offset))
 		return;
 	set(pm->made, offset);
 	/* Nobody else writes to RAM meanwhile. A page that has been swapped out is no hole. */
@@ -58,21 +75,37 @@ void physmem_make(struct physmem *pm, uint64_t offset)
 	}
 }
 
-void physmem_touch(const void *mapping, uint64_t len)
+/* How much there is in one go around an offset: nobody reads what is not made, which would make it. */
+static uint64_t piece_at(const struct physmem *pm, uint64_t offset)
 {
-	uintptr_t at = (uintptr_t)mapping, end = at + len;
+	uint64_t at = ALIGN_DOWN(offset, LARGE_PAGE), end = at + LARGE_PAGE;
 
-	for (; at < end; at = ALIGN_DOWN(at, (uintptr_t)AROUND) + AROUND)
-		(void)*(const volatile uint8_t *)at;
+	if (!pm->large)
+		return PM_PIECE;
+	while (at < end && at < pm->ram.size && has(pm->made, at))
+		at += PM_PIECE;
+	return at == end ? LARGE_PAGE : PM_PIECE;
+}
+
+void physmem_touch(const struct physmem *pm, const uint8_t *at, uint64_t len, uint64_t offset, uint64_t here)
+{
+	uint64_t piece = piece_at(pm, offset + here), before = (offset + here) % piece;
+	uint64_t from = here - MIN(here, before), to = MIN(here - before + piece, len);
+
+	/* One call, where each fault is dear. */
+	if (pm->large && madvise((void *)(at + from), to - from, MADV_POPULATE_READ) == 0)
+		return;
+	for (; from < to; from = ALIGN_DOWN((uintptr_t)at + from, (uintptr_t)AROUND) + AROUND - (uintptr_t)at)
+		(void)*(const volatile uint8_t *)(at + from);
 }
 
 void physmem_make_here(struct physmem *pm, const uint8_t *host)
 {
-	uint64_t offset = (uint64_t)(host - pm->ram.host), first = ALIGN_DOWN(offset, PM_PIECE);
+	uint64_t offset = (uint64_t)(host - pm->ram.host);
 
 	if (!pm->in_pieces || offset >= pm->ram.size || has(pm->made_here, offset))
 		return;
 	set(pm->made_here, offset);
 	physmem_make(pm, offset);
-	physmem_touch(pm->ram.host + first, MIN(PM_PIECE, pm->ram.size - first));
+	physmem_touch(pm, pm->ram.host, pm->ram.size, 0, offset);
 }

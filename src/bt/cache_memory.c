@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "bt_profile_internal.h"
+#include "large.h"
 #include "trace.h"
 
 extern const char bt_leave_exit[], bt_leave_indirect[], bt_leave64_exit[], bt_leave64_indirect[];
@@ -17,19 +18,19 @@ extern const char bt_leave_exit[], bt_leave_indirect[], bt_leave64_exit[], bt_le
  */
 static int map_code(struct bt *bt, size_t bytes)
 {
-	void *run, *write = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	void *low = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_32BIT, -1, 0);
+	void *run = MAP_FAILED, *write = large_reserve(bytes, 0), *low = large_reserve(bytes, MAP_32BIT);
 	int err;
 
-	if (write == MAP_FAILED || low == MAP_FAILED)
-		return -errno;
-	/* Of shared memory: once more. */
-	run = mremap(write, 0, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, low);
+	if (write && low &&
+	    mmap(write, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED)
+		/* Of shared memory: once more. */
+		run = mremap(write, 0, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, low);
 	if (run == MAP_FAILED || mprotect(run, bytes, PROT_READ | PROT_EXEC) < 0) {
 		err = -errno;
-		if (run != MAP_FAILED)
-			munmap(run, bytes);
-		munmap(write, bytes);
+		if (low)
+			munmap(low, bytes);
+		if (write)
+			munmap(write, bytes);
 		return err;
 	}
 	bt->cache_write = write;
@@ -86,19 +87,33 @@ static cache_pc_t make_entry64(struct bt *bt, size_t *used)
 	return pc;
 }
 
+/* Each part's last large page is half empty, so that a small cache would take many times as much as it may. */
+static bool in_large_pages(const struct bt *bt)
+{
+	return bt->pm->large && bt->cache_bytes >= 2 * CACHE_PARTS * LARGE_PAGE;
+}
+
 /* Address space for so many times cache_bytes. */
 static void *records(const struct bt *bt, unsigned times)
 {
-	void *p = mmap(NULL, times * bt->cache_bytes, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	return p == MAP_FAILED ? NULL : p;
+	return large_alloc(times * bt->cache_bytes, in_large_pages(bt));
 }
 
 static void free_records(const struct bt *bt, void *p, unsigned times)
 {
 	if (p)
 		munmap(p, times * bt->cache_bytes);
+}
+
+static void *heads(const struct bt *bt, size_t size)
+{
+	return large_alloc(size << HASH_BITS, in_large_pages(bt));
+}
+
+static void free_heads(void *p, size_t size)
+{
+	if (p)
+		munmap(p, size << HASH_BITS);
 }
 
 static size_t area_used(const struct bt *bt, unsigned area)
@@ -154,9 +169,9 @@ int bt_cache_init(struct bt *bt, size_t bytes)
 	bt->sources = records(bt, 1);
 	bt->relocs = records(bt, 1);
 	bt->pages = records(bt, 1);
-	bt->places = calloc(1u << HASH_BITS, sizeof(*bt->places));
-	bt->dormant = calloc(1u << HASH_BITS, sizeof(*bt->dormant));
-	bt->hash = calloc(1u << HASH_BITS, sizeof(*bt->hash));
+	bt->places = heads(bt, sizeof(*bt->places));
+	bt->dormant = heads(bt, sizeof(*bt->dormant));
+	bt->hash = heads(bt, sizeof(*bt->hash));
 	bt->page_blocks = calloc(bt->ram_pages, sizeof(*bt->page_blocks));
 	if (!bt->blocks || !bt->exits || !bt->maps || !bt->insns || !bt->sources || !bt->relocs || !bt->places ||
 	    !bt->dormant || !bt->hash || !bt->page_blocks || !bt->pages || bt_pages_init(bt))
@@ -224,15 +239,21 @@ static void list_parts(const struct bt *bt, struct part parts[CACHE_PARTS])
 
 enum { AHEAD_BYTES = 64 << 10 };
 
-static void populate(const struct bt *bt, const struct part *p, size_t from)
+/* How many bytes. */
+static size_t populate(const struct bt *bt, const struct part *p, size_t from)
 {
 	uint8_t *at = (uint8_t *)ALIGN_DOWN((uintptr_t)p->at + from, (uintptr_t)PAGE_SIZE);
-	size_t len = MIN((size_t)AHEAD_BYTES, p->size - from);
+	uint8_t *page = (uint8_t *)ALIGN_DOWN((uintptr_t)at, LARGE_PAGE);
+	size_t len = AHEAD_BYTES;
 
+	if (p->code && in_large_pages(bt) && large_make(page))
+		len = LARGE_PAGE - (size_t)(at - page);
+	len = MIN(len, p->size - from);
 	madvise(at, len, MADV_POPULATE_WRITE);
 	if (p->code)
 		madvise((void *)(uintptr_t)(bt->cache_run + (cache_pc_t)(at - bt->cache_write)), len,
 			MADV_POPULATE_READ);
+	return len;
 }
 
 /* The host makes pages that are asked for together in a fraction of the time that a fault on each takes. Where it does
@@ -248,8 +269,7 @@ void bt_populate_ahead(struct bt *bt)
 		if (parts[i].used + AHEAD_BYTES / 4 <= bt->ahead[i] || bt->ahead[i] + PAGE_SIZE > parts[i].size)
 			continue;
 		bt->ahead[i] = MAX(bt->ahead[i], ALIGN_DOWN(parts[i].used, (size_t)PAGE_SIZE));
-		populate(bt, &parts[i], bt->ahead[i]);
-		bt->ahead[i] += AHEAD_BYTES;
+		bt->ahead[i] += populate(bt, &parts[i], bt->ahead[i]);
 	}
 }
 
@@ -364,8 +384,8 @@ void bt_cache_destroy(struct bt *bt)
 	free_records(bt, bt->relocs, 1);
 	free_records(bt, bt->pages, 1);
 	bt_pages_destroy(bt);
-	free(bt->places);
-	free(bt->dormant);
-	free(bt->hash);
+	free_heads(bt->places, sizeof(*bt->places));
+	free_heads(bt->dormant, sizeof(*bt->dormant));
+	free_heads(bt->hash, sizeof(*bt->hash));
 	free(bt->page_blocks);
 }

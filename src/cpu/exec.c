@@ -9,6 +9,7 @@
 
 #include "fpu.h"
 #include "hostsig.h"
+#include "large.h"
 #include "masked.h"
 #include "mem.h"
 #include "reencode.h"
@@ -59,9 +60,9 @@ __thread uint64_t exec_tls[TLS_WORDS] __attribute__((tls_model("local-exec")));
 int exec_run(uint64_t *gpr, void *slot, uint64_t *flags);
 extern const char exec_load[], exec_return[], exec_returned[], exec_abort[];
 
-int exec_create(struct host_exec **out)
+int exec_create(struct host_exec **out, bool large)
 {
-	struct host_exec *x = calloc(1, sizeof(*x));
+	struct host_exec *x = large_alloc(sizeof(*x), large);
 	int err = 0;
 	int fd = memfd_create("gnomon-step", MFD_CLOEXEC);
 
@@ -84,7 +85,8 @@ int exec_create(struct host_exec **out)
 fail:
 	if (fd >= 0)
 		close(fd);
-	free(x);
+	if (x)
+		munmap(x, sizeof(*x));
 	return err;
 }
 
@@ -100,7 +102,7 @@ void exec_destroy(struct host_exec *x)
 		return;
 	munmap(x->write, CODE_BYTES);
 	munmap(x->code, CODE_BYTES + BOUNCE_BYTES);
-	free(x);
+	munmap(x, sizeof(*x));
 }
 
 static bool in_slots(const struct host_exec *x, uint64_t pc)

@@ -12,9 +12,9 @@
 
 struct host_exec;
 
-/* Allocates the code slots and buffers. 0 or a negative errno. The thread that runs guest code calls exec_attach()
- * before, exec_detach() after. */
-int exec_create(struct host_exec **out);
+/* Allocates the code slots and buffers; large: see large.h. 0 or a negative errno. The thread that runs guest code
+ * calls exec_attach() before, exec_detach() after. */
+int exec_create(struct host_exec **out, bool large);
 void exec_destroy(struct host_exec *x);
 void exec_attach(struct host_exec *x);
 void exec_detach(struct host_exec *x);

@@ -7,6 +7,7 @@
 #include "bt/bt.h"
 #include "cpu/sys.h"
 #include "hostsig.h"
+#include "large.h"
 #include "options.h"
 #include "phase.h"
 #include "trace.h"
@@ -322,7 +323,8 @@ int vm_init(struct vm *vm, const struct vm_config *cfg, const struct vm_chardevs
 		return rc;
 	}
 	vm->pm.in_pieces = opt_on(cfg->opt_off, OPT_PIECES);
-	rc = exec_create(&vm->exec);
+	vm->pm.large = opt_on(cfg->opt_off, OPT_LARGE) && (!opt_on(cfg->opt_off, OPT_SMALL) || large_pays());
+	rc = exec_create(&vm->exec, vm->pm.large);
 	if (rc) {
 		snprintf(err, errlen, "cannot set up the single-stepper: %s", strerror(-rc));
 		physmem_destroy(&vm->pm);

@@ -184,11 +184,9 @@ static void cut_to_made(const struct shadow *sh, const struct window *w, uint64_
 /* What is around the page in its piece is going to be accessed, too. window_map() has small extents populated. */
 static void touch_piece(const struct shadow *sh, const struct window *w, uint64_t page, const struct extent *x)
 {
-	uint64_t at = (page - x->page) * PAGE_SIZE, before = (x->offset + at) % PM_PIECE, from = at - MIN(at, before);
-	uint64_t end = MIN(at - before + PM_PIECE, x->count * PAGE_SIZE);
-
 	if (is_in_pieces(sh, x) && x->count > AROUND)
-		physmem_touch(w->base + (x->page << PAGE_SHIFT) + from, end - from);
+		physmem_touch(sh->pm, w->base + (x->page << PAGE_SHIFT), x->count * PAGE_SIZE, x->offset,
+			      (page - x->page) * PAGE_SIZE);
 }
 
 /* The window that shows a linear address of the present address space. NULL: none can. */

@@ -274,7 +274,7 @@ struct machine *machine_create(enum isa_engine engine)
 	require(hostsig_thread_init(), "signals");
 	hostsig_add(on_kick, m);
 	add_memory(m);
-	require(exec_create(&m->exec), "executor");
+	require(exec_create(&m->exec, false), "executor");
 	exec_attach(m->exec);
 	m->cpu.pm = &m->pm;
 	m->cpu.ops = &machine_ops;

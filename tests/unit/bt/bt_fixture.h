@@ -150,7 +150,7 @@ static void setup_machine(void)
 	cpu.ops = &bt_ops;
 	cpu.gdtr.limit = GDT_BYTES - 1;
 	ck_assert_int_eq(hostsig_thread_init(), 0);
-	ck_assert_int_eq(exec_create(&exec), 0);
+	ck_assert_int_eq(exec_create(&exec, false), 0);
 	exec_attach(exec);
 	cpu.exec = exec;
 	cpu_has(&cpu, FEAT_SSE); /* asks the host, which is slow, and remembers */
