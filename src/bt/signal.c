@@ -171,6 +171,10 @@ static bool on_fault(struct bt *bt, siginfo_t *info, ucontext_t *uc)
  */
 static bool rsp_refused(struct bt *bt, ucontext_t *uc)
 {
+	/* Up to where RSP has been noted. */
+	static const struct {
+		const char *from, *found;
+	} ways_out[] = {{bt_leave64_exit, bt_leave64_exit_found}, {bt_leave64_indirect, bt_leave64_indirect_found}};
 	uint64_t pc = *reg(uc, REG_RIP);
 	bool in_stubs;
 
@@ -178,14 +182,11 @@ static bool rsp_refused(struct bt *bt, ucontext_t *uc)
 		return false;
 	if (leave_entry64(bt, uc))
 		return true;
-	if (within(pc, bt_leave64_exit, bt_leave64_exit_found)) {
+	for (unsigned i = 0; i < ARRAY_LEN(ways_out); i++) {
+		if (!within(pc, ways_out[i].from, ways_out[i].found))
+			continue;
 		bt->home->rsp_found = *reg(uc, REG_RSP);
-		go64(bt, uc, bt_leave64_exit_found);
-		return true;
-	}
-	if (within(pc, bt_leave64_indirect, bt_leave64_indirect_found)) {
-		bt->home->rsp_found = *reg(uc, REG_RSP);
-		go64(bt, uc, bt_leave64_indirect_found);
+		go64(bt, uc, ways_out[i].found);
 		return true;
 	}
 	in_stubs = pc - bt->cache_run < bt->areas[AREA_TRANSLATED].begin.code;
