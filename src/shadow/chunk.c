@@ -155,8 +155,8 @@ struct window *view_own(struct shadow *sh, bool user, gva_t linear)
 		sh->cpu->stats->chunks++;
 		trace(shadow, "view %u owns %llx", view, (unsigned long long)w->linear);
 	}
-	if (!user)
-		view_put_beside(sh, linear);
+	if (!user && !view_put_beside(sh, linear)) /* the host has no mappings left: the single-stepper accesses it */
+		return NULL;
 	w->used = ++p->owned_ever;
 	return w;
 }

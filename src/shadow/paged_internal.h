@@ -349,8 +349,8 @@ void view_hide(struct shadow *sh, const struct window *w);
 bool view_make_readable(struct shadow *sh, struct view *v, gva_t linear);
 void view_make_unreadable(struct shadow *sh, struct view *v);
 /* Makes the page of supervisor mode's table with the entry for an address readable behind that of the present address
- * space, too, if it is readable at all. */
-void view_put_beside(struct shadow *sh, gva_t linear);
+ * space, too. False: it is not readable at all, or the host has no more mappings. */
+bool view_put_beside(struct shadow *sh, gva_t linear);
 bool view_is_beside(const struct shadow *sh, gva_t linear);
 /* Host address of a page of supervisor mode's table behind the view's; NULL: it is not readable there. */
 const void *view_page_beside(const struct view *v, unsigned n);

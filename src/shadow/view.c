@@ -120,19 +120,21 @@ bool view_is_beside(const struct shadow *sh, gva_t linear)
 	return page_beside(&sh->paged.views[paged_window_of(sh, true)], page_of(linear));
 }
 
-void view_put_beside(struct shadow *sh, gva_t linear)
+bool view_put_beside(struct shadow *sh, gva_t linear)
 {
 	struct view *v = &sh->paged.views[paged_window_of(sh, true)];
 	unsigned n = page_of(linear);
 
-	if (page_beside(v, n) || !page_readable(&sh->paged.views[SUPERVISOR], n))
-		return;
-	if (mmap(place_beside(v, n), PAGE_SIZE, PROT_READ, MAP_SHARED | MAP_FIXED, sh->paged.supervisor_table,
+	if (page_beside(v, n))
+		return true;
+	if (!page_readable(&sh->paged.views[SUPERVISOR], n) ||
+	    mmap(place_beside(v, n), PAGE_SIZE, PROT_READ, MAP_SHARED | MAP_FIXED, sh->paged.supervisor_table,
 		 (off_t)n << PAGE_SHIFT) == MAP_FAILED)
-		return; /* the single-stepper makes the accesses */
+		return false;
 	v->beside[n / 64] |= BIT(n % 64);
 	v->nbeside++;
 	paged_edges(sh, PAGE_EDGES);
+	return true;
 }
 
 static void close_beside(struct shadow *sh, struct view *v)

@@ -3,6 +3,8 @@
 #include "../run_suite.h"
 #include "view_spaces.h"
 
+#include <sys/mman.h>
+
 START_TEST(test_no_view)
 {
 	teardown();
@@ -239,6 +241,53 @@ START_TEST(test_out_of_reach)
 }
 END_TEST
 
+enum { HOST_PAGES = 300000 }; /* half as many mappings are more than hosts allow a process */
+
+/* Until the host makes no more. */
+static uint8_t *use_up_mappings(void)
+{
+	uint8_t *at = mmap(NULL, HOST_PAGES * PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	size_t n = 1;
+
+	ck_assert(at != MAP_FAILED);
+	while (n < HOST_PAGES && !mprotect(at + n * PAGE_SIZE, PAGE_SIZE, PROT_READ))
+		n += 2;
+	return n < HOST_PAGES ? at : NULL;
+}
+
+/* Where the present address space has supervisor mode's entry for an address. */
+static hva_t beside(gva_t linear)
+{
+	return shadow_view(sh) + SHADOW_SUPERVISOR_VIEW + (linear >> SHADOW_VIEW_SHIFT) * sizeof(uint64_t);
+}
+
+/* Supervisor mode's table cannot be shown behind another view then: nobody is told to try once more. What is shown can
+ * be taken away: pages beside each other, of which the host makes one mapping, too. */
+START_TEST(test_no_host_mappings)
+{
+	const gva_t next = low + (1ull << 41); /* its entry is in the next page of the table */
+	hva_t entry;
+	uint8_t *all;
+
+	cpu->cpl = 0;
+	poke(entry_at(PML4, next, 4), PDPT | PTE_ALL);
+	ck_assert(shadow_own(sh, high, false) && shadow_own(sh, low, false) && shadow_own(sh, next, false));
+	load_cr3(PML4 + PAGE_SIZE);
+	entry = beside(high);
+	all = use_up_mappings();
+	if (!all) /* a host with no limit worth the name */
+		return;
+	ck_assert_int_eq(shadow_handle_fault(sh, entry, false), SHADOW_EMULATE);
+	ck_assert(!shadow_own(sh, high, false));
+	spaces_drop(sh);
+	munmap(all, HOST_PAGES * PAGE_SIZE);
+	shadow_audit(sh);
+	entry = beside(high); /* address spaces are numbered anew */
+	ck_assert_int_eq(shadow_handle_fault(sh, entry, false), SHADOW_RESOLVED);
+	ck_assert_uint_eq(*(const uint64_t *)entry, shadow_delta(sh, high, false));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("view");
@@ -253,6 +302,7 @@ int main(void)
 	tcase_add_test(t, test_traces_and_code);
 	tcase_add_test(t, test_directories);
 	tcase_add_test(t, test_out_of_reach);
+	tcase_add_test(t, test_no_host_mappings);
 	suite_add_tcase(s, t);
 	return run_suite(s);
 }
