@@ -36,12 +36,7 @@ static uint64_t accessed(const struct cpu *cpu, const struct insn *in)
 	}
 }
 
-/* In 64-bit code the operand is in one piece behind its first byte, even if its address has 32 bits. */
-static uint64_t element_at(const struct insn *in, uint64_t offset, unsigned at)
-{
-	return in->code_size == 8 ? offset + at : (offset + at) & size_mask(in->addrsize);
-}
-
+/* Whatever size the address has, the operand is in one piece behind its first byte, as any other. */
 bool masked_fetch(struct cpu *cpu, const struct insn *in, uint64_t offset, uint8_t *bounce, struct x86_fault *f)
 {
 	unsigned size = in->mask.element;
@@ -52,7 +47,7 @@ bool masked_fetch(struct cpu *cpu, const struct insn *in, uint64_t offset, uint8
 		return false;
 	for (uint64_t left = accessed(cpu, in); left; left &= left - 1) {
 		unsigned at = (unsigned)__builtin_ctzll(left) * size;
-		uint64_t element = element_at(in, offset, at);
+		uint64_t element = offset + at;
 		if (in->mem_write && !cpu_probe_write(cpu, in->seg, element, size, f))
 			return false;
 		if (in->mem_read && !cpu_read_elements(cpu, in->seg, element, size, alignment, bounce + at, f))
@@ -67,7 +62,7 @@ bool masked_store(struct cpu *cpu, const struct insn *in, uint64_t offset, const
 
 	for (uint64_t left = accessed(cpu, in); left; left &= left - 1) {
 		unsigned at = (unsigned)__builtin_ctzll(left) * size;
-		uint64_t element = element_at(in, offset, at);
+		uint64_t element = offset + at;
 		if (!cpu_write_bytes(cpu, in->seg, element, size, bounce + at, f))
 			return false;
 	}

@@ -51,13 +51,8 @@ static bool selected(const uint8_t *mask, unsigned i, unsigned size)
 	return mask[(i + 1) * size - 1] & 0x80;
 }
 
-static bool load_element(struct cpu *cpu, const struct insn *in, uint64_t at, unsigned size, uint8_t *to,
-			 struct x86_fault *f)
-{
-	return cpu_read_elements(cpu, in->seg, at & size_mask(in->addrsize), size, 1, to, f);
-}
-
-/* All elements are checked before the first is stored. */
+/* All elements are checked before the first is stored. Whatever size the address has, the operand is in one piece
+ * behind its first byte, as any other. */
 static bool masked_store(struct cpu *cpu, const struct insn *in, unsigned size, const uint8_t *mask,
 			 const uint8_t *data, struct x86_fault *f)
 {
@@ -66,7 +61,7 @@ static bool masked_store(struct cpu *cpu, const struct insn *in, unsigned size, 
 	gva_t linear[YMM_BYTES / 4];
 
 	for (unsigned i = 0; i < count; i++) {
-		uint64_t at = (ea + i * size) & size_mask(in->addrsize);
+		uint64_t at = ea + i * size;
 		if (selected(mask, i, size) && (!cpu_seg_linear(cpu, in->seg, at, size, ACC_WRITE, &linear[i], f) ||
 						!cpu_probe_linear(cpu, linear[i], size, ACC_WRITE, f)))
 			return false;
@@ -89,7 +84,8 @@ bool do_vmaskmov(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 		return masked_store(cpu, in, size, mask, data, f);
 	}
 	for (unsigned i = 0; i < vector_bytes(in) / size; i++)
-		if (selected(mask, i, size) && !load_element(cpu, in, ea + i * size, size, data + i * size, f))
+		if (selected(mask, i, size) &&
+		    !cpu_read_elements(cpu, in->seg, ea + i * size, size, 1, data + i * size, f))
 			return false;
 	write_vector(cpu, in->op[0].reg, data);
 	return true;
@@ -121,7 +117,8 @@ bool do_gather(struct cpu *cpu, const struct insn *in, struct x86_fault *f)
 	for (unsigned i = 0; i < count && done; i++) {
 		uint64_t by = sign_extend(load_le(index + i * index_size, index_size), index_size) * in->scale;
 		if (selected(mask, i, size))
-			done = load_element(cpu, in, base + by, size, data + i * size, f);
+			done = cpu_read_elements(cpu, in->seg, (base + by) & size_mask(in->addrsize), size, 1,
+						 data + i * size, f);
 		if (done)
 			memset(mask + i * size, 0, size);
 	}
