@@ -5,7 +5,7 @@
  *
  * step, bt: no crash, no hang. lockstep: every block compared with the single-stepper. compare: a guest that ends by
  * itself under the single-stepper ends in the same state under the translator, with its links and invalidations, which
- * lockstep does not use.
+ * lockstep does not use. few: likewise, with hardly any host mappings.
  */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -196,6 +196,9 @@ static bool same_cpu(const struct cpu *a, const struct cpu *b)
 		same &= same_value("ymm", i, load_le(a->fpu.image + FX_YMM + 8 * i, 8),
 				   load_le(b->fpu.image + FX_YMM + 8 * i, 8));
 	}
+	for (unsigned i = 0; i < (CPU_XSAVE_BYTES - FX_K) / 8; i++)
+		same &= same_value("k, zmm", i, load_le(a->fpu.image + FX_K + 8 * i, 8),
+				   load_le(b->fpu.image + FX_K + 8 * i, 8));
 	return same;
 }
 
@@ -257,27 +260,40 @@ static void print_cpu(const char *which, const struct cpu *c)
 		(unsigned long long)c->gpr[RCX], (unsigned long long)c->gpr[RSP], c->activity);
 }
 
-static bool compare(uint64_t seed)
+/*
+ * Does the guest end translated as it did single-stepped? Whether RF is still set is a guess where instructions are not
+ * counted (bt_restore_rf()), for a guest that has come back to where it was with all its registers: if RF differs, what
+ * counts them has to agree.
+ */
+static bool ends_the_same(uint64_t seed, enum isa_engine engine, const struct guest *step, const struct tables *tables)
+{
+	struct guest bt;
+	bool ok = false, same, guess = false;
+
+	guest_create(&bt, seed, engine);
+	if (!run_translator(&bt, 12 * NS_PER_SEC, &same)) {
+		fprintf(stderr, "the guest ended single-stepped, not translated\n");
+		print_cpu("step", &step->m->cpu);
+		print_cpu("bt", &bt.m->cpu);
+	} else {
+		guess = engine != ENGINE_BT_PLAIN && (bt.m->cpu.rflags ^ step->m->cpu.rflags) == FLAG_RF;
+		ok = guess || same_cpu(&bt.m->cpu, &step->m->cpu);
+		ok &= same_memory(&bt.m->pm, &step->m->pm, tables);
+	}
+	machine_destroy(bt.m);
+	return ok && (!guess || ends_the_same(seed, ENGINE_BT_PLAIN, step, tables));
+}
+
+static bool compare(uint64_t seed, enum isa_engine engine)
 {
 	struct tables tables;
-	struct guest step, bt;
-	bool ok = true, same;
+	struct guest step;
+	bool ok = true;
 
 	guest_create(&step, seed, ENGINE_STEP);
 	note_tables(step.m, &tables);
-	if (run_step(&step) && !step.ambiguous && !tables_changed(step.m, &tables)) {
-		guest_create(&bt, seed, ENGINE_BT);
-		if (!run_translator(&bt, 12 * NS_PER_SEC, &same)) {
-			fprintf(stderr, "the guest ended single-stepped, not translated\n");
-			print_cpu("step", &step.m->cpu);
-			print_cpu("bt", &bt.m->cpu);
-			ok = false;
-		} else {
-			ok = same_cpu(&bt.m->cpu, &step.m->cpu);
-			ok &= same_memory(&bt.m->pm, &step.m->pm, &tables);
-		}
-		machine_destroy(bt.m);
-	}
+	if (run_step(&step) && !step.ambiguous && !tables_changed(step.m, &tables))
+		ok = ends_the_same(seed, engine, &step, &tables);
 	machine_destroy(step.m);
 	return ok;
 }
@@ -302,7 +318,9 @@ static bool run_case(uint64_t seed, const char *variant)
 	bool same = true;
 
 	if (!strcmp(variant, "compare"))
-		return compare(seed);
+		return compare(seed, ENGINE_BT);
+	if (!strcmp(variant, "few"))
+		return compare(seed, ENGINE_BT_FEW);
 	if (!strcmp(variant, "step")) {
 		guest_create(&g, seed, ENGINE_STEP);
 		run_step(&g);
@@ -318,7 +336,7 @@ static bool run_case(uint64_t seed, const char *variant)
 
 int main(int argc, char **argv)
 {
-	static const char *const variants[] = {"step", "bt", "lockstep", "compare", NULL};
+	static const char *const variants[] = {"step", "bt", "lockstep", "compare", "few", NULL};
 	const char *trace = getenv("FUZZ_TRACE");
 	char bad[64];
 

@@ -37,6 +37,10 @@ unsigned code_random_size(struct code *c);
 void code_valid_insn(struct code *c);
 void code_noise(struct code *c);
 void code_sequence(struct code *c);
+/* AVX-512: one instruction; a few, by a register that points somewhere (UINT32_MAX: by any); state, and XCR0. */
+void code_evex(struct code *c, unsigned base);
+void code_evex_sequence(struct code *c, unsigned base);
+void guest_evex_state(struct cpu *cpu, struct rng *r);
 
 /* code_generate() for those who do not see the harness: fuzz_board.h. */
 void fuzz_code(struct rng *r, uint8_t *out, unsigned len, unsigned size, uint32_t offset, uint32_t linear);

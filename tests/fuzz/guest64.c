@@ -59,6 +59,23 @@ static void map_all(struct machine *m, struct rng *r, bool ring0)
 	}
 }
 
+/*
+ * Five levels of tables: the same addresses, and each lower half again with one of the bits that four levels do not
+ * have, which guest64_address() changes.
+ */
+static void five_levels(struct machine *m)
+{
+	static const unsigned where[] = {0, 511, 1, 2, 4, 8, 16, 32, 64, 128, 511 - 1, 511 - 2, 511 - 64};
+	gpa_t pml5 = m->tables_end;
+
+	m->tables_end += PAGE_SIZE;
+	ASSERT(m->tables_end <= ISA_RAM);
+	for (unsigned i = 0; i < ARRAY_LEN(where); i++)
+		machine_poke(m, pml5 + 8 * where[i], 8, ISA_TABLES | PTE_P | PTE_W | PTE_U);
+	m->cpu.cr3 = pml5;
+	m->cpu.cr4 |= CR4_LA57;
+}
+
 static void random_registers(struct machine *m, struct rng *r)
 {
 	struct cpu *cpu = &m->cpu;
@@ -75,6 +92,8 @@ static void random_registers(struct machine *m, struct rng *r)
 	cpu->kernel_gs_base = guest64_places[rng_below(r, GUEST64_PLACES)];
 	rng_bytes(r, cpu->fpu.image + FX_XMM0, 16 * 16);
 	rng_bytes(r, cpu->fpu.image + FX_YMM, 16 * 16);
+	if (cpu->xcr0 & XCR0_AVX)
+		guest_evex_state(cpu, r);
 }
 
 void guest64_setup(struct machine *m, struct rng *r)
@@ -94,6 +113,8 @@ void guest64_setup(struct machine *m, struct rng *r)
 		machine_poke(m, PLACE_AT + at, 8, rng_percent(r, 30) ? guest64_address(r) : guest64_number(r));
 	fill_handlers(m, r);
 	map_all(m, r, ring0);
+	if (rng_percent(r, 25))
+		five_levels(m);
 	if (ring0) {
 		machine_set_segment(m, SEG_CS, ISA_CODE64, machine_peek(m, ISA_GDT + ISA_CODE64, 8));
 		machine_set_segment(m, SEG_SS, ISA_DATA32, machine_peek(m, ISA_GDT + ISA_DATA32, 8));

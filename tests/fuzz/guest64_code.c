@@ -210,11 +210,24 @@ static void set_register(struct code *c)
 	mov_reg(c, any_reg(c), rng_percent(c->r, 60) ? guest64_address(c->r) : guest64_number(c->r));
 }
 
+/* As pointer(), of vectors. */
+static void vectors(struct code *c)
+{
+	unsigned base = any_reg(c), index = any_reg(c);
+
+	if (rng_percent(c->r, 85))
+		mov_reg(c, base, guest64_address(c->r) & ~(rng_percent(c->r, 70) ? 63ull : 0));
+	if (rng_percent(c->r, 30))
+		mov_reg(c, index, rng_percent(c->r, 70) ? rng_below(c->r, 64) : guest64_number(c->r));
+	code_evex_sequence(c, base);
+}
+
 void code64_sequence(struct code *c)
 {
 	static void (*const sequences[])(struct code *) = {pointer,	pointer,      pointer,	       string_op,
 							   string_op,	self_modify,  counted_loop,    stack_and_calls,
-							   system_insn, set_register, stack_and_calls, code_noise};
+							   system_insn, set_register, stack_and_calls, code_noise,
+							   vectors,	vectors,      vectors};
 
 	RNG_PICK(c->r, sequences)(c);
 }

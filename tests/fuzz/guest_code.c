@@ -184,6 +184,8 @@ void code_generate(struct code *c)
 	while (c->len + 64 < c->cap) {
 		if (rng_percent(c->r, noisy))
 			code_noise(c);
+		else if (rng_percent(c->r, 4))
+			code_evex(c, UINT32_MAX);
 		else if (rng_percent(c->r, c->size == 8 ? 65 : 25))
 			(c->size == 8 ? code64_sequence : code_sequence)(c);
 		else

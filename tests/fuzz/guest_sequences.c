@@ -221,11 +221,21 @@ static void set_register(struct code *c)
 	mov_reg(c, rng_below(c->r, 8), rng_percent(c->r, 50) ? guest_address(c->r) : guest_number(c->r));
 }
 
+static void vectors(struct code *c)
+{
+	unsigned base = rng_below(c->r, 8);
+
+	if (rng_percent(c->r, 85))
+		mov_reg(c, base, guest_address(c->r) & ~(rng_percent(c->r, 70) ? 63u : 0));
+	code_evex_sequence(c, base);
+}
+
 void code_sequence(struct code *c)
 {
-	static void (*const sequences[])(struct code *) = {
-	    self_modify,      self_modify, counted_loop,    string_op,	  string_op,	load_segment, far_transfer,
-	    flags_and_system, page_tables, call_and_return, set_register, set_register, code_noise};
+	static void (*const sequences[])(struct code *) = {self_modify, self_modify,	 counted_loop, string_op,
+							   string_op,	load_segment,	 far_transfer, flags_and_system,
+							   page_tables, call_and_return, set_register, set_register,
+							   code_noise,	vectors,	 vectors};
 
 	RNG_PICK(c->r, sequences)(c);
 }

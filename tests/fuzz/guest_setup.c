@@ -290,6 +290,8 @@ void guest_setup(struct machine *m, struct rng *r)
 	m->cpu.rip = m->cpu.next_rip = offset;
 	random_registers(m, r);
 	random_control(m, r);
+	if (rng_percent(r, 60))
+		guest_evex_state(&m->cpu, r);
 	if (mode != ISA_REAL && rng_percent(r, 30))
 		enable_paging(m, r);
 	if (rng_percent(r, 10))
