@@ -499,6 +499,8 @@ struct bt {
 	gva_t faulted_at;		  /* cpu->bt_user_faulted: at this address */
 	struct look *faulted_by;	  /* ... at a site that can do with a page that is known only; or NULL */
 	uint32_t copy_faulted_at;	  /* cpu->bt_copy_faulted: likewise */
+	guest_pc_t short_at;		  /* where the budget of mappings was used up last, and, ... */
+	uint64_t shorts;		  /* ... by then, how often: leave.c */
 	bool signal_stepping;		  /* the handler single-steps to a boundary */
 	struct bt_profile_state *profile; /* NULL: none is taken */
 	void (*before_flush)(void *arg);  /* of bt_config */

@@ -236,6 +236,19 @@ static bool no_other_fault(const struct bt *bt)
 	return cpu_canonical(bt->cpu, shadow_true_fault(bt->shadow)->address + PAGE_MASK);
 }
 
+/* Did what the instruction needs take the place of something else, and the last time, too? That may have been of what
+ * it needs, and so on for ever: the single-stepper needs no mappings. */
+static bool takes_turns(struct bt *bt)
+{
+	bool again = bt->short_at == bt->cpu->rip;
+
+	if (bt->stats->mappings_short == bt->shorts)
+		return false;
+	bt->shorts = bt->stats->mappings_short;
+	bt->short_at = bt->cpu->rip;
+	return again;
+}
+
 /* Instruction n of the block, which is at its beginning, cannot make its access. what: what has become of it. alone:
  * see raise_page_fault(). */
 static void no_access(struct bt *bt, struct block *b, int n, enum shadow_fault what, gva_t address, bool alone)
@@ -247,7 +260,7 @@ static void no_access(struct bt *bt, struct block *b, int n, enum shadow_fault w
 
 	if (!code64 && (what == SHADOW_RESOLVED_USER || what == SHADOW_EMULATE_USER))
 		bt_site_touched_user(bt, b, linear, (uint32_t)address, m->flags & MAP_USER);
-	if (what == SHADOW_RESOLVED || what == SHADOW_RESOLVED_USER) {
+	if ((what == SHADOW_RESOLVED || what == SHADOW_RESOLVED_USER) && !takes_turns(bt)) {
 		resume_at(bt, b, (unsigned)n);
 		return;
 	}

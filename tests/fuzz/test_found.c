@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cpu/fpu.h"
+#include "cpu/seg.h"
 #include "cpu/sys.h"
 #include "harness.h"
 
@@ -202,10 +203,45 @@ START_TEST(masked_across_64k)
 }
 END_TEST
 
+/* IRETQ that needs more host mappings than there are: its frame and the GDT took turns, for ever (seed 20000156). */
+START_TEST(more_than_fits)
+{
+	enum { VECTOR = 0x40 };
+	static const uint8_t code[] = {
+	    0x48, 0x8b,	  0x07, 0x48,	0x8b, 0x06, 0x48, 0x8b, 0x03, 0x48, 0x8b, 0x02, /* mov rax, [rdi], ... */
+	    0xcd, VECTOR, 0xcd, VECTOR, 0xf4,						/* int; int; hlt */
+	};
+	static const uint8_t handler[] = {0x48, 0xcf}; /* iretq */
+	static const uint8_t pointers[] = {RDI, RSI, RBX, RDX};
+	static const gva_t stack = 0x12ffffc000;
+
+	m = machine_create((enum isa_engine)_i);
+	machine_set_processor(m, true, false);
+	machine_reset(m, ISA_LONG, ISA_LOAD);
+	physmem_write(&m->pm, ISA_LOAD, code, sizeof(code));
+	physmem_write(&m->pm, ISA_STUBS32 + VECTOR * ISA_STUB_BYTES, handler, sizeof(handler));
+	machine_map(m, ISA_LOAD, ISA_LOAD, PAGE_SIZE);
+	machine_map(m, stack, ISA_BASED, PAGE_SIZE);
+	for (unsigned i = 0; i < ARRAY_LEN(pointers); i++) { /* places of chunks take mappings, too */
+		m->cpu.gpr[pointers[i]] = (i + 1) * 4 * GiB;
+		machine_map(m, m->cpu.gpr[pointers[i]], DATA, PAGE_SIZE);
+	}
+	machine_set_segment(m, SEG_CS, ISA_CODE64, machine_peek(m, ISA_GDT + ISA_CODE64, 8));
+	machine_set_segment(m, SEG_SS, ISA_DATA32, machine_peek(m, ISA_GDT + ISA_DATA32, 8));
+	cpu_set_cpl(&m->cpu, 0);
+	m->cpu.gpr[RSP] = stack + PAGE_SIZE;
+	m->timeout_ns = 5 * NS_PER_SEC;
+	ck_assert_int_eq(machine_run(m), STOP_DONE);
+	ck_assert_uint_eq(m->cpu.rip, ISA_LOAD + sizeof(code));
+	finish();
+}
+END_TEST
+
 int main(void)
 {
-	const TTest *const tests[] = {x87_store_not_made,    x87_store_not_checked, popa_that_wraps, code_segment_in_es,
-				      scas_flags_of_a_fault, waits_for_ferr,	    long_string,     masked_across_64k};
+	const TTest *const tests[] = {x87_store_not_made, x87_store_not_checked, popa_that_wraps,
+				      code_segment_in_es, scas_flags_of_a_fault, waits_for_ferr,
+				      long_string,	  masked_across_64k,	 more_than_fits};
 	Suite *s = suite_create("found");
 	TCase *tc = tcase_create("guest");
 	SRunner *sr;
