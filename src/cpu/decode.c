@@ -123,10 +123,16 @@ static bool form_matches(const struct decoded *d, enum insn_form form)
 	return false;
 }
 
+/* Those that processors have which we show. Zydis knows others of the same mnemonics: MVEX is EVEX with a bit clear. */
+static bool known_encoding(ZydisInstructionEncoding encoding)
+{
+	return encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY || encoding == ZYDIS_INSTRUCTION_ENCODING_VEX ||
+	       encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX;
+}
+
 static uint16_t find_row(const struct decoded *d)
 {
-	uint16_t row = first_row[d->zi.mnemonic];
-
+	uint16_t row = known_encoding(d->zi.encoding) ? first_row[d->zi.mnemonic] : 0;
 	bool evex = d->zi.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX;
 
 	while (row && ((row_keys[row].form == FORM_EVEX) != evex || !form_matches(d, row_keys[row].form)))

@@ -100,6 +100,8 @@ static const struct {
     {4, 1, {0xcf}, INSN_IRETD},
     {4, 3, {0x0f, 0x01, 0xc1}, INSN_INVALID}, /* VMCALL */
     {4, 3, {0x0f, 0x01, 0xd8}, INSN_INVALID}, /* VMRUN */
+    {8, 6, {0x62, 0xf1, 0x7c, 0x48, 0x58, 0xc1}, INSN_VADDPS_EVEX},
+    {8, 6, {0x62, 0xf1, 0x78, 0x48, 0x58, 0xc1}, INSN_INVALID}, /* MVEX */
 };
 
 START_TEST(encodings_find_their_rows)
