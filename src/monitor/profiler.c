@@ -10,6 +10,7 @@
 #include "bt/bt.h"
 #include "hostsig.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -111,12 +112,38 @@ static void on_timer(void *arg, const ucontext_t *uc)
 
 /* --- life on the vCPU thread --- */
 
+static void unblock(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, HOSTSIG_PROFILE);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* Signals are to take a hundredth of the time at most: more than a period if the host takes long for one. */
+static long period_ns(void)
+{
+	enum { TRIES = 8, SHARE = 100 };
+	uint64_t least = UINT64_MAX, periods;
+
+	for (unsigned i = 0; i < TRIES; i++) {
+		uint64_t before = host_now_ns();
+		raise(HOSTSIG_PROFILE);
+		least = MIN(least, host_now_ns() - before);
+	}
+	periods = (least * SHARE + PROFILE_PERIOD_NS - 1) / PROFILE_PERIOD_NS;
+	return PROFILE_PERIOD_NS * (long)MIN(MAX(periods, 1u), (uint64_t)PROFILE_MAX_PERIODS);
+}
+
 int profiler_attach(struct profiler *p)
 {
 	struct sigevent ev = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = HOSTSIG_PROFILE};
-	struct itimerspec its = {.it_value.tv_nsec = PROFILE_PERIOD_NS, .it_interval.tv_nsec = PROFILE_PERIOD_NS};
-	sigset_t set;
+	struct itimerspec its = {0};
 
+	unblock();
+	p->period_ns = period_ns();
+	its.it_value.tv_nsec = its.it_interval.tv_nsec = p->period_ns;
 	ev.sigev_notify_thread_id = gettid();
 	if (timer_create(CLOCK_MONOTONIC, &ev, &p->timer) < 0)
 		return -errno;
@@ -126,9 +153,6 @@ int profiler_attach(struct profiler *p)
 	p->attached = true;
 	profile_files_main(p, false);
 	hostsig_set_profile(on_timer, p);
-	sigemptyset(&set);
-	sigaddset(&set, HOSTSIG_PROFILE);
-	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 	timer_settime(p->timer, 0, &its, NULL);
 	return 0;
 }

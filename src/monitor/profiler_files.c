@@ -209,7 +209,7 @@ int profile_files_main(struct profiler *p, bool complete)
 	json_object_set_new(j, "counted_of",
 			    json_integer(p->vm->cfg->profile_exact ? 1 : 1 << BT_PROFILE_COUNTED_BITS));
 	json_object_set_new(j, "engine", json_string(p->vm->engine->name));
-	json_object_set_new(j, "period_ns", json_integer(PROFILE_PERIOD_NS));
+	json_object_set_new(j, "period_ns", json_integer(p->period_ns));
 	json_object_set_new(j, "began_ns", json_integer((json_int_t)(p->attached_at - p->start)));
 	json_object_set_new(j, "phases", phases_described());
 	json_object_set_new(j, "insns", insn_names(&p->vm->stats));

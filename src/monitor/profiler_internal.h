@@ -10,6 +10,7 @@
 
 enum {
 	PROFILE_PERIOD_NS = 1003009, /* about a millisecond, but in step with no timer of a guest */
+	PROFILE_MAX_PERIODS = 20,    /* between two samples, where signals are dear */
 	PROFILE_SNAPSHOT_MS = 100,
 	PROFILE_RING = 4096, /* samples: four seconds of an I/O thread that is late */
 };
@@ -52,6 +53,7 @@ struct profiler {
 	timer_t timer;
 	bool has_timer;
 	bool attached;
+	long period_ns;			/* between two samples */
 	uint64_t last_cpu;		/* CPU time of the thread at the last sample */
 	uint64_t slept_at;		/* host_now_ns(), while asleep */
 	uint64_t slept_cpu;		/* CPU time then */
