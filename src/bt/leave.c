@@ -70,6 +70,12 @@ void bt_note_copy_fault(struct bt *bt, uint32_t address)
 	bt->copy_faulted_at = address;
 }
 
+static hva_t user_host(const struct bt *bt, gva_t linear)
+{
+	return cpu_code64(bt->cpu) ? shadow_host_of(bt->shadow, linear, true)
+				   : shadow_window_of(bt->shadow, true) + (uint32_t)linear;
+}
+
 void bt_back_from_fault(struct bt *bt)
 {
 	struct cpu *cpu = bt->cpu;
@@ -79,7 +85,7 @@ void bt_back_from_fault(struct bt *bt)
 		if (!bt->faulted_by)
 			shadow_install(bt->shadow, bt->faulted_at, true);
 		else if (shadow_know(bt->shadow, bt->faulted_at, true))
-			bt_page_known(bt, bt->faulted_by, shadow_host_of(bt->shadow, bt->faulted_at, true));
+			bt_page_known(bt, bt->faulted_by, user_host(bt, bt->faulted_at));
 	} else if (cpu->cpl != 3 && cpu->bt_copy_faulted && (cpu->rflags & FLAG_RF)) {
 		cpu->bt_copy_faulted = false;
 		shadow_install(bt->shadow, bt->copy_faulted_at, true);

@@ -152,6 +152,8 @@ static void use_window(struct bt *bt)
 	cpu->bt_window[1] = shadow_window_of(bt->shadow, true);
 	cpu->bt_states[0] = shadow_page_states(bt->shadow, false);
 	cpu->bt_states[1] = shadow_page_states(bt->shadow, true);
+	cpu->bt_frames[0] = shadow_page_frames(bt->shadow, false);
+	cpu->bt_frames[1] = shadow_page_frames(bt->shadow, true);
 	window = context_code64(bt->ctx) ? shadow_view(bt->shadow) : cpu->bt_window[cpu->cpl == 3];
 	gsbase_set(bt->gsbase, window);
 	bt->frame.window = window;

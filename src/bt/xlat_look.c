@@ -4,17 +4,27 @@
 #include "shadow/track.h"
 #include "xlat.h"
 
+/* Is it user mode's window? */
+static bool is_user(const struct xlat *t)
+{
+	return (t->ctx->key.flags & (CTX_CPL3 | CTX_CPL12)) == CTX_CPL3;
+}
+
+static int32_t by_mode(const struct xlat *t, int32_t field)
+{
+	return field + (is_user(t) ? (int32_t)sizeof(void *) : 0);
+}
+
 /* Jumps if the page of the linear address in T0 can be stored to (write) or loaded from. There RCX is in T1, and so it
  * is behind the jump, RCX being what the state has more than it should. Changes T2. */
 static uint8_t *if_page(struct xlat *t, bool write)
 {
-	bool user = (t->ctx->key.flags & (CTX_CPL3 | CTX_CPL12)) == CTX_CPL3;
 	unsigned want = write ? SHADOW_PAGE_STORABLE : SHADOW_PAGE_LOADABLE;
 
 	emit_mov(&t->e, 8, HOST_T1, RCX);
 	emit_mov_imm(&t->e, HOST_T2, PAGE_SHIFT);
 	emit_shrx64(&t->e, RCX, HOST_T0, HOST_T2);
-	emit_load(&t->e, 8, HOST_T2, AT_CPU(CPU_OFF(bt_states[0]) + (user ? 8 : 0)));
+	emit_load(&t->e, 8, HOST_T2, AT_CPU(by_mode(t, CPU_OFF(bt_states))));
 	emit_load(&t->e, 1, RCX, (struct host_addr){HOST_T2, RCX, 1, 0, false, false});
 	emit_mov_imm(&t->e, HOST_T2, write ? SHADOW_PAGE_MASK : SHADOW_PAGE_LOADABLE);
 	emit_pext32(&t->e, RCX, RCX, HOST_T2);
@@ -37,26 +47,116 @@ static unsigned at_t0(const struct xlat *t, bool gs, uint8_t code[REENCODE_MAX])
 	return insn_reencode(t->in, &how, code);
 }
 
+/* --- pages that are known --- */
+
+enum { KNOWN_MAX = 64 /* bytes of an operand */ };
+
+/* T3 = page of the linear address in T0. Slow unless it is known, and may be accessed so. Changes RCX, T2. */
+static void if_known(struct xlat *t, bool write, struct slow *slow)
+{
+	enum { KNOWN = SHADOW_PAGE_MASK + 1 /* behind the masked bits, where those are extracted, too */ };
+	uint32_t mask = SHADOW_PAGE_KNOWN | (write ? SHADOW_PAGE_MASK : 0);
+	int32_t want = write ? KNOWN | SHADOW_PAGE_KNOWN_STORABLE : 1;
+
+	emit_mov_imm(&t->e, HOST_T2, PAGE_SHIFT);
+	emit_shrx64(&t->e, HOST_T3, HOST_T0, HOST_T2);
+	emit_load(&t->e, 8, RCX, AT_CPU(by_mode(t, CPU_OFF(bt_states))));
+	emit_load(&t->e, 1, RCX, (struct host_addr){RCX, HOST_T3, 1, 0, false, false});
+	emit_mov_imm(&t->e, HOST_T2, mask);
+	emit_pext32(&t->e, RCX, RCX, HOST_T2);
+	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, -want, false, false});
+	xlat_unless_zero(t, xlat_slow_add(slow));
+}
+
+/* Takes one from the uses of the frame in T3. Slow: none is left. Changes RCX, T2. */
+static void use(struct xlat *t, struct slow *slow)
+{
+	struct host_addr at = {HOST_T2, HOST_T3, 2, 0, false, false};
+	uint8_t *none, *some;
+
+	emit_mov_imm64(&t->e, HOST_T2, (uintptr_t)shadow_page_uses(t->bt->shadow));
+	emit_load(&t->e, 2, RCX, at);
+	none = emit_jrcxz(&t->e);
+	some = emit_jmp8(&t->e);
+	emit_target8(&t->e, none);
+	*xlat_slow_add(slow) = emit_jmp(&t->e);
+	emit_target8(&t->e, some);
+	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, -1, false, false});
+	emit_store(&t->e, 2, RCX, at);
+}
+
+/* T2 = offset in the page of the linear address in T0. Slow unless the operand ends there. Changes RCX. */
+static void within_page(struct xlat *t, struct slow *slow)
+{
+	int32_t more = t->in->mem_size - 1;
+
+	emit_mov_imm(&t->e, HOST_T2, PAGE_MASK);
+	emit_pext32(&t->e, RCX, HOST_T0, HOST_T2);
+	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, more, false, false});
+	emit_mov_imm(&t->e, HOST_T2, PAGE_SIZE);
+	emit_pext32(&t->e, RCX, RCX, HOST_T2);
+	xlat_unless_zero(t, xlat_slow_add(slow));
+	emit_mov_imm(&t->e, HOST_T2, PAGE_MASK);
+	emit_pext32(&t->e, HOST_T2, HOST_T0, HOST_T2);
+}
+
+/* T0 = where the operand is in RAM: the offset in T2 of the frame in T3. */
+static void address_in_ram(struct xlat *t)
+{
+	emit_rorx64(&t->e, HOST_T3, HOST_T3, 64 - PAGE_SHIFT);
+	emit_lea(&t->e, 8, HOST_T3, (struct host_addr){HOST_T3, HOST_T2, 1, 0, false, false});
+	emit_mov_imm64(&t->e, HOST_T2, (uintptr_t)t->bt->pm->ram.host);
+	emit_lea(&t->e, 8, HOST_T0, (struct host_addr){HOST_T2, HOST_T3, 1, 0, false, false});
+}
+
+/* Behind if_page(). The access of the instruction, which is `code` there, is made in RAM, if the page is known; else to
+ * one of slow's. */
+static void access_known(struct xlat *t, const uint8_t *code, unsigned len, struct slow *slow)
+{
+	if_known(t, t->in->mem_write, slow);
+	emit_load(&t->e, 8, RCX, AT_CPU(by_mode(t, CPU_OFF(bt_frames))));
+	emit_load(&t->e, 4, HOST_T3, (struct host_addr){RCX, HOST_T3, 4, 0, false, false});
+	use(t, slow);
+	within_page(t, slow);
+	address_in_ram(t);
+	emit_mov(&t->e, 8, RCX, HOST_T1);
+	emit_bytes(&t->e, code, len);
+}
+
 bool xlat_ident_present(struct xlat *t)
 {
 	const struct insn *in = t->in;
-	uint8_t code[REENCODE_MAX], *can;
-	unsigned len;
+	uint8_t code[REENCODE_MAX], in_ram[REENCODE_MAX], *can, *cannot, *done[2] = {0};
+	struct slow slow = {.count = 0};
+	unsigned len, ram_len, extra = in->mem_write ? FAULT_WRITE : 0;
 
 	if (!in->has_mem || in->agen || !(in->mem_read || in->mem_write) || t->user ||
 	    !xlat_segment_usable(t, in->seg, in->mem_write))
 		return false;
 	len = at_t0(t, true, code);
+	ram_len = at_t0(t, false, in_ram);
 	if (!len) /* AH to BH: rare enough */
 		return false;
 	operand_address(t);
 	can = if_page(t, in->mem_write);
-	emit_mov(&t->e, 8, RCX, HOST_T1);
-	emit_store(&t->e, 4, HOST_T0, AT_CPU(CPU_OFF(bt_fault_address)));
-	xlat_fault_exit(t, in->mem_write ? FAULT_WRITE : 0);
+	cannot = emit_jmp(&t->e);
 	emit_target8(&t->e, can);
 	emit_mov(&t->e, 8, RCX, HOST_T1);
 	emit_bytes(&t->e, code, len);
+	done[0] = emit_jmp(&t->e);
+	emit_target32_here(&t->e, cannot);
+	if (ram_len && in->mem_size <= KNOWN_MAX && opt_on(t->bt->cpu->opt_off, OPT_KNOWN)) {
+		access_known(t, in_ram, ram_len, &slow);
+		done[1] = emit_jmp(&t->e);
+		extra |= FAULT_KNOWS;
+	}
+	xlat_slow_here(t, &slow);
+	emit_mov(&t->e, 8, RCX, HOST_T1);
+	emit_store(&t->e, 4, HOST_T0, AT_CPU(CPU_OFF(bt_fault_address)));
+	xlat_fault_exit(t, extra);
+	for (unsigned i = 0; i < ARRAY_LEN(done); i++)
+		if (done[i])
+			emit_target32_here(&t->e, done[i]);
 	return true;
 }
 
@@ -95,7 +195,7 @@ static unsigned store_to_table(struct xlat *t, const uint8_t *code, unsigned len
 	/* T3 = frame */
 	emit_mov_imm(&t->e, HOST_T2, PAGE_SHIFT);
 	emit_shrx64(&t->e, RCX, HOST_T0, HOST_T2);
-	emit_mov_imm64(&t->e, HOST_T2, (uintptr_t)shadow_page_frames(bt->shadow));
+	emit_mov_imm64(&t->e, HOST_T2, (uintptr_t)shadow_page_frames(bt->shadow, false));
 	emit_load(&t->e, 4, HOST_T3, (struct host_addr){HOST_T2, RCX, 4, 0, false, false});
 	emit_mov_imm64(&t->e, HOST_T2, (uintptr_t)bt->pm->traced);
 	emit_load(&t->e, 1, RCX, (struct host_addr){HOST_T2, HOST_T3, 1, 0, false, false});

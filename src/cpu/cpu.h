@@ -234,14 +234,15 @@ struct cpu {
 	void *fpu_stored_arg;
 
 	/* The translator's: */
-	uint64_t bt_window[2];	     /* windows of supervisor and user mode */
-	const uint8_t *bt_states[2]; /* of their pages: shadow_page_states() */
-	bool bt_user_faulted;	     /* the guest is dealing with a page fault of user mode, ... */
-	bool bt_copy_faulted;	     /* ... or with one that supervisor code took in user mode's memory */
-	uint64_t bt_rf_at;	     /* where they are counted: RFLAGS.RF is set while as many have been executed */
-	bool bt_rf;		     /* elsewhere: it is, the cache being left for that */
-	uint32_t bt_fault_address;   /* linear, of an access to what is not mapped: EXIT_FAULT */
-	uint32_t bt_table_stores;    /* to page tables, by translated code, that the shadow has not been told of */
+	uint64_t bt_window[2];	      /* windows of supervisor and user mode */
+	const uint8_t *bt_states[2];  /* of their pages: shadow_page_states() */
+	const uint32_t *bt_frames[2]; /* likewise: shadow_page_frames() */
+	bool bt_user_faulted;	      /* the guest is dealing with a page fault of user mode, ... */
+	bool bt_copy_faulted;	      /* ... or with one that supervisor code took in user mode's memory */
+	uint64_t bt_rf_at;	      /* where they are counted: RFLAGS.RF is set while as many have been executed */
+	bool bt_rf;		      /* elsewhere: it is, the cache being left for that */
+	uint32_t bt_fault_address;    /* linear, of an access to what is not mapped: EXIT_FAULT */
+	uint32_t bt_table_stores;     /* to page tables, by translated code, that the shadow has not been told of */
 	uint64_t bt_table_store[TABLE_STORES]; /* where in RAM. Those of 64-bit code: home.h */
 	uint8_t bt_user_region[USER_REGIONS];  /* 1: supervisor code finds user mode's memory here, in its window */
 	struct selector_entry bt_selector[SELECTORS]; /* by selector / 8 */

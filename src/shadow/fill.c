@@ -223,7 +223,7 @@ static enum shadow_fault fill(struct shadow *sh, bool user, gva_t linear, bool c
 		widen(sh, w, &w->regions[r], s, &wide);
 		cut_to_made(sh, w, (uint32_t)linear >> PAGE_SHIFT, &wide);
 		depend(sh, s, &wide);
-		if (know && chunk && window_know(sh, w, &wide))
+		if (know && window_know(sh, w, &wide))
 			return SHADOW_RESOLVED;
 		if (window_map(sh, w, &wide)) {
 			touch_piece(sh, w, (uint32_t)linear >> PAGE_SHIFT, &wide);

@@ -106,9 +106,9 @@ enum { SHADOW_PAGE_KNOWN = 16, SHADOW_PAGE_KNOWN_STORABLE = 2 };
 const uint8_t *shadow_page_states(const struct shadow *sh, bool user);
 /* The state of the page at a linear address, for the CPU's present mode. */
 uint8_t shadow_page_state(const struct shadow *sh, gva_t linear, bool user);
-/* The page of RAM by page of supervisor mode's window, where the masked state is SHADOW_PAGE_TRACED: writable, but for
- * a trace. */
-const uint32_t *shadow_page_frames(const struct shadow *sh);
+/* The page of RAM by page of the window, where the masked state is SHADOW_PAGE_TRACED (writable, but for a trace), or
+ * the state has SHADOW_PAGE_KNOWN. */
+const uint32_t *shadow_page_frames(const struct shadow *sh, bool user);
 /*
  * The same for 64-bit code, by pages of host addresses: the state of the page at any that a delta leads to, or within
  * SHADOW_VIEW_REACH of one, is the byte at shadow_host_states() + (address >> PAGE_SHIFT), its frame the uint32_t at

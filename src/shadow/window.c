@@ -25,9 +25,9 @@ uint8_t shadow_page_state(const struct shadow *sh, gva_t linear, bool user)
 	return w ? w->state[(uint32_t)linear >> PAGE_SHIFT] : 0;
 }
 
-const uint32_t *shadow_page_frames(const struct shadow *sh)
+const uint32_t *shadow_page_frames(const struct shadow *sh, bool user)
 {
-	return sh->paged.windows[SUPERVISOR].frame;
+	return sh->paged.windows[paged_window_of(sh, user)].frame;
 }
 
 /* --- how many mappings the host needs --- */
