@@ -18,6 +18,8 @@ enum kind {
 	ZERO,
 	XMM,
 	YMMH,
+	OPMASK,
+	ZMMH,
 	MXCSR,
 	BASE,
 	CPL,
@@ -37,11 +39,13 @@ enum { TAG_VALID, TAG_ZERO, TAG_SPECIAL, TAG_EMPTY };
 
 /* clang-format off */
 static const struct reg {
-	uint8_t bits, kind, n;
+	uint16_t bits;
+	uint8_t kind, n;
 } regs[] = {
 #define FEATURE(name)
 #define END_FEATURE()
 #define VECTORS()
+#define VECTORS_512()
 #define FLAGS(name, bytes)
 #define FIELD(name, first, last)
 #define END_FLAGS()
@@ -144,6 +148,8 @@ static uint64_t read_number(struct cpu *cpu, const struct reg *r)
 	case ST:
 	case XMM:
 	case YMMH:
+	case OPMASK:
+	case ZMMH:
 		break;
 	}
 	return 0;
@@ -152,11 +158,22 @@ static uint64_t read_number(struct cpu *cpu, const struct reg *r)
 /* The image's own bytes, for registers that are no numbers. */
 static uint8_t *bytes_of(struct cpu *cpu, const struct reg *r)
 {
-	if (r->kind == ST)
+	uint8_t *image = cpu->fpu.image;
+
+	switch ((enum kind)r->kind) {
+	case ST:
 		return st(cpu, r->n);
-	if (r->kind == YMMH)
-		return cpu->fpu.image + FX_YMM + FX_REG_BYTES * r->n;
-	return r->kind == XMM ? cpu->fpu.image + FX_XMM0 + FX_REG_BYTES * r->n : NULL;
+	case XMM:
+		return image + FX_XMM0 + FX_REG_BYTES * r->n;
+	case YMMH:
+		return image + FX_YMM + FX_REG_BYTES * r->n;
+	case OPMASK:
+		return image + FX_K + 8 * r->n;
+	case ZMMH:
+		return image + FX_ZMM + 32 * r->n;
+	default:
+		return NULL;
+	}
 }
 
 void gdb_reg_read(struct cpu *cpu, unsigned n, uint8_t *value)

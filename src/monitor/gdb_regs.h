@@ -5,7 +5,7 @@
 
 #include "cpu/cpu.h"
 
-enum { GDB_REG_MAX_BYTES = 16 };
+enum { GDB_REG_MAX_BYTES = 32 };
 
 unsigned gdb_regs_count(void);
 unsigned gdb_reg_bytes(unsigned n);

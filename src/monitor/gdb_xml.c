@@ -16,6 +16,7 @@
 #define FEATURE(name) "<feature name=\"" name "\">\n"
 #define END_FEATURE() "</feature>\n"
 #define VECTORS() VECTOR_TYPES
+#define VECTORS_512() "<vector id=\"v2ui128\" type=\"uint128\" count=\"2\"/>\n"
 #define FLAGS(name, bytes) "<flags id=\"" name "\" size=\"" #bytes "\">"
 #define FIELD(name, first, last) "<field name=\"" name "\" start=\"" #first "\" end=\"" #last "\"/>"
 #define END_FLAGS() "</flags>\n"

@@ -22,6 +22,12 @@ SESSION = [
     ("maintenance flush register-cache", ""),
     ("print $ymm1.v8_int32[5]", "= 77"),
     ("print $ymm1.v8_float[0]", "= 1"),
+    ("set var $zmm1.v16_int32[13] = 78", ""),
+    ("set var $k3 = 0x123456789a", ""),
+    ("maintenance flush register-cache", ""),
+    ("print $zmm1.v16_int32[13]", "= 78"),
+    ("print $zmm1.v16_int32[5]", "= 77"),
+    ("print/x $k3", "= 0x123456789a"),
     ("print $mxcsr", r"\[ IM DM ZM OM UM PM RC=0 \]"),
     ("info registers cr3 gdtr_base cpl fs_base", r"cr3\s+0x\w+(.*\n)+.*cpl\s+0x0"),
     # to a call, its frames, and out again
