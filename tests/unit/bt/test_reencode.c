@@ -40,7 +40,7 @@ static void random_insn(unsigned code_size)
 			code[from + 1] =
 			    (uint8_t)((code[from + 1] & 0xf0) | (code_size == 8 ? 0 : 0xc0) | (1 + rand() % 3));
 			code[from + 2] |= (uint8_t)(rand() & 1 ? 0x7c : 4); /* vvvv, often none */
-			code[from + 3] = (uint8_t)((code[from + 3] & 0x17) | 8 | rand() % 3 << 5);
+			code[from + 3] = (uint8_t)((code[from + 3] & 0x17) | (rand() % 4 ? 8 : 0) | rand() % 3 << 5);
 		}
 	} while (insn_decode(&guest, code, 15, code_size) || insn_rows[guest.id].class != CLASS_IDENT);
 }
