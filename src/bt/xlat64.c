@@ -103,6 +103,15 @@ void xlat64_jump_table(struct xlat *t, guest_pc_t target)
 	through_table(t);
 }
 
+void xlat64_jump_home(struct xlat *t)
+{
+	xlat64_count(t, HOST64_DELTA);
+	xlat64_end_pair(t);
+	emit_load(&t->e, 4, HOST64_T, AT_HOME(t, target));
+	through_table(t);
+	t->ended = true;
+}
+
 void xlat64_jump_indirect(struct xlat *t, enum xlat_branch_kind kind)
 {
 	(void)kind; /* counted in 32-bit code only */

@@ -70,6 +70,8 @@ void xlat64_leave(struct xlat *t, unsigned number);
 /* Goes to a RIP in another page, through the table; to the one in HOST64_T. */
 void xlat64_jump_table(struct xlat *t, guest_pc_t target);
 void xlat64_jump_indirect(struct xlat *t, enum xlat_branch_kind kind);
+/* The same of home.target, which is known to be canonical. */
+void xlat64_jump_home(struct xlat *t);
 /* The guest's register of the pair in a host register, and back. */
 void xlat64_load_reg(struct xlat *t, unsigned to, unsigned guest);
 void xlat64_store_reg(struct xlat *t, unsigned size, unsigned guest, unsigned from);

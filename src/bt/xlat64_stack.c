@@ -149,8 +149,7 @@ static bool call_indirect(struct xlat *t)
 	xlat64_probe_canonical(t);
 	emit_store(&t->e, 8, HOST64_T, AT_HOME(t, target));
 	push_return(t);
-	emit_load(&t->e, 8, HOST64_T, AT_HOME(t, target));
-	xlat64_jump_indirect(t, BRANCH_INDIRECT);
+	xlat64_jump_home(t);
 	return true;
 }
 

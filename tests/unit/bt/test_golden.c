@@ -310,7 +310,7 @@ static void put_everything64(void)
 		put_sample("64-bit code", &returns64[i], SITE_PLAIN);
 	enter_64bit_mode(3);
 	for (unsigned i = 0; i < ARRAY_LEN(samples64); i++)
-		if (strchr("pcsw", samples64[i].name[0]))
+		if (strchr("pcswjr", samples64[i].name[0]))
 			put_sample("64-bit code, ring 3", &samples64[i], SITE_PLAIN);
 	cpu.efer |= EFER_SCE;
 	put_sample("64-bit code, ring 3", &call64, SITE_PLAIN);
