@@ -15,7 +15,7 @@ static void unmap(void *at, uint64_t len)
 		PANIC("unmapping %llx bytes: %s", (unsigned long long)len, strerror(errno));
 }
 
-static void change_edges(struct shadow *sh, struct run *r, uint32_t edges)
+void run_change_edges(struct shadow *sh, struct run *r, uint32_t edges)
 {
 	sh->run_edges += (uint64_t)edges - r->edges;
 	sh->cpu->stats->mappings += (uint64_t)edges - r->edges;
@@ -32,7 +32,7 @@ static void drop_run(struct shadow *sh, unsigned n)
 	trace(shadow, "drop %llx+%llx", (unsigned long long)r->base, (unsigned long long)r->len);
 	sh->cpu->stats->mappings_dropped++;
 	sh->cpu->stats->mappings--;
-	change_edges(sh, r, 0);
+	run_change_edges(sh, r, 0);
 	*r = sh->runs[--sh->nruns];
 }
 
@@ -193,7 +193,7 @@ static void widest(const struct shadow *sh, gva_t linear, const struct pm_span *
 	r->writable = s->region->kind == PM_RAM;
 }
 
-static bool is_traced(const struct shadow *sh, const struct run *r, uint64_t at)
+bool run_is_traced(const struct shadow *sh, const struct run *r, uint64_t at)
 {
 	return r->writable && r->backing == &sh->pm->ram && sh->pm->traced[(r->offset + at) >> PAGE_SHIFT];
 }
@@ -201,11 +201,11 @@ static bool is_traced(const struct shadow *sh, const struct run *r, uint64_t at)
 /* Up to `most`. */
 static uint32_t count_edges(const struct shadow *sh, const struct run *r, uint32_t most)
 {
-	bool before = is_traced(sh, r, 0), traced;
+	bool before = run_is_traced(sh, r, 0), traced;
 	uint32_t n = 0;
 
 	for (uint64_t at = PAGE_SIZE; at < r->len && n < most; at += PAGE_SIZE) {
-		traced = is_traced(sh, r, at);
+		traced = run_is_traced(sh, r, at);
 		n += traced != before;
 		before = traced;
 	}
@@ -247,7 +247,7 @@ static void cut(const struct shadow *sh, struct run *r, gva_t linear)
 static bool protect_traced(const struct shadow *sh, const struct run *r)
 {
 	for (uint64_t at = 0; at < r->len; at += PAGE_SIZE)
-		if (is_traced(sh, r, at) && mprotect(sh->window + r->base + at, PAGE_SIZE, PROT_READ) < 0)
+		if (run_is_traced(sh, r, at) && mprotect(sh->window + r->base + at, PAGE_SIZE, PROT_READ) < 0)
 			return false;
 	return true;
 }
@@ -269,6 +269,7 @@ static bool map_run(struct shadow *sh, gva_t linear)
 	if (sh->nruns == SHADOW_MAX_RUNS)
 		drop_all(sh);
 	widest(sh, linear, s, &r);
+	run_cut_to_made(sh, &r, linear);
 	cut(sh, &r, linear);
 	drop_overlapping(sh, r.base, r.len);
 	mapped = map(&r, sh->window + r.base, r.writable ? PROT_READ | PROT_WRITE : PROT_READ);
@@ -279,10 +280,14 @@ static bool map_run(struct shadow *sh, gva_t linear)
 	sh->runs[sh->nruns++] = r;
 	sh->cpu->stats->mappings_made++;
 	sh->cpu->stats->mappings++;
-	change_edges(sh, &sh->runs[sh->nruns - 1], shadow_run_edges(sh, &r));
+	run_change_edges(sh, &sh->runs[sh->nruns - 1], shadow_run_edges(sh, &r));
 	trace(shadow, "map %llx+%llx %s", (unsigned long long)r.base, (unsigned long long)r.len, s->region->name);
-	if (mapped && protect_traced(sh, &r))
+	if (mapped && protect_traced(sh, &r)) {
+		if (r.writable && r.backing == &sh->pm->ram)
+			physmem_touch(sh->pm, sh->window + r.base, r.len, r.offset, linear - r.base);
+		runs_join(sh);
 		return true;
+	}
 	drop_run(sh, sh->nruns - 1);
 	return false;
 }
@@ -336,16 +341,16 @@ enum shadow_fault shadow_handle_look(struct shadow *sh, hva_t address, bool writ
  * that. */
 static bool protect_in_run(struct shadow *sh, struct run *r, uint64_t at, bool writable)
 {
-	bool traced = is_traced(sh, r, at);
+	bool traced = run_is_traced(sh, r, at);
 	uint32_t edges = r->edges;
 
 	if (at)
-		edges += is_traced(sh, r, at - PAGE_SIZE) == traced ? -1u : 1u;
+		edges += run_is_traced(sh, r, at - PAGE_SIZE) == traced ? -1u : 1u;
 	if (at + PAGE_SIZE < r->len)
-		edges += is_traced(sh, r, at + PAGE_SIZE) == traced ? -1u : 1u;
+		edges += run_is_traced(sh, r, at + PAGE_SIZE) == traced ? -1u : 1u;
 	if (edges > r->edges && edges - r->edges > room(sh))
 		return false;
-	change_edges(sh, r, edges);
+	run_change_edges(sh, r, edges);
 	return !mprotect(sh->window + r->base + at, PAGE_SIZE, writable ? PROT_READ | PROT_WRITE : PROT_READ);
 }
 

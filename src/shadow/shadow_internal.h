@@ -62,6 +62,16 @@ const struct run *shadow_find_run(const struct shadow *sh, gva_t linear);
 /* What its edges should be. */
 uint32_t shadow_run_edges(const struct shadow *sh, const struct run *r);
 
+/* Is the page at that distance from the run's beginning traced RAM? */
+bool run_is_traced(const struct shadow *sh, const struct run *r, uint64_t at);
+void run_change_edges(struct shadow *sh, struct run *r, uint32_t edges);
+
+/* --- run.c --- */
+/* Of a run that is going to be mapped: so much, around the address, as is made then, and is in no other run. */
+void run_cut_to_made(const struct shadow *sh, struct run *r, gva_t linear);
+/* Makes one run of the last one and those beside it, which the host's kernel has as one mapping as well. */
+void runs_join(struct shadow *sh);
+
 /* Sets the protection of the page at `offset` of RAM wherever it is mapped. */
 void shadow_protect_page(struct shadow *sh, uint64_t offset, bool writable);
 

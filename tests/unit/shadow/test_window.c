@@ -155,6 +155,37 @@ START_TEST(test_runs)
 }
 END_TEST
 
+/* RAM that is made by the piece is mapped so, and what has grown together is one run. */
+START_TEST(test_runs_in_pieces)
+{
+	const unsigned pieces = 4;
+
+	pm.in_pieces = true;
+	for (unsigned i = 0; i < pieces; i++) { /* 0, 2, 1, 3 */
+		gva_t at = HIGH + (i == 1 ? 2 : i == 2 ? 1 : i) * PM_PIECE + PAGE_SIZE;
+		ck_assert_int_eq(touch(at, true), SHADOW_RESOLVED);
+		window[at] = (uint8_t)(at >> 16);
+		ck_assert_uint_eq(pm.ram.host[at], (uint8_t)(at >> 16));
+		ck_assert_uint_eq(stats.mappings, i == 1 ? 2 : 1);
+		ck_assert(writable(alias(at)));
+	}
+	ck_assert(writable(window + HIGH) && writable(window + HIGH + pieces * PM_PIECE - 1));
+	ck_assert(!readable(window + HIGH + pieces * PM_PIECE));
+	ck_assert(track_protect(sh, HIGH + PM_PIECE, TRACK_CODE));
+	ck_assert(!writable(window + HIGH + PM_PIECE) && writable(window + HIGH + PM_PIECE - 1));
+	ck_assert_uint_eq(sh->run_edges, 2);
+	/* No edge between two: they stay apart. */
+	ck_assert(track_protect(sh, HIGH + pieces * PM_PIECE, TRACK_CODE));
+	ck_assert_int_eq(touch(HIGH + pieces * PM_PIECE, false), SHADOW_RESOLVED);
+	ck_assert_uint_eq(sh->nruns, 2);
+	shadow_audit(sh);
+	track_release(sh, HIGH + PM_PIECE, TRACK_CODE);
+	track_release(sh, HIGH + pieces * PM_PIECE, TRACK_CODE);
+	ck_assert_uint_eq(stats.mappings, sh->nruns + sh->run_edges);
+	shadow_audit(sh);
+}
+END_TEST
+
 START_TEST(test_rom_and_devices)
 {
 	rom.host[PAGE_SIZE + 0xff0] = 0xea;
@@ -560,6 +591,7 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, test_layout);
 	tcase_add_test(t, test_runs);
+	tcase_add_test(t, test_runs_in_pieces);
 	tcase_add_test(t, test_rom_and_devices);
 	tcase_add_test(t, test_to_linear);
 	tcase_add_test(t, test_map_changes);
