@@ -237,6 +237,7 @@ struct block {
 	bool stale;	  /* breakpoints have changed: never to come back */
 	bool open;	  /* control can come to its end: the last map entry is code */
 	bool copyable;	  /* has relocs */
+	bool missed;	  /* an indirect branch has come here, and has not found it in the table */
 	uint8_t chunk_by; /* 64-bit code: enum chunk_by, or the register that chose the chunk */
 	uint8_t chunk_in; /* enum chunk_in */
 	bool indexes;	  /* 64-bit code: adds indexes behind the lookup (xlat64_bound.c) */

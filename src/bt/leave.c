@@ -117,6 +117,13 @@ static void follow_link(struct bt *bt, struct bt_exit *x)
 	bt_resume_block(bt, to);
 }
 
+/* Is it to be entered in the table? Half of what a kernel runs while it comes up is returned to once: not worth a page
+ * of the table. A program's blocks are entered at once: many are copies, and new ones in each process. */
+static bool is_awaited(const struct bt *bt, const struct block *b)
+{
+	return b->missed || context_user(b->ctx) || !opt_on(bt->cpu->opt_off, OPT_SECOND);
+}
+
 static void follow_indirect(struct bt *bt, guest_pc_t eip)
 {
 	struct context *ctx;
@@ -138,8 +145,9 @@ static void follow_indirect(struct bt *bt, guest_pc_t eip)
 	b = bt_find_block(bt, ctx);
 	if (!b)
 		return;
-	if (opt_on(bt->cpu->opt_off, OPT_TABLE))
+	if (opt_on(bt->cpu->opt_off, OPT_TABLE) && is_awaited(bt, b))
 		bt_indirect_fill(bt, b);
+	b->missed = true;
 	bt->ctx = b->ctx;
 	bt_resume_block(bt, b);
 }
