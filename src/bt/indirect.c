@@ -71,6 +71,7 @@ static int make_miss_span(struct bt *bt)
 		close(fd);
 		return -ENOMEM;
 	}
+	madvise(entries, SPAN_BYTES, MADV_POPULATE_WRITE);
 	for (size_t i = 0; i < SPAN_BYTES / sizeof(*entries); i++)
 		entries[i] = (uint32_t)bt->stubs.indirect_miss;
 	munmap(entries, SPAN_BYTES);
@@ -296,6 +297,8 @@ static void use_piece(struct bt *bt, const struct context *c, struct indirect_ta
 		t->held[piece / 64] |= BIT(piece % 64);
 		t->list[t->held_pieces++] = piece;
 		bt->table_pages++;
+		if (bt->pm->large) /* the fault would cost more: large.h */
+			madvise(t->entries + ((size_t)piece << PIECE_SHIFT), PIECE_BYTES, MADV_POPULATE_WRITE);
 	}
 	t->used[piece / 64] |= BIT(piece % 64);
 	t->pieces++;
