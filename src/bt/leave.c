@@ -118,10 +118,12 @@ static void follow_link(struct bt *bt, struct bt_exit *x)
 }
 
 /* Is it to be entered in the table? Half of what a kernel runs while it comes up is returned to once: not worth a page
- * of the table. A program's blocks are entered at once: many are copies, and new ones in each process. */
+ * of the table. A program's blocks are entered at once: many are copies, and new ones in each process. So is the first
+ * of all: where there is no table yet, each miss may be a signal (indirect.c). */
 static bool is_awaited(const struct bt *bt, const struct block *b)
 {
-	return b->missed || context_user(b->ctx) || !opt_on(bt->cpu->opt_off, OPT_SECOND);
+	return b->missed || context_user(b->ctx) || b->ctx->indirect == bt->miss_table ||
+	       !opt_on(bt->cpu->opt_off, OPT_SECOND);
 }
 
 static void follow_indirect(struct bt *bt, guest_pc_t eip)

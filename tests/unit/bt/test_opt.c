@@ -16,8 +16,10 @@ static const struct row {
     /* clang-format off */
     /* jmp next; hlt */
     {OPT_LINK, offsetof(struct stats, links_made), true, {0xeb, 0x00, 0xf4}},
-    /* call SUB; hlt */
-    {OPT_TABLE, offsetof(struct stats, indirect_fills), true, {0xe8, 0x3b, 0, 0, 0, 0xf4}},
+    /* mov ecx, 2; l: call SUB; loop l; hlt */
+    {OPT_TABLE, offsetof(struct stats, indirect_fills), true, {0xb9, 2, 0, 0, 0, 0xe8, 0x36, 0, 0, 0, 0xe2, 0xf9, 0xf4}},
+    /* call SUB; call SUB; hlt */
+    {OPT_SECOND, offsetof(struct stats, indirect_fills), false, {0xe8, 0x3b, 0, 0, 0, 0xe8, 0x36, 0, 0, 0, 0xf4}},
     /* stc; jnc next; hlt */
     {OPT_EXTEND, offsetof(struct stats, link_misses), false, {0xf9, 0x73, 0x00, 0xf4}},
     /* out 0, al; nop; hlt */
