@@ -67,14 +67,16 @@ bool value_near(struct contain *k, const struct value *v, uint32_t chunk)
 	return near_by(k, v, chunk, CLAIMED, &by);
 }
 
-/* The symbol of the delta that was added, once; NULL: none. *rest: the value without it. */
-static const struct symbol *take_delta(struct contain *k, const struct value *v, struct value *rest)
+/* The symbol of a delta that was added, once, from term *i on; NULL: none is left. *rest: the value without it. There
+ * may be several: what the guest has computed of a string instruction's pointer has that one's in it. */
+static const struct symbol *next_delta(struct contain *k, const struct value *v, unsigned *i, struct value *rest)
 {
-	for (unsigned i = 0; i < v->n; i++) {
-		const struct symbol *s = &k->symbols[v->term[i].symbol];
-		if (s->kind != SYM_DELTA || v->term[i].times != 1)
+	for (; *i < v->n; ++*i) {
+		const struct symbol *s = &k->symbols[v->term[*i].symbol];
+		if (s->kind != SYM_DELTA || v->term[*i].times != 1)
 			continue;
-		*rest = value_sum(k, *v, (struct value){.n = 1, .term[0] = v->term[i]}, -1);
+		*rest = value_sum(k, *v, (struct value){.n = 1, .term[0] = v->term[*i]}, -1);
+		++*i;
 		return s;
 	}
 	return NULL;
@@ -93,45 +95,52 @@ static bool by_held(struct contain *k, const struct value *v)
 	return false;
 }
 
-static void note_access(struct contain *k, const struct value *v)
+/* By a delta, and the rest of the address. */
+static void note_access(struct contain *k, const struct symbol *delta, const struct value *rest)
 {
-	struct value rest;
-	const struct symbol *delta = take_delta(k, v, &rest);
-
-	if (delta && k->used.near && !k->used.bounds && value_is_constant(&delta->of))
-		behind_accessed(k, &rest, k->used.near);
-	if (delta)
-		rsp_accessed(k, &rest, (uint32_t)(delta - k->symbols));
+	if (k->used.near && !k->used.bounds && value_is_constant(&delta->of))
+		behind_accessed(k, rest, k->used.near);
+	rsp_accessed(k, rest, (uint32_t)(delta - k->symbols));
 }
 
-/* With bases that are to be trusted that much. */
-static bool placed(struct contain *k, const struct value *v, unsigned size, enum trust bases)
+/* Is `rest` near what the delta is of? */
+static bool near_delta(struct contain *k, const struct symbol *delta, const struct value *rest, enum trust bases)
 {
-	struct value rest, apart;
-	const struct symbol *delta;
+	struct value apart = value_sum(k, *rest, delta->of, -1);
 	int64_t beyond = 0;
 	struct fact *by;
 
-	if (value_is_constant(v) || size > OPERAND_MAX)
-		return false;
 	k->used = (struct used){.near = NULL};
-	if (by_held(k, v))
-		return true;
-	delta = take_delta(k, v, &rest);
-	if (!delta)
-		return false;
-	apart = value_sum(k, rest, delta->of, -1);
 	if (value_is_constant(&delta->of)) /* the first address of a chunk */
 		beyond = (int64_t)CHUNK_BYTES;
 	if (value_within(k, &apart, -GUARD, beyond + GUARD - OPERAND_MAX) && !k->used.claims)
 		return true;
 	return value_is_constant(&delta->of) &&
-	       near_by(k, &rest, (uint32_t)(delta->of.constant >> SHADOW_VIEW_SHIFT), bases, &by);
+	       near_by(k, rest, (uint32_t)(delta->of.constant >> SHADOW_VIEW_SHIFT), bases, &by);
+}
+
+/* With bases that are to be trusted that much. *delta: what it is placed by, and *rest; NULL: not by one. */
+static bool placed_by(struct contain *k, const struct value *v, unsigned size, enum trust bases,
+		      const struct symbol **delta, struct value *rest)
+{
+	*delta = NULL;
+	if (value_is_constant(v) || size > OPERAND_MAX)
+		return false;
+	k->used = (struct used){.near = NULL};
+	if (by_held(k, v))
+		return true;
+	for (unsigned i = 0; (*delta = next_delta(k, v, &i, rest));)
+		if (near_delta(k, *delta, rest, bases))
+			return true;
+	return false;
 }
 
 bool value_placed(struct contain *k, const struct value *v, unsigned size)
 {
-	return placed(k, v, size, CLAIMED);
+	const struct symbol *delta;
+	struct value rest;
+
+	return placed_by(k, v, size, CLAIMED, &delta, &rest);
 }
 
 /* Is an access made, whatever the other operands are? Not with a mask of zeros, nor perhaps by an x87 store that has an
@@ -155,11 +164,13 @@ static bool accesses_surely(const struct insn *in)
 static bool access_placed(struct contain *k, const struct value *v)
 {
 	unsigned size = k->in.mem_size;
-	bool ok = value_placed(k, v, size);
+	const struct symbol *delta;
+	struct value rest;
+	bool ok = placed_by(k, v, size, CLAIMED, &delta, &rest);
 
 	if (!ok && accesses_surely(&k->in)) {
 		k->claims = true;
-		ok = placed(k, v, size, TRUE);
+		ok = placed_by(k, v, size, TRUE, &delta, &rest);
 		k->claims = false;
 	}
 	if (!ok || !accesses_surely(&k->in))
@@ -168,7 +179,8 @@ static bool access_placed(struct contain *k, const struct value *v)
 		k->used.claim->trust = ACCESSED;
 	else if (k->used.near)
 		k->used.near->trust = MAX(k->used.near->trust, k->used.bounds ? ACCESSED : TRUE);
-	note_access(k, v); /* moves facts */
+	if (delta)
+		note_access(k, delta, &rest); /* moves facts */
 	return true;
 }
 
