@@ -28,6 +28,7 @@ enum {
 	QUARTERS = 4,	       /* of a window in long mode: 1 GiB each, what an entry of the third level maps */
 	VIEW_PAGES = 1 << 16,  /* of a view, canonical addresses: bits 56 to 41 of the linear address */
 	MAX_VIEW_PAGES = 2048, /* that are readable, of all views: 8 MiB */
+	RETIRED = 64,	       /* tables that nothing depends on, and that are traced all the same */
 	AROUND = 32, /* pages that a fault maps along with its own; so many the host fills in at once (window_map()) */
 };
 
@@ -115,6 +116,7 @@ struct table {
 	uint16_t run, run_at; /* entries written in a row, and which one would continue it */
 	bool dirty, dead;
 	bool fickle;			      /* pages that it mapped have been taken away */
+	uint8_t retired;		      /* place in paged.retired, + 1; 0: something depends on it */
 	uint64_t written[TABLE_ENTRIES / 64]; /* entries that changed since the last flush */
 };
 
@@ -154,8 +156,10 @@ struct paged {
 	struct table *tables;		    /* number 0 is none */
 	uint32_t *table_of;		    /* by page of RAM */
 	uint32_t ntables, free_tables, dirty_tables;
-	uint32_t *alias_head; /* by page of RAM */
-	uint16_t *uses;	      /* likewise: shadow_page_uses() */
+	uint32_t retired[RETIRED]; /* tables, 0: none */
+	unsigned retired_at;	   /* the oldest */
+	uint32_t *alias_head;	   /* by page of RAM */
+	uint16_t *uses;		   /* likewise: shadow_page_uses() */
 	struct alias *aliases;
 	uint32_t naliases, free_aliases, used_aliases;
 	uint64_t depends[4]; /* spaces_depend(): bit for each 16 MiB below 4 GiB */
@@ -310,8 +314,11 @@ void tables_destroy(struct shadow *sh);
 uint32_t table_at(struct shadow *sh, gpa_t gpa);
 /* Room for all that one fault or one load of CR3 needs. */
 bool tables_room(const struct shadow *sh);
-/* Frees it if nothing depends on it any more. */
+/* Nothing may depend on it any more: it is retired then. */
 void table_unused(struct shadow *sh, uint32_t n);
+/* The page of RAM, if it is a table that is retired, or all of them, are traced no longer. */
+void table_release_retired(struct shadow *sh, uint32_t frame);
+void tables_release_retired(struct shadow *sh);
 /* One that is dead, and in no list. */
 void table_free(struct shadow *sh, struct table *t);
 /* Entry i of the table, as it is in the guest's memory. */

@@ -239,6 +239,7 @@ void spaces_flush(struct shadow *sh)
 	}
 	p->mode = 0;
 	spaces_drop(sh);
+	tables_release_retired(sh);
 	tables_sync(sh); /* frees those in its list */
 	p->mode = mode;
 	p->entry_bytes = pae(sh->cpu) ? 8 : 4;

@@ -101,17 +101,41 @@ static void entries_written(struct shadow *sh, struct table *t, uint64_t at, uns
 		note_written(sh, t, i);
 }
 
+static bool is_zero(const uint8_t *data, unsigned len)
+{
+	return !data[0] && !memcmp(data, data + 1, len - 1);
+}
+
+/*
+ * A table that has been retired is cleared, as a whole, to become one again, or something else: what is written next
+ * tells. By code that looks entries are written before the table is used.
+ */
+static void retired_written(struct shadow *sh, struct table *t, uint64_t at, const uint8_t *data, unsigned len)
+{
+	bool cleared = data && len > 8 && is_zero(data, len);
+	unsigned entry = (unsigned)(at & PAGE_MASK) / sh->paged.entry_bytes;
+
+	if (!cleared && (data || looks_like_data(t, entry, len)))
+		table_release_retired(sh, t->frame);
+}
+
 static void table_written(void *arg, gpa_t gpa, const uint8_t *data, unsigned len)
 {
 	struct shadow *sh = arg;
+	struct table *t;
 	uint64_t at;
 	uint32_t n;
 
 	if (!physmem_ram_offset(sh->pm, gpa, &at))
 		return;
 	n = sh->paged.table_of[at >> PAGE_SHIFT];
-	if (n && memcmp(sh->pm->ram.host + at, data, len) && !sets_accessed_dirty(sh, at, data, len))
-		entries_written(sh, table(sh, n), at, len);
+	if (!n || !memcmp(sh->pm->ram.host + at, data, len) || sets_accessed_dirty(sh, at, data, len))
+		return;
+	t = table(sh, n);
+	if (!t->retired)
+		entries_written(sh, t, at, len);
+	if (t->retired)
+		retired_written(sh, t, at, data, len);
 }
 
 void shadow_tables_stored(struct shadow *sh, const uint64_t *offsets, unsigned count)
@@ -119,8 +143,11 @@ void shadow_tables_stored(struct shadow *sh, const uint64_t *offsets, unsigned c
 	sh->cpu->stats->traced_writes += count;
 	for (unsigned i = 0; i < count; i++) {
 		uint32_t n = sh->paged.table_of[offsets[i] >> PAGE_SHIFT];
-		if (n) /* an earlier one of them may have shown that it is none */
-			entries_written(sh, table(sh, n), offsets[i], STORED_BYTES - offsets[i] % STORED_BYTES);
+		unsigned len = STORED_BYTES - (unsigned)(offsets[i] % STORED_BYTES);
+		if (n && table(sh, n)->retired)
+			retired_written(sh, table(sh, n), offsets[i], NULL, len);
+		else if (n) /* an earlier one of them may have shown that it is none */
+			entries_written(sh, table(sh, n), offsets[i], len);
 	}
 }
 
@@ -166,6 +193,12 @@ bool tables_room(const struct shadow *sh)
 	return sh->paged.free_tables || sh->paged.ntables + DIRECTORIES < MAX_TABLES;
 }
 
+static void take_from_retired(struct shadow *sh, struct table *t)
+{
+	sh->paged.retired[t->retired - 1] = 0;
+	t->retired = 0;
+}
+
 uint32_t table_at(struct shadow *sh, gpa_t gpa)
 {
 	struct paged *p = &sh->paged;
@@ -176,6 +209,10 @@ uint32_t table_at(struct shadow *sh, gpa_t gpa)
 	if (!physmem_ram_offset(sh->pm, gpa, &offset))
 		return 0;
 	n = p->table_of[offset >> PAGE_SHIFT];
+	if (n && table(sh, n)->retired) {
+		take_from_retired(sh, table(sh, n));
+		table(sh, n)->writes = 0;
+	}
 	if (n)
 		return n;
 	n = new_table(sh, (uint32_t)(offset >> PAGE_SHIFT));
@@ -193,18 +230,59 @@ void table_free(struct shadow *sh, struct table *t)
 	sh->paged.free_tables = table_number(&sh->paged, t);
 }
 
-void table_unused(struct shadow *sh, uint32_t n)
+static void release(struct shadow *sh, struct table *t)
 {
-	struct table *t = table(sh, n);
-
-	if (t->users || t->spaces)
-		return;
 	sh->paged.table_of[t->frame] = 0;
 	track_release(sh, (uint64_t)t->frame << PAGE_SHIFT, TRACK_PAGE_TABLE);
 	sh->cpu->stats->tables--;
 	t->dead = true;
 	if (!t->dirty)
 		table_free(sh, t); /* else it is still in a list */
+}
+
+void table_release_retired(struct shadow *sh, uint32_t frame)
+{
+	struct table *t = table(sh, sh->paged.table_of[frame]);
+
+	if (!sh->paged.table_of[frame] || !t->retired)
+		return;
+	take_from_retired(sh, t);
+	release(sh, t);
+}
+
+void tables_release_retired(struct shadow *sh)
+{
+	for (unsigned i = 0; i < RETIRED; i++)
+		if (sh->paged.retired[i])
+			table_release_retired(sh, table(sh, sh->paged.retired[i])->frame);
+}
+
+/* A guest that frees the page of a table makes a table of it again soon, mostly, and setting a trace costs as much as
+ * dropping one. The last ones keep theirs. */
+static void retire(struct shadow *sh, struct table *t)
+{
+	struct paged *p = &sh->paged;
+	unsigned at = p->retired_at;
+
+	p->retired_at = (at + 1) % RETIRED;
+	if (p->retired[at])
+		table_release_retired(sh, table(sh, p->retired[at])->frame);
+	p->retired[at] = table_number(p, t);
+	t->retired = (uint8_t)(at + 1);
+	t->writes = t->run = 0;
+	t->fickle = false;
+}
+
+void table_unused(struct shadow *sh, uint32_t n)
+{
+	struct table *t = table(sh, n);
+
+	if (t->users || t->spaces)
+		return;
+	if (opt_on(sh->cpu->opt_off, OPT_RETIRE))
+		retire(sh, t);
+	else
+		release(sh, t);
 }
 
 uint64_t table_entry(const struct shadow *sh, const struct table *t, unsigned i)

@@ -130,8 +130,78 @@ START_TEST(test_tables_are_traced)
 	/* The directory no longer leads to the table: it is memory like any other from the flush on. */
 	poke(directory(0), 0);
 	load_cr3(0);
-	ck_assert_uint_eq(physmem_traced(&pm, pte(0, 0)), 0);
 	ck_assert(!mapped(5));
+	poke(pte(0, 0), 0x12345);
+	ck_assert_uint_eq(physmem_traced(&pm, pte(0, 0)), 0);
+}
+END_TEST
+
+/* The guest frees a table, which nothing depends on from the flush on. */
+static void free_table(void)
+{
+	touch(5, true);
+	ck_assert(mapped(5));
+	poke(directory(0), 0);
+	load_cr3(0);
+	ck_assert(!mapped(5));
+	ck_assert_uint_eq(physmem_traced(&pm, pte(0, 0)), TRACK_PAGE_TABLE);
+}
+
+START_TEST(test_retired_tables)
+{
+	static const uint8_t zeros[PAGE_SIZE];
+	uint64_t set, store = pte(0, 7);
+
+	make_space(0);
+	make_space(1);
+	enter_user(0);
+	free_table();
+	set = stats.traces_set;
+	/* It is cleared, and becomes one again. */
+	physmem_write(&pm, pte(0, 0), zeros, sizeof(zeros));
+	shadow_tables_stored(sh, &store, 1);
+	ck_assert_uint_eq(physmem_traced(&pm, pte(0, 0)), TRACK_PAGE_TABLE);
+	make_space(0);
+	ck_assert_uint_eq(physmem_traced(&pm, pte(0, 0)), 0); /* not by who has looked */
+	free_table();
+	poke(directory(0), (uint32_t)directory(0) + PAGE_SIZE + (PTE_P | PTE_W | PTE_U));
+	ck_assert_int_eq(touch(6, true), SHADOW_RESOLVED);
+	ck_assert_uint_eq(stats.traces_set, set + 1);
+	poke(pte(0, 6), 0); /* and what is written to it is seen */
+	load_cr3(0);
+	ck_assert(!mapped(6));
+	/* It becomes memory of a program's. */
+	free_table();
+	poke(directory(0), (uint32_t)directory(1) + PAGE_SIZE + (PTE_P | PTE_W | PTE_U));
+	poke(pte(1, 9), (uint32_t)directory(0) + PAGE_SIZE + (PTE_P | PTE_W | PTE_U));
+	ck_assert_int_eq(touch(9, true), SHADOW_RESOLVED);
+	ck_assert_uint_eq(physmem_traced(&pm, pte(0, 0)), 0);
+	ck_assert_uint_eq(sh->paged.windows[paged_window_of(sh, true)].state[2 * 9], PAGE_MAPPED | PAGE_WRITABLE);
+}
+END_TEST
+
+/* Only so many, and none when paging is off. */
+START_TEST(test_retired_tables_are_few)
+{
+	unsigned traced = 0;
+
+	for (unsigned s = 0; s < RETIRED + 8; s++)
+		make_space(s);
+	for (unsigned s = 0; s < RETIRED + 8; s++) {
+		enter_user(s);
+		touch(5, true);
+		poke(directory(s), 0);
+		load_cr3(s);
+	}
+	for (unsigned s = 0; s < RETIRED + 8; s++)
+		traced += physmem_traced(&pm, pte(s, 0)) != 0;
+	ck_assert(traced > RETIRED / 4 && traced <= RETIRED);
+	ck_assert_uint_eq(physmem_traced(&pm, pte(0, 0)), 0);
+	cpu->cr0 = CR0_PE;
+	shadow_mmu_event(sh, MMU_CR0, 0);
+	for (unsigned s = 0; s < RETIRED + 8; s++)
+		ck_assert_uint_eq(physmem_traced(&pm, pte(s, 0)), 0);
+	ck_assert_uint_eq(stats.tables, 0);
 }
 END_TEST
 
@@ -375,6 +445,8 @@ int main(void)
 	tcase_add_test(t, test_spaces_come_back);
 	tcase_add_loop_test(t, test_changes_wait_for_the_flush, 0, 2);
 	tcase_add_test(t, test_tables_are_traced);
+	tcase_add_test(t, test_retired_tables);
+	tcase_add_test(t, test_retired_tables_are_few);
 	tcase_add_test(t, test_table_becomes_data);
 	tcase_add_test(t, test_accessed_and_dirty_stay);
 	tcase_add_test(t, test_rights_change_in_place);
