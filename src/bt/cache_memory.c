@@ -93,10 +93,15 @@ static bool in_large_pages(const struct bt *bt)
 	return bt->pm->large && bt->cache_bytes >= 2 * CACHE_PARTS * LARGE_PAGE;
 }
 
-/* Address space for so many times cache_bytes. */
-static void *records(const struct bt *bt, unsigned times)
+/* Address space for so many times cache_bytes; what is translated is at its beginning. Of copies, and where records are
+ * few, large pages would be half empty: 14 MiB in all. */
+static void *records(const struct bt *bt, unsigned times, bool large)
 {
-	return large_alloc(times * bt->cache_bytes, in_large_pages(bt));
+	void *p = large_alloc(times * bt->cache_bytes, false);
+
+	if (p && large && in_large_pages(bt))
+		madvise(p, bt->cache_bytes, MADV_HUGEPAGE);
+	return p;
 }
 
 static void free_records(const struct bt *bt, void *p, unsigned times)
@@ -162,13 +167,13 @@ int bt_cache_init(struct bt *bt, size_t bytes)
 	bt->home->enter = bt->stubs.enter64;
 	init_areas(bt, used);
 	bt->ram_pages = bt->pm->ram.size >> PAGE_SHIFT;
-	bt->blocks = records(bt, AREAS);
-	bt->exits = records(bt, AREAS);
-	bt->maps = records(bt, 1);
-	bt->insns = records(bt, 1);
-	bt->sources = records(bt, 1);
-	bt->relocs = records(bt, 1);
-	bt->pages = records(bt, 1);
+	bt->blocks = records(bt, AREAS, true);
+	bt->exits = records(bt, AREAS, true);
+	bt->maps = records(bt, 1, true);
+	bt->insns = records(bt, 1, true);
+	bt->sources = records(bt, 1, false);
+	bt->relocs = records(bt, 1, false);
+	bt->pages = records(bt, 1, false);
 	bt->places = heads(bt, sizeof(*bt->places));
 	bt->dormant = heads(bt, sizeof(*bt->dormant));
 	bt->hash = heads(bt, sizeof(*bt->hash));
