@@ -108,7 +108,7 @@ void gsbase_changed(void)
 	by_call = UINTPTR_MAX; /* no base at all */
 }
 
-bool gsbase_lost(void)
+bool gsbase_is_nowhere(uintptr_t address)
 {
-	return read_base() == nowhere;
+	return address - nowhere < GSBASE_REACH;
 }

@@ -22,7 +22,7 @@ enum gsbase_kind {
 /* The host's. Runs on a thread that has called hostsig_thread_init(). */
 enum gsbase_kind gsbase_kind(void);
 
-/* Prepares the thread for gsbase_set() and gsbase_lost(). The first VM of a process reserves address space for what
+/* Prepares the thread for gsbase_set(). The first VM of a process reserves address space for what
  * nowhere is; false: there is none. */
 bool gsbase_begin(enum gsbase_kind kind);
 /* What is at `base` is read by addresses of base to base + GSBASE_REACH only. */
@@ -30,7 +30,7 @@ void gsbase_set(enum gsbase_kind kind, uintptr_t base);
 #define GSBASE_REACH (UINT64_C(1) << 36)
 /* To be called by whoever else has changed it on this thread. */
 void gsbase_changed(void);
-/* GSBASE_LOST: has what was set been lost? */
-bool gsbase_lost(void);
+/* GSBASE_LOST: has an access faulted at this address because what was set has been lost? */
+bool gsbase_is_nowhere(uintptr_t address);
 
 #endif

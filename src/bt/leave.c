@@ -358,6 +358,11 @@ static void fault(struct bt *bt)
 	}
 	b = block_at(bt, (cache_pc_t)fr->pc, &n);
 	recover(bt, b, n, (cache_pc_t)fr->pc);
+	if (bt->gsbase == GSBASE_LOST && fr->trap == TRAP_PAGE_FAULT && gsbase_is_nowhere(fr->address)) {
+		bt->stats->gsbase_lost++;
+		resume_at(bt, b, (unsigned)n); /* it is written again on the way in */
+		return;
+	}
 	bt->faulted_by = NULL;
 	if (fr->trap == TRAP_PAGE_FAULT && !is_probe(fr->address)) {
 		known = shadow_is_known(bt->shadow, fr->address, fr->error & 2);

@@ -202,19 +202,6 @@ static bool at_no_entry(const struct bt *bt, ucontext_t *uc)
 	return !*reg(uc, REG_RIP) && !bt->home->code64 && *reg(uc, REG_R14) == bt->frame.cpu;
 }
 
-/*
- * Where the host forgets GS.base (GSBASE_LOST), it leads nowhere then: has that been why the access faulted? Another
- * fault is raised again, if its signal came with a base that was lost between the two.
- */
-static bool base_lost(struct bt *bt, const ucontext_t *uc)
-{
-	if (bt->gsbase != GSBASE_LOST || !gsbase_lost())
-		return false;
-	gsbase_set(bt->gsbase, bt->home->code64 ? bt->home->view[1] : (uint64_t)uc->uc_mcontext.gregs[REG_R13]);
-	bt->stats->gsbase_lost++;
-	return true;
-}
-
 static bool on_signal(void *arg, int signo, siginfo_t *info, ucontext_t *uc)
 {
 	struct bt *bt = arg;
@@ -238,8 +225,6 @@ static bool on_signal(void *arg, int signo, siginfo_t *info, ucontext_t *uc)
 		go(uc, bt_leave_indirect);
 		return true;
 	}
-	if (signo == SIGSEGV && in_cache && base_lost(bt, uc))
-		return true;
 	return in_cache && on_fault(bt, info, uc);
 }
 
