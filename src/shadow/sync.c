@@ -50,6 +50,7 @@ static enum rights rights_by(const struct shadow *sh, const struct window *w, ui
 	const struct region *r = &w->regions[page >> sh->paged.region_shift];
 	bool supervisor = w->view == SUPERVISOR, pae = sh->paged.entry_bytes == 8;
 	uint64_t offset, ignored = is_long(&sh->paged) ? PTE_IGNORED_64 | PTE_NX : pae ? PTE_NX : 0;
+	gpa_t gpa = ALIGN_DOWN(pte & ~ignored, PAGE_SIZE) & sh->pm->a20_mask;
 
 	if (!(pte & PTE_P) || !(pte & PTE_A) || (!supervisor && !(pte & PTE_U)))
 		return RIGHTS_NONE;
@@ -60,10 +61,9 @@ static enum rights rights_by(const struct shadow *sh, const struct window *w, ui
 		return RIGHTS_NONE;
 	if ((pte & PTE_NX) && (!(sh->cpu->efer & EFER_NXE) || (w->state[page] & PAGE_FETCHED)))
 		return RIGHTS_NONE;
-	if (!physmem_ram_offset(sh->pm, ALIGN_DOWN(pte & ~ignored, PAGE_SIZE) & sh->pm->a20_mask, &offset) ||
-	    offset >> PAGE_SHIFT != w->frame[page])
+	if (!physmem_ram_offset(sh->pm, gpa, &offset) || offset >> PAGE_SHIFT != w->frame[page])
 		return RIGHTS_NONE;
-	if (!(pte & PTE_D))
+	if (!(pte & PTE_D) || physmem_span(sh->pm, gpa)->region->kind != PM_RAM)
 		return RIGHTS_READ;
 	return (pte & r->entry & PTE_W) || (supervisor && !(sh->cpu->cr0 & CR0_WP)) ? RIGHTS_WRITE : RIGHTS_READ;
 }

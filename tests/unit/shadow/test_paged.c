@@ -285,6 +285,36 @@ START_TEST(test_rights_change_in_place)
 END_TEST
 
 /* Pages that keep coming back as what they were are parked: their mappings stay, without rights. */
+/* RAM that the chipset protects: whatever entries say later. _i: the page is known only. */
+START_TEST(test_rom_stays_read_only)
+{
+	struct pm_region rom = {.name = "rom",
+				.kind = PM_ROM,
+				.base = frame(0, 5),
+				.len = PAGE_SIZE,
+				.priority = PM_PRIO_PAM,
+				.enabled = true,
+				.backing = &pm.ram,
+				.offset = frame(0, 5)};
+	const uint32_t used = frame(0, 5) + (PTE_P | PTE_U | PTE_A | PTE_D);
+	hva_t at;
+
+	physmem_add(&pm, &rom);
+	make_space(0);
+	poke(pte(0, 5), used);
+	enter_user(0);
+	at = shadow_window(sh) + 2 * 5 * PAGE_SIZE;
+	ck_assert_int_eq(_i ? shadow_handle_look(sh, at, false) : touch(5, false), SHADOW_RESOLVED);
+	ck_assert(mapped(5) == !_i);
+	poke(pte(0, 5), used + PTE_W);
+	shadow_mmu_event(sh, MMU_INVLPG, 2 * 5 * PAGE_SIZE);
+	shadow_audit(sh);
+	ck_assert(!(sh->paged.windows[paged_window_of(sh, true)].state[2 * 5] & PAGE_WRITABLE));
+	ck_assert_int_eq(touch(5, true), SHADOW_EMULATE);
+	physmem_enable(&pm, &rom, false);
+}
+END_TEST
+
 START_TEST(test_pages_are_parked)
 {
 	uint64_t made;
@@ -450,6 +480,7 @@ int main(void)
 	tcase_add_test(t, test_table_becomes_data);
 	tcase_add_test(t, test_accessed_and_dirty_stay);
 	tcase_add_test(t, test_rights_change_in_place);
+	tcase_add_loop_test(t, test_rom_stays_read_only, 0, 2);
 	tcase_add_test(t, test_pages_are_parked);
 	tcase_add_test_raise_signal(t, test_parked_pages_are_out_of_reach, SIGSEGV);
 	tcase_add_test(t, test_budget);

@@ -11,7 +11,9 @@ enum {
 	POOL = 4,
 	TABLES = 0x100000,
 	PAGES = 0x400000,
-	NPAGES = 24,
+	NPAGES = 24, /* the last ones cannot be written: a chipset can have RAM so */
+	NROM = 4,
+	ROM = PAGES + (NPAGES - NROM) * PAGE_SIZE,
 	ROUNDS = 200,
 	PROMISES = 64,
 };
@@ -24,6 +26,7 @@ struct promise {
 };
 
 static struct promise promises[PROMISES];
+static struct pm_region rom;
 static uint64_t seed;
 static unsigned levels;
 
@@ -155,6 +158,8 @@ static int expected(gva_t linear, bool write, struct translation *t)
 		return SHADOW_TRUE;
 	if (t->gpa >= RAM_BYTES)
 		return SHADOW_EMULATE;
+	if (write && t->gpa - ROM < NROM * PAGE_SIZE)
+		return SHADOW_EMULATE;
 	return write && physmem_traced(&pm, t->gpa) ? SHADOW_TRACED : DONE;
 }
 
@@ -171,7 +176,7 @@ static void access_to(gva_t linear, bool compare)
 	/* Upper tables shown by large pages are not to be written as memory: that is a change without a flush. */
 	if (write && want == DONE && t.gpa - table(1, 0) < levels * POOL * PAGE_SIZE)
 		return;
-	got = access_view(linear, 0, write, &byte);
+	got = rnd(2) ? access_looking(linear, write, &byte) : access_view(linear, 0, write, &byte);
 	if (!compare)
 		return;
 	if (want == SHADOW_TRUE && got == SHADOW_EMULATE && !shadow_own(sh, linear, cpu->cpl == 3))
@@ -224,6 +229,15 @@ static void storm(unsigned max_mappings)
 {
 	memset(promises, 0, sizeof(promises));
 	setup_limited(max_mappings, false);
+	rom = (struct pm_region){.name = "rom",
+				 .kind = PM_ROM,
+				 .base = ROM,
+				 .len = NROM * PAGE_SIZE,
+				 .priority = PM_PRIO_PAM,
+				 .enabled = true,
+				 .backing = &pm.ram,
+				 .offset = ROM};
+	physmem_add(&pm, &rom);
 	shadow_on_lost(sh, on_lost, NULL);
 	for (unsigned level = 1; level <= levels; level++)
 		for (unsigned n = 0; n < POOL; n++)
@@ -257,6 +271,7 @@ static void storm(unsigned max_mappings)
 			shadow_audit(sh);
 	}
 	ck_assert_uint_gt(stats.hidden_faults, 500);
+	ck_assert_uint_gt(stats.pages_known, 100);
 	shadow_on_lost(sh, NULL, NULL);
 	teardown();
 }

@@ -99,6 +99,59 @@ static int access_view(gva_t linear, int64_t disp, bool write, uint8_t *value)
 	ck_abort_msg("no end of faults");
 }
 
+/* Is the entry of the table for an address there? */
+static bool try_entry(gva_t linear)
+{
+	const uint64_t *entry = (const uint64_t *)shadow_view_of(sh, cpu->cpl == 3) + (linear >> SHADOW_VIEW_SHIFT);
+	uint64_t at;
+
+	if (sigsetjmp(back, 0))
+		return false;
+	__asm__ volatile("mov (%1), %0" : "=r"(at) : "r"(entry) : "memory");
+	return true;
+}
+
+/* At the address in the window, or, the page being known, in RAM, where the state allows either; else false. */
+static inline bool look_and_access(gva_t linear, hva_t at, bool write, uint8_t *value)
+{
+	uint64_t n = at >> PAGE_SHIFT, frame = ((const uint32_t *)shadow_host_frames(sh))[n];
+	uint8_t state = ((const uint8_t *)shadow_host_states(sh))[n], masked = state & SHADOW_PAGE_MASK;
+	uint8_t *byte = pm.ram.host + (frame << PAGE_SHIFT) + (at & PAGE_MASK);
+
+	if (write ? masked == SHADOW_PAGE_STORABLE : masked & SHADOW_PAGE_LOADABLE) {
+		ck_assert_msg(try_access(linear, 0, write, value), "state %x, and it faults", state);
+		return true;
+	}
+	if (!(state & SHADOW_PAGE_KNOWN) || (write && masked != SHADOW_PAGE_KNOWN_STORABLE) ||
+	    !shadow_page_uses(sh)[frame])
+		return false;
+	shadow_page_uses(sh)[frame]--;
+	if (write)
+		*byte = *value;
+	else
+		*value = *byte;
+	return true;
+}
+
+/* As access_view(), by code that looks at states first. */
+static inline int access_looking(gva_t linear, bool write, uint8_t *value)
+{
+	for (unsigned tries = 0; tries < 16; tries++) {
+		bool entry = try_entry(linear);
+		hva_t at = entry ? linear + shadow_delta(sh, linear, cpu->cpl == 3) : fault_address;
+		enum shadow_fault what;
+		if (entry && look_and_access(linear, at, write, value))
+			return DONE;
+		what = entry ? shadow_handle_look(sh, at, write) : shadow_handle_fault(sh, at, false);
+		if (what == SHADOW_EMULATE && entry && !paged_chunk_near(sh, at) &&
+		    shadow_own(sh, linear, cpu->cpl == 3))
+			continue;
+		if (what != SHADOW_RESOLVED && what != SHADOW_RESOLVED_USER)
+			return (int)what;
+	}
+	ck_abort_msg("no end of looks");
+}
+
 static inline int load(gva_t linear, uint8_t *value)
 {
 	return access_view(linear, 0, false, value);
