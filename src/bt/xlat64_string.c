@@ -133,10 +133,11 @@ static void page_there(struct xlat *t, bool write, struct slow *s)
 }
 
 /* All elements are in pages that are there; else slow. The pointer has been looked up before, so that this cannot
- * fault. */
+ * fault, unless GS.base is lost (gsbase.h): RCX is the guest's there. */
 static void all_there(struct xlat *t, unsigned reg, bool write, struct slow *s)
 {
 	within_pages(t, reg, s);
+	emit_load(&t->e, 8, RCX, AT_HOME(t, rcx));
 	xlat64_look_up(t, reg);
 	emit_lea(&t->e, 8, HOST64_DELTA, (struct host_addr){(uint8_t)reg, HOST64_DELTA, 1, 0, false, false});
 	t->delta = DELTA_NONE;
