@@ -17,6 +17,7 @@ WANTED = {
     "isolinux": r"/ISOLINUX/(isolinux\.bin)$",
     "syslinux-common": r"/modules/bios/(ldlinux\.c32)$",
 }
+TRIES = 3
 MENU = """PROMPT 1
 TIMEOUT 50
 DEFAULT graphics
@@ -53,6 +54,24 @@ def fetch(repository, package, out):
         shutil.copy(os.path.join(folder, name), out)
 
 
+def pack(tree, image):
+    """A CD image of the folder. xorriso 1.5.4 dies of SIGSEGV now and then (once in some hundred runs): that is tried again."""
+    command = ["xorriso", "-as", "mkisofs", "-quiet", "-o", image, "-b", "isolinux/isolinux.bin", "-c", "isolinux/boot.cat", "-no-emul-boot",
+               "-boot-load-size", "4", "-boot-info-table", tree]
+    try:
+        for _ in range(TRIES):
+            done = subprocess.run(command, check=False, capture_output=True, text=True)
+            if done.returncode == 0:
+                return
+            if "UNIX-SIGNAL" not in done.stderr:
+                break
+            if os.path.exists(image):
+                os.remove(image)
+    except FileNotFoundError as error:
+        raise debian.Error("xorriso is not installed") from error
+    raise debian.Error(f"xorriso: {done.stderr.strip()}")
+
+
 def make(out, iso=False, cache=None, arch="i386"):
     """linux and initrd.gz, and with `iso` a CD image that boots them with isolinux (labels graphics, text and serial)."""
     repository = debian.Debian(arch, cache)
@@ -67,14 +86,7 @@ def make(out, iso=False, cache=None, arch="i386"):
         shutil.copy(os.path.join(out, name), tree)
     with open(os.path.join(tree, "isolinux", "isolinux.cfg"), "w", encoding="ascii") as f:
         f.write(MENU)
-    try:
-        subprocess.run(["xorriso", "-as", "mkisofs", "-quiet", "-o", os.path.join(out, "installer.iso"), "-b", "isolinux/isolinux.bin",
-                        "-c", "isolinux/boot.cat", "-no-emul-boot", "-boot-load-size", "4", "-boot-info-table", tree],
-                       check=True, capture_output=True, text=True)
-    except FileNotFoundError as error:
-        raise debian.Error("xorriso is not installed") from error
-    except subprocess.CalledProcessError as error:
-        raise debian.Error(f"xorriso: {error.stderr.strip()}") from error
+    pack(tree, os.path.join(out, "installer.iso"))
     shutil.rmtree(tree)
 
 
