@@ -203,11 +203,11 @@ static void depend(struct shadow *sh, const struct pm_span *s, const struct exte
 	spaces_depend(sh, gpa + x->count * PAGE_SIZE - 1); /* no extent is as long as what it notes */
 }
 
-/* A page that was a table has become a program's memory. */
-static void release_retired(struct shadow *sh, const struct pm_span *s, gpa_t gpa)
+/* A page that was a table has become a program's memory. False: it was none. */
+static bool release_retired(struct shadow *sh, const struct pm_span *s, gpa_t gpa)
 {
-	if (s->region->kind == PM_RAM && s->region->backing == &sh->pm->ram)
-		table_release_retired(sh, (uint32_t)((s->region->offset + (gpa - s->region->base)) >> PAGE_SHIFT));
+	return s->region->kind == PM_RAM && s->region->backing == &sh->pm->ram &&
+	       table_release_retired(sh, (uint32_t)((s->region->offset + (gpa - s->region->base)) >> PAGE_SHIFT));
 }
 
 /* chunk: the access was made by 64-bit code. know: the page may become known only. */
@@ -314,8 +314,8 @@ enum shadow_fault paged_fault(struct shadow *sh, hva_t address, bool write, bool
 	if (write && s->region->kind != PM_RAM)
 		return SHADOW_EMULATE;
 	state = w->state[(uint32_t)linear >> PAGE_SHIFT];
-	if (user && write)
-		release_retired(sh, s, t.gpa & sh->pm->a20_mask);
+	if (user && write && release_retired(sh, s, t.gpa & sh->pm->a20_mask) && (state & PAGE_WRITABLE))
+		return SHADOW_RESOLVED; /* if nothing but that trace was in the way */
 	if (write && physmem_traced(sh->pm, t.gpa & sh->pm->a20_mask)) {
 		/* Its state is to say that nothing but the trace is in the way. */
 		if (t.accessed && t.dirty && !(state & PAGE_WRITABLE) && !(t.user && !user && (cpu->cr4 & CR4_SMAP)))

@@ -316,8 +316,8 @@ uint32_t table_at(struct shadow *sh, gpa_t gpa);
 bool tables_room(const struct shadow *sh);
 /* Nothing may depend on it any more: it is retired then. */
 void table_unused(struct shadow *sh, uint32_t n);
-/* The page of RAM, if it is a table that is retired, or all of them, are traced no longer. */
-void table_release_retired(struct shadow *sh, uint32_t frame);
+/* The page of RAM, if it is a table that is retired (else false), or all of them, are traced no longer. */
+bool table_release_retired(struct shadow *sh, uint32_t frame);
 void tables_release_retired(struct shadow *sh);
 /* One that is dead, and in no list. */
 void table_free(struct shadow *sh, struct table *t);

@@ -240,14 +240,15 @@ static void release(struct shadow *sh, struct table *t)
 		table_free(sh, t); /* else it is still in a list */
 }
 
-void table_release_retired(struct shadow *sh, uint32_t frame)
+bool table_release_retired(struct shadow *sh, uint32_t frame)
 {
 	struct table *t = table(sh, sh->paged.table_of[frame]);
 
 	if (!sh->paged.table_of[frame] || !t->retired)
-		return;
+		return false;
 	take_from_retired(sh, t);
 	release(sh, t);
+	return true;
 }
 
 void tables_release_retired(struct shadow *sh)

@@ -302,7 +302,7 @@ int main(void)
 	TCase *t = tcase_create("view_storm");
 
 	tcase_add_loop_test(t, test_storm, 0, 6);
-	tcase_add_loop_test(t, test_storm_short, 0, 3);
+	tcase_add_loop_test(t, test_storm_short, 0, 8);
 	suite_add_tcase(s, t);
 	return run_suite(s);
 }
