@@ -55,7 +55,7 @@ def fetch(repository, package, out):
 
 
 def pack(tree, image):
-    """A CD image of the folder. xorriso 1.5.4 dies of SIGSEGV now and then (once in some hundred runs): that is tried again."""
+    """A CD image of the folder. xorriso 1.5.4 has died of SIGSEGV (seen once): that is tried again."""
     command = ["xorriso", "-as", "mkisofs", "-quiet", "-o", image, "-b", "isolinux/isolinux.bin", "-c", "isolinux/boot.cat", "-no-emul-boot",
                "-boot-load-size", "4", "-boot-info-table", tree]
     try:
