@@ -239,6 +239,10 @@ struct slow {
 /* Where to note the next of them; and where they lead: here. */
 uint8_t **xlat_slow_add(struct slow *s);
 void xlat_slow_here(struct xlat *t, const struct slow *s);
+/* May the operand's access be made in RAM, if its page is known only? */
+bool xlat_can_know(const struct xlat *t);
+/* Takes one from the uses of the page of RAM whose number is in `frame`. Slow: none is left. Changes RCX, temp. */
+void xlat_use_frame(struct xlat *t, unsigned frame, unsigned temp, struct slow *slow);
 void xlat_slow_if_set(struct xlat *t, unsigned reg, uint32_t bits, struct slow *s);
 /* field: a byte of struct cpu. */
 void xlat_slow_unless_clear8(struct xlat *t, int32_t field, struct slow *s);

@@ -76,8 +76,6 @@ static void access_in_ram(struct xlat *t)
 
 /* --- pages that are known --- */
 
-enum { KNOWN_MAX = 64 /* bytes of an operand */ };
-
 /* HOST64_T = frame of the page at HOST64_DELTA. */
 static void load_frame(struct xlat *t)
 {
@@ -85,23 +83,6 @@ static void load_frame(struct xlat *t)
 	emit_shrx64(&t->e, RCX, HOST64_DELTA, RCX);
 	emit_mov_imm64(&t->e, HOST64_T, shadow_host_frames(t->bt->shadow));
 	emit_load(&t->e, 4, HOST64_T, (struct host_addr){HOST64_T, RCX, 4, 0, false, false});
-}
-
-/* Takes one from the uses of the frame in HOST64_T. Slow: none is left. Changes HOST64_DELTA. */
-static void use(struct xlat *t, struct slow *slow)
-{
-	struct host_addr at = {HOST64_DELTA, HOST64_T, 2, 0, false, false};
-	uint8_t *none, *some;
-
-	emit_mov_imm64(&t->e, HOST64_DELTA, (uintptr_t)shadow_page_uses(t->bt->shadow));
-	emit_load(&t->e, 2, RCX, at);
-	none = emit_jrcxz(&t->e);
-	some = emit_jmp8(&t->e);
-	emit_target8(&t->e, none);
-	*xlat_slow_add(slow) = emit_jmp(&t->e);
-	emit_target8(&t->e, some);
-	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, -1, false, false});
-	emit_store(&t->e, 2, RCX, at);
 }
 
 /* Slow unless the operand, at the offset in HOST64_DELTA, ends in its page. Changes HOST64_DELTA. */
@@ -132,7 +113,7 @@ static void access_or_leave(struct xlat *t, bool write)
 	emit_lea(&t->e, 4, RCX, (struct host_addr){RCX, REG_NONE, 1, -LOOK_KNOWN, false, false});
 	xlat_unless_zero(t, xlat_slow_add(&slow));
 	load_frame(t);
-	use(t, &slow);
+	xlat_use_frame(t, HOST64_T, HOST64_DELTA, &slow);
 	emit_load(&t->e, 8, HOST64_DELTA, AT_HOME(t, fault));
 	offset_in_ram(t);
 	within_page(t, &slow);
@@ -153,7 +134,7 @@ bool xlat64_ident_present(struct xlat *t)
 		return false;
 	xlat64_linear(t);
 	host_address(t);
-	if (opt_on(t->bt->cpu->opt_off, OPT_KNOWN) && in->mem_size <= KNOWN_MAX) {
+	if (xlat_can_know(t)) {
 		access_or_leave(t, in->mem_write);
 	} else {
 		look(t, in->mem_write);

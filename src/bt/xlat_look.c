@@ -49,8 +49,6 @@ static unsigned at_t0(const struct xlat *t, bool gs, uint8_t code[REENCODE_MAX])
 
 /* --- pages that are known --- */
 
-enum { KNOWN_MAX = 64 /* bytes of an operand */ };
-
 /* T3 = page of the linear address in T0. Slow unless it is known, and may be accessed so. Changes RCX, T2. */
 static void if_known(struct xlat *t, bool write, struct slow *slow)
 {
@@ -68,13 +66,19 @@ static void if_known(struct xlat *t, bool write, struct slow *slow)
 	xlat_unless_zero(t, xlat_slow_add(slow));
 }
 
-/* Takes one from the uses of the frame in T3. Slow: none is left. Changes RCX, T2. */
-static void use(struct xlat *t, struct slow *slow)
+bool xlat_can_know(const struct xlat *t)
 {
-	struct host_addr at = {HOST_T2, HOST_T3, 2, 0, false, false};
+	enum { KNOWN_MAX = 64 /* bytes of an operand */ };
+
+	return t->in->mem_size <= KNOWN_MAX && opt_on(t->bt->cpu->opt_off, OPT_KNOWN);
+}
+
+void xlat_use_frame(struct xlat *t, unsigned frame, unsigned temp, struct slow *slow)
+{
+	struct host_addr at = {(uint8_t)temp, (uint8_t)frame, 2, 0, false, false};
 	uint8_t *none, *some;
 
-	emit_mov_imm64(&t->e, HOST_T2, (uintptr_t)shadow_page_uses(t->bt->shadow));
+	emit_mov_imm64(&t->e, temp, (uintptr_t)shadow_page_uses(t->bt->shadow));
 	emit_load(&t->e, 2, RCX, at);
 	none = emit_jrcxz(&t->e);
 	some = emit_jmp8(&t->e);
@@ -116,7 +120,7 @@ static void access_known(struct xlat *t, const uint8_t *code, unsigned len, stru
 	if_known(t, t->in->mem_write, slow);
 	emit_load(&t->e, 8, RCX, AT_CPU(by_mode(t, CPU_OFF(bt_frames))));
 	emit_load(&t->e, 4, HOST_T3, (struct host_addr){RCX, HOST_T3, 4, 0, false, false});
-	use(t, slow);
+	xlat_use_frame(t, HOST_T3, HOST_T2, slow);
 	within_page(t, slow);
 	address_in_ram(t);
 	emit_mov(&t->e, 8, RCX, HOST_T1);
@@ -145,7 +149,7 @@ bool xlat_ident_present(struct xlat *t)
 	emit_bytes(&t->e, code, len);
 	done[0] = emit_jmp(&t->e);
 	emit_target32_here(&t->e, cannot);
-	if (ram_len && in->mem_size <= KNOWN_MAX && opt_on(t->bt->cpu->opt_off, OPT_KNOWN)) {
+	if (ram_len && xlat_can_know(t)) {
 		access_known(t, in_ram, ram_len, &slow);
 		done[1] = emit_jmp(&t->e);
 		extra |= FAULT_KNOWS;
