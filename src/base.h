@@ -74,6 +74,12 @@ static inline void store_le(void *p, unsigned len, uint64_t v)
 	__builtin_memcpy(p, &v, len);
 }
 
+/* Are all bytes (one at least) 0? */
+static inline bool all_zero(const uint8_t *at, size_t len)
+{
+	return !*at && !__builtin_memcmp(at, at + 1, len - 1);
+}
+
 /* Mask of the low `bytes` bytes (1..8). */
 static inline uint64_t size_mask(unsigned bytes)
 {

@@ -103,11 +103,6 @@ static uint64_t requested(const struct cpu *cpu)
 	return cpu->xcr0 & (gpr_read(cpu, RDX, 4) << 32 | gpr_read(cpu, RAX, 4));
 }
 
-static bool all_zero(const uint8_t *at, unsigned len)
-{
-	return !*at && !memcmp(at, at + 1, len - 1);
-}
-
 /* Components that are not as they were initialised (13.6). x87: that state, the others are in the image. */
 static uint64_t in_use(const struct cpu *cpu, const uint8_t *x87)
 {

@@ -101,18 +101,13 @@ static void entries_written(struct shadow *sh, struct table *t, uint64_t at, uns
 		note_written(sh, t, i);
 }
 
-static bool is_zero(const uint8_t *data, unsigned len)
-{
-	return !data[0] && !memcmp(data, data + 1, len - 1);
-}
-
 /*
  * A table that has been retired is cleared, as a whole, to become one again, or something else: what is written next
  * tells. By code that looks entries are written before the table is used.
  */
 static void retired_written(struct shadow *sh, struct table *t, uint64_t at, const uint8_t *data, unsigned len)
 {
-	bool cleared = data && len > 8 && is_zero(data, len);
+	bool cleared = data && len > 8 && all_zero(data, len);
 	unsigned entry = (unsigned)(at & PAGE_MASK) / sh->paged.entry_bytes;
 
 	if (!cleared && (data || looks_like_data(t, entry, len)))

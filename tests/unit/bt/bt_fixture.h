@@ -316,6 +316,14 @@ static inline void use_stack16(uint32_t esp)
 	cpu.gpr[RSP] = esp;
 }
 
+/* 64-bit code of ring 0 from now on. */
+static inline void use_long_mode(void)
+{
+	cpu.lm = true;
+	enter_long(0);
+	cpu_mmu_event(&cpu, MMU_CR0, 0);
+}
+
 enum { PAGE_TABLE = TABLES_PAGES + PAGE_SIZE };
 
 /* 4-KiB pages, linear = physical, for the first 4 MiB. */

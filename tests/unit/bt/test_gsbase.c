@@ -26,9 +26,9 @@ static void forget(void *arg, const ucontext_t *uc)
 }
 
 /* Runs the code at CODE until it has been disturbed so often; memory ends up as single-stepped. */
-static void check_forgetful(uint64_t *counter, unsigned times)
+static void check_forgetful(unsigned times)
 {
-	uint64_t before = *counter;
+	uint64_t before = stats.gsbase_lost;
 	unsigned turns = 0;
 
 	memory_used = DATA + PAGE_SIZE;
@@ -37,10 +37,10 @@ static void check_forgetful(uint64_t *counter, unsigned times)
 	start_signals(HOSTSIG_PROFILE, PAUSE_NS);
 	do
 		check_against_reference("forgotten");
-	while (*counter - before < times && ++turns < 1000);
+	while (stats.gsbase_lost - before < times && ++turns < 1000);
 	end_kicks();
 	hostsig_set_profile(NULL, NULL);
-	ck_assert_uint_ge(*counter - before, times);
+	ck_assert_uint_ge(stats.gsbase_lost - before, times);
 }
 
 static void setup_forgetful(void)
@@ -57,7 +57,7 @@ START_TEST(test_window)
 	/* mov ecx, TURNS; l: inc dword [DATA]; mov eax, [DATA]; add [DATA + 8], eax; push ecx; pop edx; loop l; hlt */
 	CODE_BYTES(CODE, 0xb9, TURNS & 0xff, TURNS >> 8 & 0xff, TURNS >> 16, 0, 0xff, 0x05, 0, 0, 3, 0, 0xa1, 0, 0, 3,
 		   0, 0x01, 0x05, 8, 0, 3, 0, 0x51, 0x5a, 0xe2, 0xeb, 0xf4);
-	check_forgetful(&stats.gsbase_lost, TIMES);
+	check_forgetful(TIMES);
 	ck_assert_uint_eq(peek(DATA, 4), TURNS);
 }
 END_TEST
@@ -65,14 +65,12 @@ END_TEST
 /* In 64-bit code it is a table of deltas, which are looked up where RSP is written. */
 START_TEST(test_view)
 {
-	cpu.lm = true;
-	enter_long(0);
-	cpu_mmu_event(&cpu, MMU_CR0, 0);
+	use_long_mode();
 	/* mov ecx, TURNS; mov edi, STACK0; mov ebx, DATA; l: mov rsp, rdi; inc dword [rbx]; push rcx; pop rdx; loop l;
 	 * hlt */
 	CODE_BYTES(CODE, 0xb9, TURNS & 0xff, TURNS >> 8 & 0xff, TURNS >> 16, 0, 0xbf, STACK0 & 0xff, STACK0 >> 8 & 0xff,
 		   STACK0 >> 16, 0, 0xbb, 0, 0, 3, 0, 0x48, 0x89, 0xfc, 0xff, 0x03, 0x51, 0x5a, 0xe2, 0xf7, 0xf4);
-	check_forgetful(&stats.gsbase_lost, TIMES);
+	check_forgetful(TIMES);
 	ck_assert_uint_eq(peek(DATA, 4), TURNS);
 }
 END_TEST
@@ -80,16 +78,14 @@ END_TEST
 /* A repeated string instruction that looks at pages looks its pointers up twice, once while RCX is something else. */
 START_TEST(test_strings)
 {
-	cpu.lm = true;
-	enter_long(0);
-	cpu_mmu_event(&cpu, MMU_CR0, 0);
+	use_long_mode();
 	/* mov edx, COPIES; mov esi, DATA; mov edi, DATA + 0x40; l: mov ecx, 8; inc dword [rsi]; rep movsb; sub esi, 8;
 	 * sub edi, 8; mov eax, [rdi]; add [rsi + 0x80], eax; dec edx; jnz l; hlt */
 	CODE_BYTES(CODE, 0xba, COPIES & 0xff, COPIES >> 8, 0, 0, 0xbe, 0, 0, 3, 0, 0xbf, 0x40, 0, 3, 0, 0xb9, 8, 0, 0,
 		   0, 0xff, 0x06, 0xf3, 0xa4, 0x83, 0xee, 8, 0x83, 0xef, 8, 0x8b, 0x07, 0x01, 0x86, 0x80, 0, 0, 0, 0xff,
 		   0xca, 0x75, 0xe5, 0xf4);
 	bt_site_set(bt, &(struct site){.linear = CODE + 22, .level = SITE_CALLOUT});
-	check_forgetful(&stats.gsbase_lost, 20 * TIMES);
+	check_forgetful(20 * TIMES);
 	ck_assert_uint_eq(peek(DATA + 0x40, 4), COPIES);
 }
 END_TEST

@@ -18,9 +18,7 @@ static void touch(uint64_t really, gva_t at)
 static void setup_near(void)
 {
 	setup_bt();
-	cpu.lm = true;
-	enter_long(0);
-	cpu_mmu_event(&cpu, MMU_CR0, 0);
+	use_long_mode();
 	CODE_BYTES(CODE, 0x85, 0xc0, 0x74, 0x02, 0xff, 0x03, 0xf4);
 	poke(DATA, 4, 0);
 	/* Translated while the pointer is not one, and the access not made. */
